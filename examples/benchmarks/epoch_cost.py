@@ -1,0 +1,135 @@
+"""Cost of an epoch of each strategy, over the same epoch written by hand.
+
+    python examples/benchmarks/epoch_cost.py
+
+Each loop by hand is what a textbook prints, and keeps the loss of every epoch, as the
+estimator does. Both sides run in turn, many times; an epoch's cost is the difference
+between a long and a short run, least of all of them over the number of epochs, so that
+validation and start-up do not count. The estimator runs twice: with tol=None, which is
+the same work as by hand, and with the stopping rule watched (but never met).
+"""
+
+import time
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from skgd import GDLinearRegressor
+
+LEARNING_RATE = 1e-3
+# n_samples, n_features, epochs of the short and of the long run
+SIZES = [(100_000, 20, 10, 60), (12, 10, 200, 2200)]
+REPEATS = 15
+
+
+def manual_by_hand(X: np.ndarray, y: np.ndarray, epochs: int) -> list[float]:
+    n = len(y)
+    w, b, losses = np.zeros(X.shape[1], X.dtype), X.dtype.type(0), []
+    for _ in range(epochs):
+        residual = X @ w + b - y
+        losses.append(np.mean(residual**2))
+        w -= LEARNING_RATE * 2 / n * (X.T @ residual)
+        b -= LEARNING_RATE * 2 * np.mean(residual)
+    return losses
+
+
+def autograd_by_hand(X: np.ndarray, y: np.ndarray, epochs: int) -> list[float]:
+    X, y = torch.from_numpy(X), torch.from_numpy(y)
+    w = torch.zeros(X.shape[1], dtype=X.dtype, requires_grad=True)
+    b = torch.zeros(1, dtype=X.dtype, requires_grad=True)
+    losses = []
+    for _ in range(epochs):
+        loss = ((X @ w + b - y) ** 2).mean()
+        losses.append(loss.item())
+        loss.backward()
+        with torch.no_grad():
+            w -= LEARNING_RATE * w.grad
+            b -= LEARNING_RATE * b.grad
+        w.grad.zero_()
+        b.grad.zero_()
+    return losses
+
+
+def module_by_hand(X: np.ndarray, y: np.ndarray, epochs: int) -> list[float]:
+    X, y = torch.from_numpy(X), torch.from_numpy(y)[:, None]
+    module = nn.Linear(X.shape[1], 1, dtype=X.dtype)
+    criterion = nn.MSELoss()
+    optimizer = torch.optim.SGD(module.parameters(), lr=LEARNING_RATE)
+    losses = []
+    for _ in range(epochs):
+        optimizer.zero_grad()
+        loss = criterion(module(X), y)
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+    return losses
+
+
+BY_HAND = {
+    "manual": manual_by_hand,
+    "autograd": autograd_by_hand,
+    "module": module_by_hand,
+}
+
+
+def fitted_by(strategy: str, tol: float | None) -> Callable[..., object]:
+    """Make a run of the estimator that looks like one of the loops by hand."""
+
+    def fit(X: np.ndarray, y: np.ndarray, epochs: int) -> object:
+        model = GDLinearRegressor(
+            strategy, learning_rate=LEARNING_RATE, max_iter=epochs, tol=tol
+        )
+        return model.fit(X, y)
+
+    return fit
+
+
+def epoch_costs(
+    runs: list[Callable[..., object]],
+    X: np.ndarray,
+    y: np.ndarray,
+    short: int,
+    long: int,
+) -> list[float]:
+    """Seconds an epoch of each run takes: interleaved, least of several."""
+    best = np.full((len(runs), 2), np.inf)
+    for _ in range(REPEATS):
+        for i, run in enumerate(runs):
+            for j, epochs in enumerate((short, long)):
+                start = time.perf_counter()
+                run(X, y, epochs)
+                best[i, j] = min(best[i, j], time.perf_counter() - start)
+    return list((best[:, 1] - best[:, 0]) / (long - short))
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # the runs are too short to converge
+    print(
+        f"{'n':>8} {'d':>4} {'dtype':>8} {'strategy':>9} "
+        f"{'by hand':>10} {'tol=None':>9} {'tol=1e-9':>9}"
+    )
+    rng = np.random.default_rng(0)
+    for n, d, short, long in SIZES:
+        for dtype in ("float64", "float32"):
+            X = rng.standard_normal((n, d)).astype(dtype)
+            y = (X @ rng.standard_normal(d) + rng.standard_normal(n)).astype(dtype)
+            for strategy, by_hand in BY_HAND.items():
+                hand, plain, watched = epoch_costs(
+                    [by_hand, fitted_by(strategy, None), fitted_by(strategy, 1e-9)],
+                    X,
+                    y,
+                    short,
+                    long,
+                )
+                print(
+                    f"{n:>8} {d:>4} {dtype:>8} {strategy:>9} {hand * 1e6:>7.1f} us "
+                    f"{plain / hand:>8.2f}x {watched / hand:>8.2f}x",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

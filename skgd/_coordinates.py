@@ -1,0 +1,55 @@
+"""The coordinates of the descent, and the way there and back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from skgd._rows import Rows
+
+
+class Coordinates(NamedTuple):
+    """A shift of X and y under which the coefficients stay the same.
+
+    The prediction ``(x - X_offset) W + b`` stands for ``y - y_offset``, so the loss of
+    a model is the same in both coordinates; only the intercept moves.
+    """
+
+    X_offset: np.ndarray  # (n_features,)
+    y_offset: np.ndarray  # (n_targets,)
+
+    def rows(self, rows: Rows) -> Rows:
+        """Shift rows from the user's units."""
+        if not (self.X_offset.any() or self.y_offset.any()):
+            return rows
+        return rows._replace(X=rows.X - self.X_offset, y=rows.y - self.y_offset)
+
+    def intercept(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """Shift an intercept from the user's units."""
+        return intercept + self.X_offset @ coef - self.y_offset
+
+    def user_intercept(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """Shift an intercept back to the user's units."""
+        return intercept + self.y_offset - self.X_offset @ coef
+
+
+def users_coordinates(rows: Rows) -> Coordinates:
+    """Leave everything where it is."""
+    dtype = rows.X.dtype
+    return Coordinates(
+        np.zeros(rows.X.shape[1], dtype), np.zeros(rows.y.shape[1], dtype)
+    )
+
+
+def centred_coordinates(rows: Rows) -> Coordinates:
+    """Put the weighted means at the origin, where the best intercept is zero.
+
+    Centring takes the means' share out of the condition number; what is left is the
+    spread of the features.
+    """
+    dtype = rows.X.dtype
+    return Coordinates(
+        np.average(rows.X, axis=0, weights=rows.weight).astype(dtype),
+        np.average(rows.y, axis=0, weights=rows.weight).astype(dtype),
+    )

@@ -1,0 +1,51 @@
+"""Errors of skgd's own."""
+
+from __future__ import annotations
+
+
+class DivergenceError(ValueError):
+    """Raised by `fit` when the descent moves away from the minimum.
+
+    It is raised as soon as the loss is not finite, and when a run ends above the loss
+    where it began. The estimator is left as it was before `fit`. Being a ValueError, it
+    makes a candidate of :class:`~sklearn.model_selection.GridSearchCV` score nan, and
+    the search goes on.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do.
+    epoch : int
+        The epoch, counted from 0, before which the loss was found to be too large.
+    learning_rate : float
+        The learning rate that was used.
+    largest_stable_learning_rate : float or None
+        The rate below which plain gradient descent converges on this data: 2/L, L being
+        the largest eigenvalue of the objective's Hessian (Nesterov, *Lectures on Convex
+        Optimization*, 2018, section 2.1.5). None where the steps are not plain gradient
+        steps on the coefficients, as with another optimizer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import DivergenceError, GDLinearRegressor
+    >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([2.0, 4.0, 6.0])
+    >>> try:
+    ...     GDLinearRegressor(learning_rate=1.0, fit_intercept=False).fit(X, y)
+    ... except DivergenceError as error:
+    ...     print(f"{error.largest_stable_learning_rate:.4f}")
+    0.2143
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        epoch: int | None = None,
+        learning_rate: float | None = None,
+        largest_stable_learning_rate: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.learning_rate = learning_rate
+        self.largest_stable_learning_rate = largest_stable_learning_rate

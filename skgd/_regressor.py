@@ -1,0 +1,323 @@
+"""The estimator: a thin face on validation, coordinates, strategy and descent."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from skgd._coordinates import Coordinates, centred_coordinates, users_coordinates
+from skgd._descent import Descent, Report, descend
+from skgd._objective import Objective
+from skgd._progress import epoch_printer
+from skgd._rows import Placement, Rows, placement_of, to_numpy
+from skgd._step_size import largest_stable_learning_rate
+from skgd._stopping import StoppingRule
+from skgd._validation import (
+    unchanged_on_error,
+    validated_features,
+    validated_rows,
+    validated_start,
+)
+from skgd._verdict import raise_if_diverged, warn_unless_arrived
+from skgd.strategies import STRATEGY_NAMES, GradientStrategy, strategy_from
+
+
+class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+    """Linear regression by batch gradient descent.
+
+    Minimises the mean squared error ``1/n |X w + b - y|^2`` (weighted by
+    `sample_weight`, summed over targets) by full-batch gradient descent, where the
+    gradient comes from one of three interchangeable strategies. On the same data, from
+    the same start, with the same learning rate, all three walk the same iterates to
+    rounding.
+
+    Parameters
+    ----------
+    strategy : {"manual", "autograd", "module"} or GradientStrategy, default="manual"
+        Where the gradient comes from: "manual" is the derived formula in NumPy,
+        "autograd" is torch autograd on leaf tensors, "module" is ``nn.Linear``,
+        ``nn.MSELoss`` and ``torch.optim.SGD``. Or an instance of a strategy, such as
+        ``skgd.strategies.ModuleStrategy(optimizer=torch.optim.Adam)`` or one of your
+        own.
+    device : str or torch.device, default="cpu"
+        "cpu", "cuda", "cuda:N", "mps", or "auto" for the first of cuda, mps (float32
+        data only) and cpu that is there. The descent runs there; the fitted
+        attributes and predictions are NumPy arrays on every device.
+    fit_intercept : bool, default=True
+        Whether to fit an intercept.
+    learning_rate : float or "auto", default="auto"
+        A float is the textbook: plain gradient descent on the coefficients and the
+        intercept jointly, in the data's own units. "auto" descends on centred data
+        with the rate 1/L, where L is the largest eigenvalue of the Hessian of the
+        objective.
+    max_iter : int, default=1000
+        Largest number of epochs. An epoch is one pass over the data and one step.
+    tol : float or None, default=1e-4
+        The descent stops when, for each target, no feature correlates with the residual
+        by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or ``|r| <= tol
+        |y|`` [1]_. Neither depends on units. None: exactly `max_iter` epochs.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the coefficients of the last fit.
+    verbose : int, default=0
+        Print a line every so many epochs: epoch, loss, norm of the gradient and, where
+        there is one feature, the coefficient and the intercept, before the update.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+        Coefficients, in the units and the floating dtype of the data.
+    intercept_ : float or ndarray of shape (n_targets,)
+        Intercept; 0.0 where ``fit_intercept=False``.
+    n_iter_ : int
+        Number of epochs, ``len(loss_curve_)``.
+    loss_curve_ : list of float
+        ``loss_curve_[k]`` is the objective at the start of epoch k, before its update.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during `fit`. Defined only when `X` has feature names
+        that are all strings.
+
+    See Also
+    --------
+    sklearn.linear_model.LinearRegression : Least squares by a direct solver.
+    sklearn.linear_model.SGDRegressor : One sample at a time.
+    skgd.strategies.GradientStrategy : The contract for a gradient of your own.
+
+    References
+    ----------
+    .. [1] C. C. Paige and M. A. Saunders, "LSQR: An algorithm for sparse linear
+       equations and sparse least squares", ACM TOMS 8(1), 1982.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skgd import GDLinearRegressor
+    >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
+    >>> model = make_pipeline(StandardScaler(), GDLinearRegressor(learning_rate=0.1))
+    >>> round(model.fit(X, y).score(X, y), 3)
+    0.517
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "strategy": [StrOptions(set(STRATEGY_NAMES)), GradientStrategy],
+        "device": "no_validation",  # asked of torch, when it is needed
+        "fit_intercept": ["boolean"],
+        "learning_rate": [
+            StrOptions({"auto"}),
+            Interval(Real, 0, None, closed="neither"),
+        ],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        strategy: str | GradientStrategy = "manual",
+        *,
+        device: Any = "cpu",
+        fit_intercept: bool = True,
+        learning_rate: float | str = "auto",
+        max_iter: int = 1000,
+        tol: float | None = 1e-4,
+        warm_start: bool = False,
+        verbose: int = 0,
+    ) -> None:
+        self.strategy = strategy
+        self.device = device
+        self.fit_intercept = fit_intercept
+        self.learning_rate = learning_rate
+        self.max_iter = max_iter
+        self.tol = tol
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    # A strategy's own parameters are checked by the strategy.
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
+    ) -> GDLinearRegressor:
+        """Fit the model by gradient descent.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training data: arrays, lists, pandas and polars frames, CPU torch tensors.
+            float32 stays float32; anything else becomes float64.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets; converted to the dtype of X.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nonnegative weights. Weight 2 equals the row twice, weight 0 the row left
+            out.
+        coef_init : array-like of the shape of `coef_`, default=None
+            Where to start. None: at zero, or at the last fit with ``warm_start=True``.
+        intercept_init : float or array-like of shape (n_targets,), default=None
+            Where to start. None: at zero, or at the last fit with ``warm_start=True``;
+            on centred data (``learning_rate="auto"``) zero is the mean of y.
+
+        Returns
+        -------
+        self : GDLinearRegressor
+            The fitted estimator.
+
+        Raises
+        ------
+        DivergenceError
+            When the learning rate is too large for the data. It names the largest
+            stable one.
+        ValueError
+            On bad input or parameters. Whatever is raised, the estimator stays as it
+            was before.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When `tol` was not reached in `max_iter` epochs.
+        """
+        with unchanged_on_error(self):
+            going_on = self.warm_start and self.__sklearn_is_fitted__()
+            rows, y_is_1d = validated_rows(
+                self, X, y, sample_weight, reset=not going_on
+            )
+            if going_on:
+                coef_init = self.coef_ if coef_init is None else coef_init
+                intercept_init = (
+                    self.intercept_ if intercept_init is None else intercept_init
+                )
+            coordinates = self._choose_coordinates(rows)
+            start = self._validated_start(rows, coordinates, coef_init, intercept_init)
+            rows = coordinates.rows(rows)
+
+            strategy, placement = self._start_strategy(rows.X.dtype, *start)
+            learning_rate = self._resolve_learning_rate(rows, strategy)
+            stopping = None if self.tol is None else StoppingRule(self.tol, rows)
+            descent = descend(
+                strategy,
+                placement.put_rows(rows),
+                learning_rate=learning_rate,
+                max_iter=self.max_iter,
+                stopping=stopping,
+                report=self._report(coordinates),
+            )
+            raise_if_diverged(descent, strategy, rows, learning_rate)
+            warn_unless_arrived(descent, strategy, stopping)
+            self._store(strategy, descent, coordinates, y_is_1d=y_is_1d)
+        return self
+
+    def predict(self, X: ArrayLike) -> np.ndarray:
+        """Predict with the linear model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
+            Predictions; float32 where the model and X are.
+        """
+        check_is_fitted(self)
+        X = validated_features(self, X)
+        return X @ self.coef_.T + self.intercept_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coef_")
+
+    def _choose_coordinates(self, rows: Rows) -> Coordinates:
+        """Centre for "auto"; a float is the textbook's, in the data's own units."""
+        if isinstance(self.learning_rate, str) and self.fit_intercept:
+            return centred_coordinates(rows)
+        return users_coordinates(rows)
+
+    def _validated_start(
+        self,
+        rows: Rows,
+        coordinates: Coordinates,
+        coef_init: ArrayLike | None,
+        intercept_init: ArrayLike | None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Give the coefficients and the intercept to start from, in `coordinates`."""
+        n_features, n_targets = rows.X.shape[1], rows.y.shape[1]
+        dtype = rows.X.dtype
+        coef = np.zeros((n_features, n_targets), dtype)
+        intercept = np.zeros(n_targets, dtype)
+        if coef_init is not None:
+            shapes: list[tuple[int, ...]]
+            shapes = [(n_features,)] if n_targets == 1 else []
+            shapes.append((n_targets, n_features))
+            values = validated_start("coef_init", coef_init, shapes, dtype)
+            coef[:] = values.reshape(n_targets, n_features).T
+        if intercept_init is not None:
+            intercept[:] = validated_start(
+                "intercept_init", intercept_init, [(), (n_targets,)], dtype
+            )
+            if not self.fit_intercept and intercept.any():
+                raise ValueError(
+                    f"intercept_init={intercept_init!r} has no effect with "
+                    "fit_intercept=False. Leave it out, or set fit_intercept=True."
+                )
+            intercept = coordinates.intercept(coef, intercept)
+        return coef, intercept if self.fit_intercept else None
+
+    def _start_strategy(
+        self, dtype: np.dtype, coef: np.ndarray, intercept: np.ndarray | None
+    ) -> tuple[GradientStrategy, Placement]:
+        """Start a strategy of this fit's own, where it is to run."""
+        strategy = strategy_from(self.strategy)
+        placement = placement_of(strategy, self.device, dtype)
+        strategy.start(
+            placement.put(coef),
+            None if intercept is None else placement.put(intercept),
+            Objective(),
+        )
+        return strategy, placement
+
+    def _resolve_learning_rate(self, rows: Rows, strategy: GradientStrategy) -> float:
+        """Give the float learning rate, or 1/L for "auto"."""
+        if not isinstance(self.learning_rate, str):
+            return float(self.learning_rate)
+        if not strategy.plain:
+            raise ValueError(
+                "learning_rate='auto' is derived for plain gradient steps on the "
+                f"coefficients, and {strategy!r} takes others. Pass a float."
+            )
+        fit_intercept = self.fit_intercept
+        return largest_stable_learning_rate(rows, fit_intercept=fit_intercept) / 2
+
+    def _report(self, coordinates: Coordinates) -> Report | None:
+        """Give what prints the epochs, if they are to be printed."""
+        return epoch_printer(self.verbose, coordinates) if self.verbose else None
+
+    def _store(
+        self,
+        strategy: GradientStrategy,
+        descent: Descent,
+        coordinates: Coordinates,
+        *,
+        y_is_1d: bool,
+    ) -> None:
+        """Set the fitted attributes, in the user's units and shapes."""
+        coef = to_numpy(strategy.coef)
+        self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
+        self.intercept_: Any = 0.0
+        if self.fit_intercept:
+            intercept = coordinates.user_intercept(coef, to_numpy(strategy.intercept))
+            self.intercept_ = intercept[0] if y_is_1d else intercept
+        self.loss_curve_ = descent.loss_curve
+        self.n_iter_ = len(descent.loss_curve)

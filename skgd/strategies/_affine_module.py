@@ -1,0 +1,229 @@
+"""An nn.Module that is affine in X, seen as coefficients and an intercept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import nn
+
+_N_PROBES = 5
+_BASIS_BLOCK = 1024
+
+
+class AffineModule:
+    """The linear model that a module stands for.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A module on the device and of the dtype that it will run on.
+    n_features, n_targets : int
+        Shape of the model.
+    fit_intercept : bool
+        Whether the model has an intercept. The module has to agree.
+
+    Attributes
+    ----------
+    holds_coefficients : bool
+        Whether the module's trainable parameters are the coefficients and the
+        intercept themselves, so that a gradient step on the one is a step on the
+        other. Not so for stacked layers.
+
+    Raises
+    ------
+    ValueError
+        Where the module does not take X, its output has the wrong shape, it is not
+        affine, or it has a bias where ``fit_intercept=False`` or none where True.
+    """
+
+    def __init__(
+        self, module: nn.Module, n_features: int, n_targets: int, fit_intercept: bool
+    ) -> None:
+        self.module = module
+        self.n_features, self.n_targets = n_features, n_targets
+        self.fit_intercept = fit_intercept
+        self._trainable = [p for p in module.parameters() if p.requires_grad]
+        if not self._trainable:
+            raise ValueError(f"The module {module!r} has no trainable parameters.")
+        self._like = self._trainable[0].detach()
+        self._coef, self._intercept = self._recognise()
+        self.holds_coefficients = self._coef is not None
+
+    @property
+    def coef(self) -> torch.Tensor:
+        """Coefficients (n_features, n_targets): live where the module holds them."""
+        if self._coef is not None:
+            return self._coef.value
+        at_zero = self._map(self._zeros(1))
+        return torch.cat([self._map(E) - at_zero for E in self._basis()])
+
+    @property
+    def intercept(self) -> torch.Tensor | None:
+        """Intercept (n_targets,): live where the module holds it."""
+        if not self.fit_intercept:
+            return None
+        if self._intercept is not None:
+            return self._intercept.value
+        return self._map(self._zeros(1))[0]
+
+    def parameter_gradients(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Read the gradients off the parameters of a module that holds them."""
+        assert self._coef is not None
+        intercept = self._intercept
+        return self._coef.gradient, intercept.gradient if intercept else None
+
+    def chain(
+        self, X: torch.Tensor, slope: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Give the gradients by the chain rule, from that of the module's output."""
+        return X.T @ slope, slope.sum(0) if self.fit_intercept else None
+
+    @torch.no_grad()
+    def move_to(self, coef: torch.Tensor, intercept: torch.Tensor | None) -> None:
+        """Set the coefficients and the intercept; zero elsewhere than here is refused.
+
+        A module that does not hold its coefficients stays where its factory left it.
+        """
+        if self._coef is not None:
+            self._coef.value.copy_(coef)
+            if self._intercept is not None and intercept is not None:
+                self._intercept.value.copy_(intercept)
+        elif coef.any() or (intercept is not None and intercept.any()):
+            raise ValueError(
+                "coef_init, intercept_init and warm_start=True need a module whose "
+                "parameters are the coefficients, such as nn.Linear. The parameters of "
+                f"{self.module!r} have the shapes "
+                f"{[tuple(p.shape) for p in self._trainable]}: many settings of them "
+                "stand for the same coefficients, so the descent can only start where "
+                "the factory leaves them."
+            )
+
+    @torch.no_grad()
+    def _recognise(self) -> tuple[_View | None, _View | None]:
+        """Check that the module is affine, and find coefficients among parameters.
+
+        The probes run at random parameters: at zero, every module looks linear.
+        """
+        initial = [p.detach().clone() for p in self._trainable]
+        for p in self._trainable:
+            p.normal_()
+        U, V = torch.randn(2, _N_PROBES, self.n_features).to(self._like)
+        at_U = self._check_affine(U, V)
+        self._check_intercept()
+        found = self._find_views(U, at_U)
+        for p, value in zip(self._trainable, initial, strict=True):
+            p.copy_(value)
+        return found
+
+    def _check_affine(self, U: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
+        """Check that the module maps 2U - V to 2 module(U) - module(V)."""
+        at_U, at_V = self._map(U), self._map(V[:-1])
+        deviation = (self._map((2 * U - V)[:-1]) - (2 * at_U[:-1] - at_V)).abs().max()
+        if not deviation <= self._rounding(at_U):
+            raise ValueError(
+                "ModuleStrategy needs a module that is affine in X, row by row, such "
+                f"as nn.Linear or stacked nn.Linear. {self.module!r} is not: "
+                "module(2u - v) differs from 2 module(u) - module(v) by "
+                f"{deviation.item():.3g} at random rows u, v. Remove activations, "
+                "dropout and normalization layers."
+            )
+        return at_U
+
+    def _check_intercept(self) -> None:
+        """Check that the module has an intercept just where the model has one."""
+        has_intercept = bool(self._map(self._zeros(1)).any())
+        if has_intercept and not self.fit_intercept:
+            raise ValueError(
+                f"fit_intercept=False, but the module {self.module!r} has a bias. "
+                "Build it without (functools.partial(nn.Linear, bias=False)), or set "
+                "fit_intercept=True."
+            )
+        if self.fit_intercept and not has_intercept:
+            raise ValueError(
+                f"fit_intercept=True, but the module {self.module!r} has no bias: it "
+                "maps X = 0 to 0. Give it one, or set fit_intercept=False."
+            )
+
+    def _find_views(
+        self, U: torch.Tensor, at_U: torch.Tensor
+    ) -> tuple[_View | None, _View | None]:
+        """Find parameters through which the module computes U @ coef + intercept."""
+        expected_count = 2 if self.fit_intercept else 1
+        if len(self._trainable) != expected_count:
+            return None, None
+        for coef in self._views((self.n_features, self.n_targets)):
+            if not self.fit_intercept:
+                if (U @ coef.value - at_U).abs().max() <= self._rounding(at_U):
+                    return coef, None
+                continue
+            for intercept in self._views((self.n_targets,)):
+                deviation = U @ coef.value + intercept.value - at_U
+                if deviation.abs().max() <= self._rounding(at_U):
+                    return coef, intercept
+        return None, None
+
+    def _views(self, shape: tuple[int, ...]) -> Iterator[_View]:
+        """View the parameters, transposed or not, in this shape where they have it."""
+        for parameter in self._trainable:
+            if len(shape) == 2 and parameter.shape == shape[::-1]:
+                yield _View(parameter, lambda tensor: tensor.T)
+            if parameter.numel() == math.prod(shape):
+                yield _View(parameter, lambda tensor: tensor.reshape(shape))
+
+    def _map(self, X: torch.Tensor) -> torch.Tensor:
+        """Map rows through the module, and check the shape of what comes out."""
+        with torch.no_grad():
+            try:
+                output = self.module(X)
+            except (RuntimeError, ValueError, TypeError) as error:
+                raise ValueError(
+                    f"The module {self.module!r} does not take X of shape "
+                    f"{tuple(X.shape)}, (n_rows, n_features): {error}"
+                ) from error
+        expected = (len(X), self.n_targets)
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
+        if shape != expected:
+            raise ValueError(
+                f"The module {self.module!r} must map X of shape {tuple(X.shape)} to "
+                f"an output of shape {expected}, (n_rows, n_targets). It returned "
+                f"{f'shape {shape}' if shape is not None else repr(output)}."
+            )
+        return output
+
+    def _basis(self) -> Iterator[torch.Tensor]:
+        """Rows of the identity matrix, a block at a time."""
+        for first in range(0, self.n_features, _BASIS_BLOCK):
+            size = min(_BASIS_BLOCK, self.n_features - first)
+            block = self._zeros(size)
+            block.diagonal(first).fill_(1)
+            yield block
+
+    def _zeros(self, n_rows: int) -> torch.Tensor:
+        return self._like.new_zeros(n_rows, self.n_features)
+
+    def _rounding(self, output: torch.Tensor) -> float:
+        """Deviation that rounding explains in values of the size of `output`."""
+        return float(torch.finfo(output.dtype).eps ** 0.5 * output.abs().max())
+
+
+class _View:
+    """A parameter in the shape of the coefficients or the intercept."""
+
+    def __init__(
+        self,
+        parameter: nn.Parameter,
+        reshape: Callable[[torch.Tensor], torch.Tensor],
+    ) -> None:
+        self._parameter, self._reshape = parameter, reshape
+
+    @property
+    def value(self) -> torch.Tensor:
+        return self._reshape(self._parameter.detach())
+
+    @property
+    def gradient(self) -> torch.Tensor:
+        gradient = self._parameter.grad
+        assert gradient is not None  # backward() has been called
+        return self._reshape(gradient)

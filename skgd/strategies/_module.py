@@ -1,0 +1,187 @@
+"""Gradient descent as torch users write it: a module, a criterion, an optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import Parameter, signature
+from typing import Any
+
+import torch
+from torch import nn
+
+from skgd._objective import Objective
+from skgd.strategies._affine_module import AffineModule
+from skgd.strategies._base import GradientStrategy
+
+
+class ModuleStrategy(GradientStrategy):
+    """``nn.Linear``, ``nn.MSELoss`` and ``torch.optim.SGD``, or others in their place.
+
+    Parameters
+    ----------
+    module : callable or None, default=None
+        Factory ``(n_features, n_targets) -> nn.Module`` of a module that is affine in
+        X and maps (n_rows, n_features) to (n_rows, n_targets). None is ``nn.Linear``,
+        with a bias where the estimator has ``fit_intercept=True``; a factory of your
+        own has to agree with `fit_intercept` (``functools.partial(nn.Linear,
+        bias=False)`` for False). To pickle the estimator, or to search with
+        ``n_jobs``, use a named function or a class rather than a lambda.
+    optimizer : callable, default=torch.optim.SGD
+        Class of the optimizer, or a factory called like one: ``optimizer(parameters,
+        lr=learning_rate, **optimizer_params)``. Optimizers that need a closure, such
+        as ``torch.optim.LBFGS``, get one.
+    optimizer_params : dict or None, default=None
+        Further arguments of `optimizer`, such as ``{"momentum": 0.9}``. The learning
+        rate is the estimator's.
+
+    Raises
+    ------
+    ValueError
+        At `fit`, where the factory does not give an ``nn.Module``, the module is not
+        affine in X, its output has the wrong shape, it has a bias where
+        ``fit_intercept=False`` or none where True, or `optimizer_params` holds "lr".
+
+    See Also
+    --------
+    ManualStrategy : The same steps by hand.
+    AutogradStrategy : The same loss on leaf tensors.
+
+    Notes
+    -----
+    Where the module's parameters are the coefficients (``nn.Linear``, or a module that
+    holds one), the descent starts where the estimator says. A module with more
+    parameters than coefficients (two stacked ``nn.Linear``) starts where its factory
+    leaves it, since many settings of it stand for the same coefficients: with it,
+    `coef_init`, `intercept_init` and a warm start are refused. Its coefficients are
+    read off as ``module(I) - module(0)``. The factory runs with a fork of torch's
+    random generator: ``torch.manual_seed`` controls it, and `fit` leaves the
+    generator as it was.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skgd import GDLinearRegressor
+    >>> from skgd.strategies import ModuleStrategy
+    >>> X, y = [[1.0], [2.0], [3.0], [4.0]], [2.0, 4.0, 6.0, 8.0]
+    >>> adam = ModuleStrategy(optimizer=torch.optim.Adam)
+    >>> model = GDLinearRegressor(adam, learning_rate=0.1, max_iter=500).fit(X, y)
+    >>> model.predict([[10.0]]).round(1)
+    array([20.])
+    """
+
+    needs_tensors = True
+
+    def __init__(
+        self,
+        module: Callable[[int, int], nn.Module] | None = None,
+        optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
+        optimizer_params: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.module = module
+        self.optimizer = optimizer
+        self.optimizer_params = optimizer_params
+
+    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
+        """Build the module, its criterion and its optimizer."""
+        n_features, n_targets = coef.shape
+        fit_intercept = intercept is not None
+        with torch.random.fork_rng(devices=[]):
+            module = self._build_module(n_features, n_targets, fit_intercept)
+            module.to(coef.device, coef.dtype)
+            self._affine = AffineModule(module, n_features, n_targets, fit_intercept)
+        self._affine.move_to(coef, intercept)
+        self._module = module
+        self._mean_loss = objective.loss.criterion("mean")
+        self._row_losses = objective.loss.criterion("none")
+        self._optimizer = self._build_optimizer()
+        self._needs_closure = _needs_closure(self._optimizer)
+        self.plain = self._affine.holds_coefficients and _is_plain_sgd(self._optimizer)
+
+    @torch.enable_grad()
+    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
+        """Compute the loss forward and its gradient backward."""
+        self._optimizer.zero_grad()
+        prediction = self._module(X)
+        if not self._affine.holds_coefficients:
+            prediction.retain_grad()
+        losses = self._losses(prediction, y, weight)
+        losses.sum().backward()
+        self._batch, self._prediction = (X, y, weight), prediction
+        return losses.detach().reshape(-1)
+
+    def update(self, learning_rate: float) -> None:
+        """Let the optimizer take its step."""
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        if self._needs_closure:
+            self._optimizer.step(lambda: self.evaluate(*self._batch).sum())
+        else:
+            self._optimizer.step()
+
+    @property
+    def coef(self) -> Any:
+        """Current coefficients: live where the module's parameters are them."""
+        return self._affine.coef
+
+    @property
+    def intercept(self) -> Any:
+        """Current intercept: live where the module's bias is it."""
+        return self._affine.intercept
+
+    @property
+    def gradients(self) -> tuple[Any, Any]:
+        """Gradients with respect to the coefficients and the intercept."""
+        if self._affine.holds_coefficients:
+            return self._affine.parameter_gradients()
+        return self._affine.chain(self._batch[0], self._prediction.grad)
+
+    def _losses(self, prediction: Any, y: Any, weight: Any) -> Any:
+        """Average the criterion over the rows, target by target."""
+        if weight is None and y.shape[1] == 1:
+            return self._mean_loss(prediction, y)  # one kernel instead of two
+        value = self._row_losses(prediction, y)
+        return value.mean(0) if weight is None else weight @ value / len(y)
+
+    def _build_module(
+        self, n_features: int, n_targets: int, fit_intercept: bool
+    ) -> nn.Module:
+        """Call the factory, and check that it gives a module."""
+        if self.module is None:
+            return nn.Linear(n_features, n_targets, bias=fit_intercept)
+        if isinstance(self.module, nn.Module) or not callable(self.module):
+            raise ValueError(
+                "The 'module' parameter of ModuleStrategy must be a factory "
+                "(n_features, n_targets) -> nn.Module, such as nn.Linear or a function "
+                f"that returns a module. Got {self.module!r} instead."
+            )
+        module = self.module(n_features, n_targets)
+        if not isinstance(module, nn.Module):
+            raise ValueError(
+                "The 'module' parameter of ModuleStrategy must return an nn.Module. "
+                f"module({n_features}, {n_targets}) returned {module!r} instead."
+            )
+        return module
+
+    def _build_optimizer(self) -> torch.optim.Optimizer:
+        """Call the optimizer's class; its learning rate comes with each update."""
+        params = dict(self.optimizer_params or {})
+        if "lr" in params:
+            raise ValueError(
+                "optimizer_params must not hold 'lr' (got "
+                f"{params['lr']!r}): set the estimator's learning_rate."
+            )
+        return self.optimizer(self._module.parameters(), lr=1.0, **params)
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether ``step`` cannot be called without a closure, as L-BFGS's."""
+    closure = signature(optimizer.step).parameters.get("closure")
+    return closure is not None and closure.default is Parameter.empty
+
+
+def _is_plain_sgd(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether a step is ``-lr * gradient`` and nothing else."""
+    extras = ("momentum", "weight_decay", "maximize")
+    return type(optimizer) is torch.optim.SGD and not any(
+        group[extra] for group in optimizer.param_groups for extra in extras
+    )
