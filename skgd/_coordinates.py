@@ -48,8 +48,12 @@ def centred_coordinates(rows: Rows) -> Coordinates:
     Centring takes the means' share out of the condition number; what is left is the
     spread of the features.
     """
-    dtype = rows.X.dtype
-    return Coordinates(
-        np.average(rows.X, axis=0, weights=rows.weight).astype(dtype),
-        np.average(rows.y, axis=0, weights=rows.weight).astype(dtype),
-    )
+    return Coordinates(_mean(rows.X, rows.weight), _mean(rows.y, rows.weight))
+
+
+def _mean(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted mean of each column, summed in float64."""
+    if weight is None:
+        return columns.mean(axis=0, dtype=np.float64).astype(columns.dtype)
+    total = np.einsum("i,ij->j", weight, columns, dtype=np.float64, casting="same_kind")
+    return (total / len(columns)).astype(columns.dtype)

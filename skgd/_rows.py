@@ -41,8 +41,10 @@ class Placement(NamedTuple):
 
         if any(stride < 0 for stride in array.strides):
             array = np.ascontiguousarray(array)  # torch knows no negative strides
+        if array.flags.writeable:
+            return torch.from_numpy(array).to(self.device)
         with warnings.catch_warnings():
-            # Memory-mapped and broadcast arrays are read-only; rows are only read.
+            # torch warns of read-only arrays (memory maps); rows are only read.
             warnings.filterwarnings("ignore", message=".*not writable")
             return torch.from_numpy(array).to(self.device)
 
@@ -111,6 +113,6 @@ def _available_device(device: Any, dtype: np.dtype) -> torch.device:
 
 def to_numpy(array: Any) -> np.ndarray:
     """Bring an array or a tensor of any device to NumPy."""
-    if isinstance(array, np.ndarray):
-        return array
-    return array.numpy(force=True)
+    if hasattr(array, "numpy"):
+        return array.numpy(force=True)
+    return np.asarray(array)

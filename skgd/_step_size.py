@@ -9,9 +9,9 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from skgd._losses import SquaredError
 from skgd._rows import Rows
 
-# Up to this many features (or rows, if fewer) the Gram matrix is formed and its largest
-# eigenvalue is exact; beyond, Lanczos steps on the rows themselves are cheaper.
-_MAX_GRAM = 500
+# Up to this many features the Hessian is formed and its largest eigenvalue is exact;
+# beyond, Lanczos steps on the rows are cheaper.
+_MAX_HESSIAN = 500
 
 
 def largest_stable_learning_rate(rows: Rows, *, fit_intercept: bool) -> float:
@@ -27,32 +27,56 @@ def largest_stable_learning_rate(rows: Rows, *, fit_intercept: bool) -> float:
         The rows of the descent, in NumPy.
     fit_intercept : bool
         Whether a column of ones belongs to X.
+
+    Raises
+    ------
+    ValueError
+        Where the squares of X overflow its dtype.
     """
-    A = rows.X
-    if fit_intercept:
-        A = np.column_stack([A, np.ones(len(A), A.dtype)])
-    if rows.weight is not None:
-        A = A * np.sqrt(rows.weight)[:, None]
-    L = SquaredError.curvature * _largest_gram_eigenvalue(A) / len(A)
+    largest = _exact if rows.X.shape[1] <= _MAX_HESSIAN else _by_lanczos
+    with np.errstate(over="ignore", invalid="ignore"):
+        L = SquaredError.curvature * largest(rows, fit_intercept)
+    if not np.isfinite(L):
+        raise ValueError(
+            f"The squares of the values in X overflow {rows.X.dtype}: the largest is "
+            f"{np.abs(rows.X).max():.3g}. Rescale X, or pass it as float64."
+        )
     return 2 / L if L > 0 else 1.0
 
 
-def _largest_gram_eigenvalue(A: np.ndarray) -> float:
-    """Largest eigenvalue of A' A."""
-    scale = float(np.abs(A).max())  # so that squares do not overflow float32
-    if scale == 0:
-        return 0.0
-    A = A / scale
-    if min(A.shape) <= _MAX_GRAM:
-        gram = A.T @ A if A.shape[1] <= A.shape[0] else A @ A.T
-        last = len(gram) - 1
-        largest = eigvalsh(gram, subset_by_index=(last, last))[0]
-    else:
-        operator = LinearOperator(
-            (A.shape[1], A.shape[1]), matvec=lambda v: A.T @ (A @ v), dtype=A.dtype
-        )
-        start = np.random.default_rng(0).standard_normal(A.shape[1], A.dtype)
-        largest = eigsh(
-            operator, k=1, which="LA", v0=start, tol=1e-4, return_eigenvectors=False
-        )[0]
-    return float(largest) * scale**2
+def _exact(rows: Rows, fit_intercept: bool) -> float:
+    """Largest eigenvalue of the mean of ``w x x'``, x ending in 1 for the intercept."""
+    X, _, weight = rows
+    n_rows, n_features = X.shape
+    weighted = X if weight is None else X * weight[:, None]
+    second_moments = np.eye(n_features + fit_intercept)
+    second_moments[:n_features, :n_features] = X.T @ weighted / n_rows
+    if fit_intercept:
+        mean = weighted.mean(axis=0, dtype=np.float64)
+        second_moments[-1, :-1] = second_moments[:-1, -1] = mean
+    if not np.isfinite(second_moments).all():
+        return np.inf
+    last = len(second_moments) - 1
+    return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
+
+
+def _by_lanczos(rows: Rows, fit_intercept: bool) -> float:
+    """Approximate the same from below, to four digits, without forming the matrix."""
+    X, _, weight = rows
+    n_rows, n_features = X.shape
+
+    def second_moments_times(v: np.ndarray) -> np.ndarray:
+        along = X @ v[:n_features]
+        if fit_intercept:
+            along += v[-1]
+        if weight is not None:
+            along *= weight
+        ends = [along.sum()] if fit_intercept else []
+        return np.append(X.T @ along, ends) / n_rows
+
+    size = n_features + fit_intercept
+    operator = LinearOperator((size, size), second_moments_times, dtype=X.dtype)
+    start = np.random.default_rng(0).standard_normal(size, X.dtype)
+    if not np.isfinite(operator @ start).all():
+        return np.inf
+    return float(eigsh(operator, k=1, v0=start, tol=1e-4, return_eigenvectors=False)[0])

@@ -46,7 +46,7 @@ class AffineModule:
         self.fit_intercept = fit_intercept
         self._trainable = [p for p in module.parameters() if p.requires_grad]
         if not self._trainable:
-            raise ValueError(f"The module {module!r} has no trainable parameters.")
+            raise ValueError(f"The module {_name(module)} has no trainable parameters.")
         self._like = self._trainable[0].detach()
         self._coef, self._intercept = self._recognise()
         self.holds_coefficients = self._coef is not None
@@ -94,7 +94,7 @@ class AffineModule:
             raise ValueError(
                 "coef_init, intercept_init and warm_start=True need a module whose "
                 "parameters are the coefficients, such as nn.Linear. The parameters of "
-                f"{self.module!r} have the shapes "
+                f"{_name(self.module)} have the shapes "
                 f"{[tuple(p.shape) for p in self._trainable]}: many settings of them "
                 "stand for the same coefficients, so the descent can only start where "
                 "the factory leaves them."
@@ -124,7 +124,7 @@ class AffineModule:
         if not deviation <= self._rounding(at_U):
             raise ValueError(
                 "ModuleStrategy needs a module that is affine in X, row by row, such "
-                f"as nn.Linear or stacked nn.Linear. {self.module!r} is not: "
+                f"as nn.Linear or stacked nn.Linear. {_name(self.module)} is not: "
                 "module(2u - v) differs from 2 module(u) - module(v) by "
                 f"{deviation.item():.3g} at random rows u, v. Remove activations, "
                 "dropout and normalization layers."
@@ -136,14 +136,14 @@ class AffineModule:
         has_intercept = bool(self._map(self._zeros(1)).any())
         if has_intercept and not self.fit_intercept:
             raise ValueError(
-                f"fit_intercept=False, but the module {self.module!r} has a bias. "
+                f"fit_intercept=False, but the module {_name(self.module)} has a bias. "
                 "Build it without (functools.partial(nn.Linear, bias=False)), or set "
                 "fit_intercept=True."
             )
         if self.fit_intercept and not has_intercept:
             raise ValueError(
-                f"fit_intercept=True, but the module {self.module!r} has no bias: it "
-                "maps X = 0 to 0. Give it one, or set fit_intercept=False."
+                f"fit_intercept=True, but the module {_name(self.module)} has no bias: "
+                "it maps X = 0 to 0. Give it one, or set fit_intercept=False."
             )
 
     def _find_views(
@@ -179,16 +179,16 @@ class AffineModule:
                 output = self.module(X)
             except (RuntimeError, ValueError, TypeError) as error:
                 raise ValueError(
-                    f"The module {self.module!r} does not take X of shape "
+                    f"The module {_name(self.module)} does not take X of shape "
                     f"{tuple(X.shape)}, (n_rows, n_features): {error}"
                 ) from error
         expected = (len(X), self.n_targets)
         shape = tuple(output.shape) if isinstance(output, torch.Tensor) else None
         if shape != expected:
             raise ValueError(
-                f"The module {self.module!r} must map X of shape {tuple(X.shape)} to "
-                f"an output of shape {expected}, (n_rows, n_targets). It returned "
-                f"{f'shape {shape}' if shape is not None else repr(output)}."
+                f"The module {_name(self.module)} must map X of shape "
+                f"{tuple(X.shape)} to shape {expected}, (n_rows, n_targets). It "
+                f"returned {f'shape {shape}' if shape is not None else repr(output)}."
             )
         return output
 
@@ -206,6 +206,11 @@ class AffineModule:
     def _rounding(self, output: torch.Tensor) -> float:
         """Deviation that rounding explains in values of the size of `output`."""
         return float(torch.finfo(output.dtype).eps ** 0.5 * output.abs().max())
+
+
+def _name(module: nn.Module) -> str:
+    """Give the repr of a module on one line."""
+    return " ".join(repr(module).split())
 
 
 class _View:

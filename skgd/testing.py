@@ -1,0 +1,513 @@
+"""Checks for gradient strategies, ours and yours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from skgd._objective import Objective
+from skgd._regressor import GDLinearRegressor
+from skgd._rows import Rows, placement_of, to_numpy
+from skgd._step_size import largest_stable_learning_rate
+from skgd.strategies import GradientStrategy, ManualStrategy
+
+__all__ = ["check_gradient_strategy"]
+
+# Relative to the largest value compared: 45,000 roundings, and 840.
+_ROUNDING = {"float64": 1e-11, "float32": 1e-4}
+# Central differences of a quadratic are exact; this is their rounding in float64.
+_DIFFERENCES_ROUNDING = 1e-7
+
+
+def check_gradient_strategy(
+    strategy: GradientStrategy,
+    *,
+    device: Any = "cpu",
+    fit_intercept: bool | None = None,
+    rtol: float = 0.0,
+) -> None:
+    """Check that a gradient strategy keeps the contract of `GradientStrategy`.
+
+    It is to a strategy what :func:`sklearn.utils.estimator_checks.check_estimator` is
+    to an estimator. On problems with one and several targets, with and without
+    intercept and weights, tall and wide, in float64 and float32, it holds the strategy
+    to these properties:
+
+    - it starts where it is told, and starts afresh each time;
+    - its losses are the objective, target by target;
+    - its gradients are those of finite differences, and of the derived formula;
+    - evaluating twice gives the same, and moves nothing;
+    - weight 2 equals the row twice, weight 0 the row left out;
+    - targets do not mix;
+    - it writes into none of the data;
+    - a plain step is ``-learning_rate * gradient``;
+    - what is written into `coef` and `intercept` is where it evaluates next;
+    - it keeps float32, and its clones share nothing;
+    - in an estimator it walks the iterates of ``strategy="manual"``.
+
+    Where ``strategy.plain`` is False, those that presume plain gradient steps are left
+    out, and the others hold where the strategy starts of itself.
+
+    Parameters
+    ----------
+    strategy : GradientStrategy
+        An instance; only clones of it are used.
+    device : str or torch.device, default="cpu"
+        Where to run it, as for `GDLinearRegressor`.
+    fit_intercept : bool or None, default=None
+        True: only problems with an intercept, False: only problems without, for a
+        strategy that is made for the one or the other. None: both.
+    rtol : float, default=0.0
+        Deviation to allow, relative to the largest value compared, where the strategy's
+        gradient is an approximation (finite differences). Rounding is always allowed
+        for: 1e-11 in float64, 1e-4 in float32.
+
+    Raises
+    ------
+    AssertionError
+        When a property does not hold. The message has a line for each failure: which
+        property, on what input, by how much.
+
+    Examples
+    --------
+    >>> from skgd.strategies import ManualStrategy
+    >>> from skgd.testing import check_gradient_strategy
+    >>> check_gradient_strategy(ManualStrategy())
+    >>> class Forgetful(ManualStrategy):
+    ...     def evaluate(self, X, y, weight):
+    ...         return super().evaluate(X, y, None)
+    >>> try:
+    ...     check_gradient_strategy(Forgetful())
+    ... except AssertionError as error:
+    ...     print("losses are the objective" in str(error))
+    True
+    """
+    if not isinstance(strategy, GradientStrategy):
+        raise TypeError(
+            "check_gradient_strategy takes an instance of a subclass of "
+            f"GradientStrategy. Got {strategy!r} instead."
+        )
+    problems = [
+        problem._replace(rtol=rtol)
+        for problem in _problems()
+        if fit_intercept in (None, problem.intercept is not None)
+    ]
+    failures = []
+    for title, check in _CHECKS.items():
+        broken = _run_on_all(check, strategy, problems, device)
+        if broken:
+            failures.append((_describe(title, broken), broken[0][1]))
+    if failures:
+        lines = [line for line, _ in failures]
+        raise AssertionError(
+            f"{strategy!r} breaks the contract of GradientStrategy: {len(failures)} of "
+            f"{len(_CHECKS)} properties do not hold.\n" + "\n".join(lines)
+        ) from failures[0][1]
+
+
+def _run_on_all(
+    check: Check, strategy: GradientStrategy, problems: list[_Problem], device: Any
+) -> list[tuple[_Problem, Exception]]:
+    """Run a check on all problems; give those that it fails on, and how."""
+    broken = []
+    for problem in problems:
+        try:
+            check(strategy, problem, device)
+        except Exception as error:  # whatever a foreign strategy raises is a result
+            broken.append((problem, error))
+    return broken
+
+
+def _describe(title: str, broken: list[tuple[_Problem, Exception]]) -> str:
+    """Describe the first failure of a property in full, and count the others."""
+    problem, error = broken[0]
+    what = str(error) if isinstance(error, _BrokenError) else f"raised {error!r}"
+    others = f" (and on {len(broken) - 1} other problems)" if len(broken) > 1 else ""
+    return f"- {title}: on {problem}: {what}{others}"
+
+
+Check = Callable[[GradientStrategy, "_Problem", Any], None]
+
+#: What a strategy is held to, and the check of it, in the order of this file.
+_CHECKS: dict[str, Check] = {}
+
+
+def _property(title: str) -> Callable[[Check], Check]:
+    """Register a check under the property that it stands for."""
+
+    def register(check: Check) -> Check:
+        _CHECKS[title] = check
+        return check
+
+    return register
+
+
+class _BrokenError(Exception):
+    """A property does not hold."""
+
+
+class _Problem(NamedTuple):
+    """Rows to run a strategy on, and a place to start from."""
+
+    name: str
+    rows: Rows  # NumPy
+    coef: np.ndarray
+    intercept: np.ndarray | None
+    rtol: float = 0.0  # beyond rounding
+
+    @property
+    def tolerance(self) -> float:
+        return max(self.rtol, _ROUNDING[str(self.rows.X.dtype)])
+
+    def __str__(self) -> str:
+        n_rows, n_features = self.rows.X.shape
+        return (
+            f"{self.name} ({n_rows} rows, {n_features} features, "
+            f"{self.rows.y.shape[1]} targets, {self.rows.X.dtype})"
+        )
+
+
+def _problems() -> Iterator[_Problem]:
+    """Yield the problems that every check runs on."""
+    yield _problem("one feature", 5, 1, 1)
+    yield _problem("several features", 12, 4, 1)
+    yield _problem("weights", 12, 4, 1, weighted=True)
+    yield _problem("several targets", 12, 4, 3)
+    yield _problem("weights and several targets", 12, 4, 3, weighted=True)
+    yield _problem("no intercept", 12, 4, 2, fit_intercept=False)
+    yield _problem("more features than rows", 3, 7, 1)
+    yield _problem("one row", 1, 2, 1)
+    yield _problem("float32", 12, 4, 2, weighted=True, dtype="float32")
+
+
+def _problem(
+    name: str,
+    n_rows: int,
+    n_features: int,
+    n_targets: int,
+    *,
+    weighted: bool = False,
+    fit_intercept: bool = True,
+    dtype: str = "float64",
+) -> _Problem:
+    """Draw a problem, always the same."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(dtype)
+
+    weight = None
+    if weighted:
+        # Whole numbers, so that rows can be repeated; zero and two among them.
+        weight = np.arange(n_rows).astype(dtype) % 4
+        weight /= weight.mean()
+    return _Problem(
+        name,
+        Rows(draw(n_rows, n_features) + 1, 3 * draw(n_rows, n_targets), weight),
+        coef=draw(n_features, n_targets),
+        intercept=draw(n_targets) if fit_intercept else None,
+    )
+
+
+class _Trial:
+    """A strategy started on a problem; what it answers is read in NumPy."""
+
+    def __init__(
+        self, strategy: GradientStrategy, problem: _Problem, device: Any
+    ) -> None:
+        self.strategy = clone(strategy)
+        self.problem = problem
+        self._placement = placement_of(self.strategy, device, problem.rows.X.dtype)
+        # A strategy that is not plain may have to start where it likes.
+        self.start(problem.coef * 0, _times_zero(problem.intercept))
+        if self.strategy.plain:
+            self.start(problem.coef, problem.intercept)
+
+    def start(self, coef: np.ndarray, intercept: np.ndarray | None) -> None:
+        put = self._placement.put
+        self.strategy.start(
+            put(coef.copy()),
+            None if intercept is None else put(intercept.copy()),
+            Objective(),
+        )
+
+    def evaluate(self, rows: Rows | None = None) -> np.ndarray:
+        rows = self.problem.rows if rows is None else rows
+        losses = self.strategy.evaluate(*self._placement.put_rows(rows))
+        losses = to_numpy(losses)
+        expected = (rows.y.shape[1],)
+        if losses.shape != expected:
+            raise _BrokenError(
+                f"evaluate returned shape {losses.shape}, not {expected}"
+            )
+        return losses
+
+    @property
+    def parameters(self) -> list[np.ndarray]:
+        return self._read((self.strategy.coef, self.strategy.intercept), "parameters")
+
+    @property
+    def gradients(self) -> list[np.ndarray]:
+        return self._read(self.strategy.gradients, "gradients")
+
+    def _read(self, arrays: tuple[Any, Any], what: str) -> list[np.ndarray]:
+        """Copy a pair of arrays shaped as the coefficients and the intercept."""
+        if (arrays[1] is None) != (self.problem.intercept is None):
+            raise _BrokenError(
+                f"{what}[1] must be None just where there is no intercept"
+            )
+        read = [to_numpy(array).copy() for array in arrays if array is not None]
+        n_features, n_targets = self.problem.coef.shape
+        shapes = [(n_features, n_targets), (n_targets,)][: len(read)]
+        if [array.shape for array in read] != shapes:
+            raise _BrokenError(
+                f"{what} have shapes {[array.shape for array in read]}, not {shapes}"
+            )
+        return read
+
+
+def _times_zero(intercept: np.ndarray | None) -> np.ndarray | None:
+    return None if intercept is None else intercept * 0
+
+
+def _objective(rows: Rows, parameters: list[np.ndarray]) -> np.ndarray:
+    """Mean squared error in float64, target by target."""
+    X, y, weight = (None if part is None else part.astype(float) for part in rows)
+    prediction = sum((part for part in parameters[1:]), start=X @ parameters[0])
+    squares = (prediction - y) ** 2
+    return np.average(squares, axis=0, weights=weight)
+
+
+def _compare(
+    actual: np.ndarray, expected: np.ndarray, what: str, tolerance: float
+) -> None:
+    """Compare arrays, relative to the largest expected value."""
+    scale = max(float(np.abs(expected).max()), 1e-3)
+    difference = float(np.abs(actual - expected).max()) / scale
+    if not difference <= tolerance:
+        raise _BrokenError(
+            f"{what} differ by {difference:.3g} of the largest value; allowed are "
+            f"{tolerance:.0e}"
+        )
+
+
+def _compare_all(
+    actual: list[np.ndarray], expected: list[np.ndarray], what: str, tolerance: float
+) -> None:
+    """Compare what belongs to the coefficients, and what to the intercept."""
+    names = "coef", "intercept"
+    for name, one, other in zip(names, actual, expected, strict=False):
+        _compare(one, other, f"{what} ({name})", tolerance)
+
+
+@_property("starts where it is told, and starts afresh each time")
+def _starts_where_told(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    if not trial.strategy.plain:
+        return
+    expected = [a for a in (problem.coef, problem.intercept) if a is not None]
+    _compare_all(
+        trial.parameters, expected, "parameters after start", problem.tolerance
+    )
+    trial.evaluate()
+    trial.strategy.update(0.01)
+    trial.start(problem.coef, problem.intercept)
+    _compare_all(
+        trial.parameters, expected, "parameters after a restart", problem.tolerance
+    )
+
+
+@_property("losses are the objective")
+def _losses(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    losses = trial.evaluate()
+    expected = _objective(problem.rows, trial.parameters)
+    _compare(losses, expected, "losses", problem.tolerance)
+
+
+@_property("gradients are those of finite differences")
+def _differences(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    trial.evaluate()
+    expected = _finite_differences(problem.rows, trial.parameters)
+    tolerance = max(problem.tolerance, _DIFFERENCES_ROUNDING)
+    _compare_all(trial.gradients, expected, "gradients", tolerance)
+
+
+def _finite_differences(rows: Rows, parameters: list[np.ndarray]) -> list[np.ndarray]:
+    """Central differences of the sum of the objectives: exact for a quadratic."""
+    parameters = [p.astype(float) for p in parameters]
+    gradients = [np.empty_like(p) for p in parameters]
+    h = 1e-3
+    for p, gradient in zip(parameters, gradients, strict=True):
+        for index in np.ndindex(p.shape):
+            value = p[index]
+            p[index] = value + h
+            above = _objective(rows, parameters).sum()
+            p[index] = value - h
+            below = _objective(rows, parameters).sum()
+            p[index] = value
+            gradient[index] = (above - below) / (2 * h)
+    return gradients
+
+
+@_property("gradients are those of the derived formula")
+def _derived_formula(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    trial.evaluate()
+    manual = _Trial(ManualStrategy(), problem, "cpu")
+    coef, *intercept = trial.parameters
+    manual.start(coef, intercept[0] if intercept else None)
+    manual.evaluate()
+    _compare_all(trial.gradients, manual.gradients, "gradients", problem.tolerance)
+
+
+@_property("evaluating twice gives the same, and moves nothing")
+def _evaluates_twice(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    before = trial.parameters
+    losses, gradients = trial.evaluate(), trial.gradients
+    _compare_all(
+        trial.parameters, before, "parameters before and after", problem.tolerance
+    )
+    _compare(trial.evaluate(), losses, "losses", problem.tolerance)
+    _compare_all(trial.gradients, gradients, "gradients", problem.tolerance)
+
+
+@_property("weight 2 equals the row twice, weight 0 the row left out")
+def _weights(strategy: Any, problem: _Problem, device: Any) -> None:
+    rows = problem.rows
+    if rows.weight is None:
+        return
+    trial = _Trial(strategy, problem, device)
+    losses, gradients = trial.evaluate(), trial.gradients
+    times = np.arange(len(rows.y)) % 4
+    repeated = Rows(rows.X.repeat(times, axis=0), rows.y.repeat(times, axis=0), None)
+    _compare(trial.evaluate(repeated), losses, "losses", problem.tolerance)
+    _compare_all(trial.gradients, gradients, "gradients", problem.tolerance)
+
+
+@_property("targets do not mix")
+def _targets(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    if not trial.strategy.plain:
+        return
+    losses = trial.evaluate()
+    gradients = trial.gradients
+    for t in range(len(losses)):
+        one = problem._replace(
+            rows=problem.rows._replace(y=problem.rows.y[:, [t]]),
+            coef=problem.coef[:, [t]],
+            intercept=None if problem.intercept is None else problem.intercept[[t]],
+        )
+        alone = _Trial(strategy, one, device)
+        _compare(
+            alone.evaluate(), losses[[t]], f"losses of target {t}", problem.tolerance
+        )
+        _compare_all(
+            alone.gradients,
+            [g[..., [t]] for g in gradients],
+            f"gradients of target {t}",
+            problem.tolerance,
+        )
+
+
+@_property("writes into none of the data")
+def _data_untouched(strategy: Any, problem: _Problem, device: Any) -> None:
+    copies = [None if part is None else part.copy(order="K") for part in problem.rows]
+    trial = _Trial(strategy, problem._replace(rows=Rows(*copies)), device)
+    trial.evaluate()
+    trial.strategy.update(0.01)
+    trial.evaluate()
+    for name, before, after in zip(Rows._fields, problem.rows, copies, strict=True):
+        if before is not None and not (before == after).all():
+            raise _BrokenError(f"{name} was changed")
+
+
+@_property("a plain step is -learning_rate * gradient")
+def _plain_step(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    if not trial.strategy.plain:
+        return
+    trial.evaluate()
+    pairs = zip(trial.parameters, trial.gradients, strict=True)
+    expected = [p - 0.01 * gradient for p, gradient in pairs]
+    trial.strategy.update(0.01)
+    _compare_all(
+        trial.parameters,
+        expected,
+        "parameters after update",
+        problem.tolerance,
+    )
+
+
+@_property("what is written into coef and intercept is where it evaluates next")
+def _live_parameters(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    if not trial.strategy.plain:
+        return
+    trial.evaluate()
+    for array in (trial.strategy.coef, trial.strategy.intercept):
+        if array is not None:
+            array += 1
+    expected = [a + 1 for a in (problem.coef, problem.intercept) if a is not None]
+    _compare(
+        trial.evaluate(),
+        _objective(problem.rows, expected),
+        "losses after moving the parameters",
+        problem.tolerance,
+    )
+
+
+@_property("keeps float32")
+def _dtype(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    losses = trial.evaluate()
+    gradients = trial.gradients
+    trial.strategy.update(0.01)
+    found = {array.dtype for array in (losses, *gradients, *trial.parameters)}
+    if found != {problem.rows.X.dtype}:
+        raise _BrokenError(f"losses, gradients and parameters have dtypes {found}")
+
+
+@_property("clones share nothing")
+def _clones(strategy: Any, problem: _Problem, device: Any) -> None:
+    one = _Trial(strategy, problem, device)
+    before = one.parameters
+    other = _Trial(one.strategy, problem, device)
+    other.evaluate()
+    other.strategy.update(0.01)
+    _compare_all(
+        one.parameters, before, "parameters after another's step", problem.tolerance
+    )
+
+
+@_property('in an estimator, walks the iterates of strategy="manual"')
+def _descent(strategy: Any, problem: _Problem, device: Any) -> None:
+    if not _Trial(strategy, problem, device).strategy.plain:
+        return
+    rows = problem.rows
+    fit_intercept = problem.intercept is not None
+    stable = largest_stable_learning_rate(rows, fit_intercept=fit_intercept)
+    manual, model = (
+        GDLinearRegressor(
+            each,
+            device=where,
+            fit_intercept=fit_intercept,
+            learning_rate=stable / 2,
+            max_iter=20,
+            tol=None,
+        ).fit(rows.X, rows.y, rows.weight)
+        for each, where in (("manual", "cpu"), (strategy, device))
+    )
+    _compare(model.coef_, manual.coef_, "coef_ after 20 epochs", problem.tolerance)
+    if fit_intercept:
+        _compare(
+            model.intercept_,
+            manual.intercept_,
+            "intercept_ after 20 epochs",
+            problem.tolerance,
+        )

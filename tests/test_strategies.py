@@ -1,0 +1,287 @@
+"""The three strategies walk the same iterates; modules and optimizers plug in."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from conftest import STRATEGIES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from skgd import GDLinearRegressor
+from skgd.strategies import ManualStrategy, ModuleStrategy
+from skgd.testing import check_gradient_strategy
+
+
+def iterates_by_hand(X, y, weight, fit_intercept, learning_rate, epochs):
+    """Gradient descent in three lines of NumPy, in float64."""
+    W, b = np.zeros((X.shape[1], y.shape[1])), np.zeros(y.shape[1])
+    weight = np.ones((len(y), 1)) if weight is None else weight[:, None]
+    losses = []
+    for _ in range(epochs):
+        slope = 2 * weight / weight.sum() * (X @ W + b - y)
+        losses.append(((slope / 2) * (X @ W + b - y)).sum())
+        W, b = (
+            W - learning_rate * X.T @ slope,
+            b - (fit_intercept * learning_rate * slope.sum(axis=0)),
+        )
+    return W, b, losses
+
+
+@st.composite
+def problems(draw):
+    """Random rows with weights or none, one or several targets, tall or wide."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n_samples = draw(st.integers(1, 30))
+    n_features = draw(st.integers(1, 8))
+    n_targets = draw(st.integers(1, 3))
+    scale = 10.0 ** draw(st.integers(-3, 3))
+    X = scale * (rng.standard_normal((n_samples, n_features)) + draw(st.floats(-2, 2)))
+    y = 3 * rng.standard_normal((n_samples, n_targets)) - 1
+    weight = rng.uniform(0.1, 5, n_samples) if draw(st.booleans()) else None
+    # A stable rate: L is at most twice the trace of the second moments.
+    learning_rate = draw(st.floats(0.01, 1)) / (2 * ((X**2).sum(axis=1).max() + 1))
+    return X, y, weight, draw(st.booleans()), learning_rate
+
+
+@settings(max_examples=60, deadline=None)
+@given(problem=problems(), dtype=st.sampled_from(["float64", "float32"]))
+def test_fifty_epochs_agree_with_each_other_and_with_numpy(problem, dtype):
+    X, y, weight, fit_intercept, learning_rate = problem
+    X, y = X.astype(dtype), y.astype(dtype)
+    rtol = {"float64": 1e-9, "float32": 1e-4}[dtype]
+    W, b, losses = iterates_by_hand(
+        X.astype(float), y.astype(float), weight, fit_intercept, learning_rate, 50
+    )
+    for strategy in STRATEGIES:
+        model = GDLinearRegressor(
+            strategy,
+            fit_intercept=fit_intercept,
+            learning_rate=learning_rate,
+            max_iter=50,
+            tol=None,
+        ).fit(X, y, weight)
+        assert model.coef_.dtype == dtype
+        # Relative to the largest: a coefficient near zero is a difference.
+        np.testing.assert_allclose(
+            model.coef_, W.T, rtol=rtol, atol=rtol * np.abs(W).max()
+        )
+        np.testing.assert_allclose(
+            model.intercept_, b, rtol=rtol, atol=rtol * np.abs(y).max()
+        )
+        # Relative to the first: on an exact fit only rounding is left.
+        np.testing.assert_allclose(
+            model.loss_curve_, losses, rtol=rtol, atol=rtol * losses[0]
+        )
+
+
+class Wrapped(nn.Module):
+    """nn.Linear inside."""
+
+    def __init__(self, n_features, n_targets):
+        super().__init__()
+        self.linear = nn.Linear(n_features, n_targets)
+
+    def forward(self, X):
+        return self.linear(X)
+
+
+class Transposed(nn.Module):
+    """Parameters of its own, in another order and layout than nn.Linear's."""
+
+    def __init__(self, n_features, n_targets):
+        super().__init__()
+        self.bias = nn.Parameter(torch.ones(1, n_targets))
+        self.weight = nn.Parameter(torch.ones(n_features, n_targets))
+
+    def forward(self, X):
+        return X @ self.weight + self.bias
+
+
+def stacked(n_features, n_targets):
+    """Two nn.Linear, one on the other."""
+    return nn.Sequential(nn.Linear(n_features, 4), nn.Linear(4, n_targets))
+
+
+def scaled(n_features, n_targets):
+    """As many parameters as coefficients, but not the coefficients."""
+
+    class Scaled(Wrapped):
+        def forward(self, X):
+            return 2 * self.linear(X)
+
+    return Scaled(n_features, n_targets)
+
+
+class OnTensors(ManualStrategy):
+    """The manual formula as it runs on a GPU: on torch tensors."""
+
+    needs_tensors = True
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_built_in_strategies_keep_the_contract(name):
+    from skgd.strategies import strategy_from
+
+    check_gradient_strategy(strategy_from(name))
+
+
+def test_the_manual_formula_keeps_the_contract_on_tensors():
+    check_gradient_strategy(OnTensors())
+
+
+@pytest.mark.parametrize("module", [None, Wrapped, Transposed, stacked, scaled])
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
+def test_modules_and_optimizers_keep_the_contract(module, optimizer):
+    strategy = ModuleStrategy(module, optimizer)
+    check_gradient_strategy(strategy, fit_intercept=True)
+
+
+def test_a_module_without_bias_keeps_the_contract():
+    without_bias = functools.partial(nn.Linear, bias=False)
+    check_gradient_strategy(ModuleStrategy(without_bias), fit_intercept=False)
+
+
+@pytest.mark.parametrize("module", [Wrapped, Transposed, nn.Linear])
+def test_modules_that_hold_the_coefficients_walk_the_same_iterates(module, two_targets):
+    manual, other = (
+        GDLinearRegressor(strategy, learning_rate=0.1, max_iter=30, tol=None).fit(
+            *two_targets, coef_init=np.ones((2, 3)), intercept_init=[1, 2]
+        )
+        for strategy in ("manual", ModuleStrategy(module))
+    )
+    np.testing.assert_allclose(other.coef_, manual.coef_, rtol=1e-12)
+    np.testing.assert_allclose(other.loss_curve_, manual.loss_curve_, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "learning_rate"),
+    [
+        (ModuleStrategy(stacked), 0.02),
+        (ModuleStrategy(scaled), 0.02),
+        (ModuleStrategy(optimizer=torch.optim.Adam), 0.1),
+        (ModuleStrategy(optimizer_params={"momentum": 0.9}), 0.01),
+        (ModuleStrategy(stacked, torch.optim.LBFGS), 1.0),
+    ],
+    ids=repr,
+)
+def test_other_modules_and_optimizers_reach_the_minimum(
+    strategy, learning_rate, two_targets
+):
+    X, y = two_targets
+    model = GDLinearRegressor(strategy, learning_rate=learning_rate, max_iter=5000)
+    model.fit(X, y)
+    expected, *_ = np.linalg.lstsq(np.column_stack([X, np.ones(40)]), y, rcond=None)
+    np.testing.assert_allclose(model.coef_, expected[:3].T, atol=1e-2)
+    np.testing.assert_allclose(model.intercept_, expected[3], atol=1e-2)
+
+
+def test_a_stacked_module_is_seeded_by_torch_and_leaves_the_generator(regression):
+    model = GDLinearRegressor(ModuleStrategy(stacked), learning_rate=0.01, max_iter=5)
+    model.set_params(tol=None)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    first = model.fit(*regression).coef_
+    assert torch.equal(torch.get_rng_state(), state)
+    assert np.array_equal(model.fit(*regression).coef_, first)
+    torch.manual_seed(1)
+    assert not np.array_equal(model.fit(*regression).coef_, first)
+
+
+def relu(n_features, n_targets):
+    return nn.Sequential(nn.Linear(n_features, 8), nn.ReLU(), nn.Linear(8, n_targets))
+
+
+def normalized(n_features, n_targets):
+    return nn.Sequential(nn.BatchNorm1d(n_features), nn.Linear(n_features, n_targets))
+
+
+def dropout(n_features, n_targets):
+    return nn.Sequential(nn.Dropout(0.5), nn.Linear(n_features, n_targets))
+
+
+def squeezed(n_features, n_targets):
+    return nn.Sequential(nn.Linear(n_features, n_targets), nn.Flatten(0))
+
+
+@pytest.mark.parametrize(
+    ("module", "fit_intercept", "message"),
+    [
+        (relu, True, "affine in X"),
+        (normalized, True, "affine in X"),
+        (dropout, True, "affine in X"),
+        (squeezed, True, r"to shape \(5, 1\).*returned shape \(5,\)"),
+        (lambda d, t: nn.Linear(d, t + 1), True, r"to shape \(5, 1\)"),
+        (lambda d, t: nn.Linear(d + 1, t), True, "does not take X of shape"),
+        (lambda d, t: nn.LSTM(d, t), True, "must map X"),
+        (lambda d, t: nn.Linear(d, t, bias=False), True, "has no bias"),
+        (nn.Linear, False, "has a bias"),
+        (lambda d, t: nn.Identity(), True, "no trainable parameters"),
+        (lambda d, t: "linear", True, "must return an nn.Module"),
+        (nn.Linear(3, 1), True, "must be a factory"),
+        ("linear", True, "must be a factory"),
+    ],
+)
+def test_a_module_that_does_not_fit_is_refused(
+    module, fit_intercept, message, regression
+):
+    model = GDLinearRegressor(
+        ModuleStrategy(module), learning_rate=0.1, fit_intercept=fit_intercept
+    )
+    with pytest.raises(ValueError, match=message):
+        model.fit(*regression)
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_a_module_with_more_parameters_than_coefficients_starts_of_itself(regression):
+    model = GDLinearRegressor(ModuleStrategy(stacked), learning_rate=0.01, tol=1e-2)
+    with pytest.raises(ValueError, match="coef_init"):
+        model.fit(*regression, coef_init=np.ones(3))
+    model.fit(*regression)
+    with pytest.raises(ValueError, match="warm_start"):
+        model.set_params(warm_start=True).fit(*regression)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        ModuleStrategy(optimizer=torch.optim.Adam),
+        ModuleStrategy(optimizer_params={"momentum": 0.9}),
+        ModuleStrategy(optimizer_params={"weight_decay": 0.1}),
+        ModuleStrategy(stacked),
+    ],
+    ids=repr,
+)
+def test_auto_learning_rate_is_refused_where_steps_are_not_plain(strategy, regression):
+    with pytest.raises(ValueError, match=r"learning_rate='auto'.*Pass a float"):
+        GDLinearRegressor(strategy).fit(*regression)
+
+
+def test_the_learning_rate_is_not_an_optimizer_param(regression):
+    strategy = ModuleStrategy(optimizer_params={"lr": 0.1})
+    with pytest.raises(ValueError, match=r"'lr' \(got 0.1\).*learning_rate"):
+        GDLinearRegressor(strategy, learning_rate=0.1).fit(*regression)
+
+
+def test_fit_works_on_a_clone_of_the_strategy(regression):
+    given = ModuleStrategy(Wrapped)
+    GDLinearRegressor(given).fit(*regression)
+    assert vars(given) == vars(ModuleStrategy(Wrapped))
+
+
+def test_gradients_are_computed_also_where_the_user_switched_them_off(
+    strategy, regression
+):
+    with torch.no_grad():
+        model = GDLinearRegressor(strategy).fit(*regression)
+    assert model.score(*regression) > 0.99
+
+
+def test_unknown_names_are_not_in_the_subpackage():
+    from skgd import strategies
+
+    assert set(dir(strategies)) >= {"AutogradStrategy", "ModuleStrategy"}
+    with pytest.raises(AttributeError, match="no attribute 'Missing'"):
+        strategies.Missing  # noqa: B018 - the access is what is tested

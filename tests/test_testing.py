@@ -1,0 +1,210 @@
+"""check_gradient_strategy finds what is wrong with a strategy."""
+
+import re
+from typing import ClassVar
+
+import pytest
+
+from skgd.strategies import ManualStrategy
+from skgd.testing import check_gradient_strategy
+
+
+class HalfGradient(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        self.gradients = tuple(None if g is None else g / 2 for g in self.gradients)
+        return losses
+
+
+class NoInterceptGradient(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        if self.intercept is not None:
+            self.gradients[1][:] = 0
+        return losses
+
+
+class SumOfSquares(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        return super().evaluate(X, y, weight) * len(y)
+
+
+class ScalarLoss(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        return super().evaluate(X, y, weight).sum()
+
+
+class IgnoresWeights(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        return super().evaluate(X, y, None)
+
+
+class NormalisesNoWeights(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        if weight is not None:
+            weight = weight / weight.max()
+        return super().evaluate(X, y, weight)
+
+
+class MixesTargets(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        n_targets = y.shape[1]
+        self.gradients = tuple(
+            None if g is None else g / n_targets for g in self.gradients
+        )
+        return losses
+
+
+class Accumulates(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        before = getattr(self, "gradients", (0, 0))
+        losses = super().evaluate(X, y, weight)
+        self.gradients = tuple(
+            None if g is None else g + b
+            for g, b in zip(self.gradients, before, strict=True)
+        )
+        return losses
+
+    def update(self, learning_rate):
+        super().update(learning_rate)
+        self.gradients = 0, 0
+
+
+class StepsTwice(ManualStrategy):
+    def update(self, learning_rate):
+        super().update(learning_rate)
+        super().update(learning_rate)
+
+
+class MovesInEvaluate(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        self.coef += 1e-3
+        return losses
+
+
+class WritesIntoTargets(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        y += 1e-12
+        return losses
+
+
+class Upcasts(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        return super().evaluate(X, y, weight).astype(float)
+
+
+class StartsAtZero(ManualStrategy):
+    def start(self, coef, intercept, objective):
+        super().start(coef * 0, intercept, objective)
+
+
+class KeepsACopy(ManualStrategy):
+    def start(self, coef, intercept, objective):
+        super().start(coef, intercept, objective)
+        self._kept = self.coef.copy()
+
+    def evaluate(self, X, y, weight):
+        self.coef = self._kept.copy()
+        return super().evaluate(X, y, weight)
+
+    def update(self, learning_rate):
+        super().update(learning_rate)
+        self._kept = self.coef.copy()
+
+
+class SharesState(ManualStrategy):
+    shared: ClassVar = {}
+
+    def start(self, coef, intercept, objective):
+        super().start(coef, intercept, objective)
+        self.shared["coef"] = self.coef
+
+    def update(self, learning_rate):
+        self.coef = self.shared["coef"]
+        super().update(learning_rate)
+
+    @property
+    def coef(self):
+        return self.shared["coef"]
+
+    @coef.setter
+    def coef(self, value):
+        self.shared["coef"] = value
+
+
+class Fails(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        raise RuntimeError("out of order")
+
+
+class Transposes(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        self.gradients = self.gradients[0].T, self.gradients[1]
+        return losses
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        (HalfGradient, "finite differences.*differ by 0.5"),
+        (NoInterceptGradient, r"finite differences.*\(intercept\) differ by 1 "),
+        (SumOfSquares, "losses are the objective.*differ"),
+        (ScalarLoss, r"evaluate returned shape \(\), not \(1,\)"),
+        (IgnoresWeights, "weight 2 equals the row twice"),
+        (NormalisesNoWeights, "weight 2 equals the row twice"),
+        (MixesTargets, "targets do not mix"),
+        (Accumulates, r"evaluating twice.*gradients \(coef\) differ by 1 "),
+        (StepsTwice, "a plain step is"),
+        (MovesInEvaluate, "evaluating twice.*parameters before and after"),
+        (WritesIntoTargets, "writes into none of the data.*y was changed"),
+        (Upcasts, "keeps float32.*dtypes"),
+        (StartsAtZero, "starts where it is told"),
+        (KeepsACopy, "what is written into coef"),
+        (SharesState, "clones share nothing"),
+        (Fails, r"RuntimeError\('out of order'\)"),
+        (Transposes, r"gradients have shapes \[\(1, 4\), \(1,\)\]"),
+    ],
+)
+def test_a_broken_property_is_named(broken, expected):
+    with pytest.raises(AssertionError, match=f"{broken.__name__}.*breaks") as failure:
+        check_gradient_strategy(broken())
+    failure.match(expected)
+    for line in str(failure.value).splitlines()[1:]:
+        assert re.match(r"- .*: on .* \(\d+ rows, .* float\d\d\): ", line)
+
+
+def test_an_approximate_gradient_passes_with_the_rtol_it_needs():
+    class Approximate(ManualStrategy):
+        def evaluate(self, X, y, weight):
+            losses = super().evaluate(X, y, weight)
+            factor = 1 + X.dtype.type(1e-6)
+            self.gradients = tuple(
+                None if g is None else g * factor for g in self.gradients
+            )
+            return losses
+
+    check_gradient_strategy(Approximate(), rtol=1e-5)
+    with pytest.raises(AssertionError, match="derived formula"):
+        check_gradient_strategy(Approximate())
+
+
+def test_only_the_problems_asked_for_are_run():
+    with pytest.raises(AssertionError) as both:
+        check_gradient_strategy(Fails())
+    with pytest.raises(AssertionError) as without:
+        check_gradient_strategy(Fails(), fit_intercept=False)
+    assert "on one feature" in str(both.value)
+    assert "on 8 other problems" in str(both.value)
+    assert isinstance(both.value.__cause__, RuntimeError)
+    assert "on no intercept" in str(without.value)
+    assert "other problems" not in str(without.value)
+
+
+@pytest.mark.parametrize("other", ["manual", ManualStrategy])
+def test_something_else_is_refused(other):
+    with pytest.raises(TypeError, match="takes an instance"):
+        check_gradient_strategy(other)
