@@ -16,7 +16,7 @@ class DivergenceError(ValueError):
     message : str
         What happened and what to do.
     epoch : int
-        The epoch, counted from 0, before which the loss was found to be too large.
+        The epoch, counted from 0, in which the divergence was found.
     learning_rate : float
         The learning rate that was used.
     largest_stable_learning_rate : float or None

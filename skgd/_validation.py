@@ -62,9 +62,8 @@ def validated_start(
 ) -> np.ndarray:
     """Check `coef_init` or `intercept_init`, which may have one of these shapes."""
     array = check_array(
-        value,
+        np.asarray(value),
         dtype=dtype,
-        copy=True,
         ensure_2d=False,
         ensure_min_samples=0,
         input_name=name,

@@ -35,9 +35,10 @@ def raise_if_diverged(
             "or pass X as float64."
         )
     if descent.outcome is Outcome.OVERFLOW:
-        _raise_divergence(f"became {last}", epoch, strategy, rows, learning_rate)
+        became = f"became {last} at epoch {epoch}"
+        _raise_divergence(became, epoch, strategy, rows, learning_rate)
     if last > _rounded_up(first, rows):
-        rose = f"rose from {first:.4g} to {last:.4g}"
+        rose = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
         _raise_divergence(rose, epoch, strategy, rows, learning_rate)
 
 
@@ -63,7 +64,7 @@ def _raise_divergence(
 ) -> NoReturn:
     """Name the epoch, the learning rate, and the largest stable one."""
     message = (
-        f"Gradient descent diverged: the loss {what} by epoch {epoch}, with "
+        f"Gradient descent diverged: the loss {what}, with "
         f"learning_rate={learning_rate:.6g}. "
     )
     stable = None
@@ -73,7 +74,7 @@ def _raise_divergence(
         )
         message += (
             f"The largest stable learning rate for this data is {stable:.6g}. Use "
-            f"half of it or less, or learning_rate='auto', or scale the features "
+            "half of it or less, or learning_rate='auto', or scale the features "
             "(sklearn.preprocessing.StandardScaler)."
         )
     else:

@@ -166,31 +166,34 @@ class _Problem(NamedTuple):
         n_rows, n_features = self.rows.X.shape
         return (
             f"{self.name} ({n_rows} rows, {n_features} features, "
-            f"{self.rows.y.shape[1]} targets, {self.rows.X.dtype})"
+            f"{self.rows.y.shape[1]} targets, {self.rows.X.dtype}"
+            f"{', no intercept' if self.intercept is None else ''})"
         )
 
 
 def _problems() -> Iterator[_Problem]:
     """Yield the problems that every check runs on."""
-    yield _problem("one feature", 5, 1, 1)
-    yield _problem("several features", 12, 4, 1)
-    yield _problem("weights", 12, 4, 1, weighted=True)
-    yield _problem("several targets", 12, 4, 3)
-    yield _problem("weights and several targets", 12, 4, 3, weighted=True)
-    yield _problem("no intercept", 12, 4, 2, fit_intercept=False)
-    yield _problem("more features than rows", 3, 7, 1)
-    yield _problem("one row", 1, 2, 1)
-    yield _problem("float32", 12, 4, 2, weighted=True, dtype="float32")
+    for fit_intercept in (True, False):
+        yield _problem("one feature", fit_intercept, 5, 1, 1)
+        yield _problem("several features", fit_intercept, 12, 4, 1)
+        yield _problem("weights", fit_intercept, 12, 4, 1, weighted=True)
+        yield _problem("several targets", fit_intercept, 12, 4, 3)
+        yield _problem("weights and targets", fit_intercept, 12, 4, 3, weighted=True)
+        yield _problem("more features than rows", fit_intercept, 3, 7, 1)
+        yield _problem("one row", fit_intercept, 1, 2, 1)
+        yield _problem(
+            "float32", fit_intercept, 12, 4, 2, weighted=True, dtype="float32"
+        )
 
 
 def _problem(
     name: str,
+    fit_intercept: bool,
     n_rows: int,
     n_features: int,
     n_targets: int,
     *,
     weighted: bool = False,
-    fit_intercept: bool = True,
     dtype: str = "float64",
 ) -> _Problem:
     """Draw a problem, always the same."""

@@ -21,8 +21,8 @@ from skgd import GDLinearRegressor
 
 LEARNING_RATE = 1e-3
 # n_samples, n_features, epochs of the short and of the long run
-SIZES = [(100_000, 20, 10, 60), (12, 10, 200, 2200)]
-REPEATS = 15
+SIZES = [(100_000, 20, 10, 160), (12, 10, 200, 2200)]
+REPEATS = 20
 
 
 def manual_by_hand(X: np.ndarray, y: np.ndarray, epochs: int) -> list[float]:

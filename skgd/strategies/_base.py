@@ -48,7 +48,7 @@ class GradientStrategy(BaseEstimator, ABC):
 
     Examples
     --------
-    `ManualStrategy` for people in a hurry, for squared error only:
+    The derived formula of squared error:
 
     >>> from skgd import GDLinearRegressor
     >>> from skgd.strategies import GradientStrategy
@@ -61,13 +61,16 @@ class GradientStrategy(BaseEstimator, ABC):
     ...         b = 0.0 if self.intercept is None else self.intercept
     ...         residual = X @ self.coef + b - y
     ...         slope = 2 * weight * residual / len(y)
-    ...         self.gradients = X.T @ slope, slope.sum(axis=0)
+    ...         b_gradient = None if self.intercept is None else slope.sum(axis=0)
+    ...         self.gradients = X.T @ slope, b_gradient
     ...         return (weight * residual**2).mean(axis=0)
     ...
     ...     def update(self, learning_rate):
     ...         self.coef -= learning_rate * self.gradients[0]
     ...         if self.intercept is not None:
     ...             self.intercept -= learning_rate * self.gradients[1]
+    >>> from skgd.testing import check_gradient_strategy
+    >>> check_gradient_strategy(ShortStrategy())
     >>> X, y = [[1.0], [2.0], [3.0]], [2.0, 4.0, 6.0]
     >>> model = GDLinearRegressor(ShortStrategy(), learning_rate=0.1).fit(X, y)
     >>> model.predict([[10.0]]).round(1)

@@ -1,0 +1,84 @@
+"""The stopping rule is LSQR's, and does not depend on units."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skgd import GDLinearRegressor
+from skgd._rows import Rows
+from skgd._stopping import StoppingRule
+
+
+def lsqr_rule(X, y, weight, residual, fit_intercept):
+    """Least tol at which one target has arrived, from the definition."""
+    root = np.sqrt(np.ones(len(y)) if weight is None else weight)
+    A = np.column_stack([X, np.ones(len(y))]) if fit_intercept else X
+    A, r, y = A * root[:, None], residual * root, y * root
+    norms = np.linalg.norm(A, axis=0) * np.linalg.norm(r)
+    correlations = np.abs(A.T @ r)[norms > 0] / norms[norms > 0]
+    return min(correlations.max(), np.linalg.norm(r) / np.linalg.norm(y))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_targets=st.integers(1, 3),
+    weighted=st.booleans(),
+    fit_intercept=st.booleans(),
+    log_tol=st.floats(-3, 0.5),
+)
+def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((9, 4)) * 10.0 ** rng.integers(-3, 4, 4)
+    X[:, 1] *= rng.random() < 0.8  # at times a column of zeros
+    Y = rng.standard_normal((9, n_targets)) * 10.0 ** rng.integers(-3, 4, n_targets)
+    weight = rng.uniform(0.1, 3, 9) if weighted else None
+    if weighted:
+        weight /= weight.mean()
+    R = Y * rng.uniform(0.01, 1) + 0.1 * rng.standard_normal(Y.shape)
+    averaged = (np.ones(9) if weight is None else weight)[:, None] * R / 9
+    losses = (averaged * R).sum(axis=0).tolist()
+    gradients = 2 * X.T @ averaged, 2 * averaged.sum(axis=0) if fit_intercept else None
+
+    rule = StoppingRule(10.0**log_tol, Rows(X, Y, weight))
+    expected = max(
+        lsqr_rule(X, Y[:, t], weight, R[:, t], fit_intercept) for t in range(n_targets)
+    )
+    assert rule.achieved(losses, gradients) == pytest.approx(expected, rel=1e-9)
+    arrived = expected <= rule.tol
+    # The second answer comes by way of the remembered feature.
+    assert [rule.has_arrived(losses, gradients) for _ in range(2)] == [arrived] * 2
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.05])
+def test_the_epoch_does_not_depend_on_the_target_s_units(
+    learning_rate, strategy, regression
+):
+    X, y = regression
+    model = GDLinearRegressor(strategy, learning_rate=learning_rate, max_iter=5000)
+    epochs = {model.fit(X, scale * y).n_iter_ for scale in (1e-6, 1, 1e6)}
+    assert len(epochs) == 1
+    assert 1 < epochs.pop() < 5000
+
+
+def test_the_epoch_does_not_depend_on_the_number_of_rows(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy)
+    once = model.fit(X, y).n_iter_
+    assert model.fit(np.tile(X, (7, 1)), np.tile(y, 7)).n_iter_ == once
+
+
+def test_a_target_that_is_met_at_the_start_stops_at_once(strategy):
+    X = np.array([[1.0], [2.0], [4.0]])
+    for y in (np.zeros(3), np.full(3, 5.0)):
+        model = GDLinearRegressor(strategy).fit(X, y)
+        assert model.n_iter_ == 1
+        np.testing.assert_allclose(model.predict(X), y)
+
+
+def test_a_constant_column_does_no_harm(strategy, regression):
+    X, y = regression
+    expected = GDLinearRegressor(strategy).fit(X, y)
+    model = GDLinearRegressor(strategy).fit(np.column_stack([X, np.full(40, 7.0)]), y)
+    np.testing.assert_allclose(model.coef_, [*expected.coef_, 0], rtol=1e-12)
