@@ -171,8 +171,10 @@ def test_other_modules_and_optimizers_reach_the_minimum(
     strategy, learning_rate, two_targets
 ):
     X, y = two_targets
+    torch.manual_seed(0)
     model = GDLinearRegressor(strategy, learning_rate=learning_rate, max_iter=5000)
-    model.fit(X, y)
+    # L-BFGS has a stopping rule of its own, near 1e-4.
+    model.set_params(tol=1e-3).fit(X, y)
     expected, *_ = np.linalg.lstsq(np.column_stack([X, np.ones(40)]), y, rcond=None)
     np.testing.assert_allclose(model.coef_, expected[:3].T, atol=1e-2)
     np.testing.assert_allclose(model.intercept_, expected[3], atol=1e-2)
