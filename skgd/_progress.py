@@ -6,7 +6,7 @@ import numpy as np
 
 from skgd._coordinates import Coordinates
 from skgd._descent import Report
-from skgd._rows import to_numpy
+from skgd._placement import to_numpy
 from skgd.strategies import GradientStrategy
 
 

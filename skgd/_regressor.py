@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 from skgd._coordinates import Coordinates, centred_coordinates, users_coordinates
 from skgd._descent import Descent, Report, descend
 from skgd._objective import Objective
+from skgd._placement import Placement, placement_of, to_numpy
 from skgd._progress import epoch_printer
-from skgd._rows import Placement, Rows, placement_of, to_numpy
+from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd._stopping import StoppingRule
 from skgd._validation import (
@@ -279,7 +280,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> tuple[GradientStrategy, Placement]:
         """Start a strategy of this fit's own, where it is to run."""
         strategy = strategy_from(self.strategy)
-        placement = placement_of(strategy, self.device, dtype)
+        placement = placement_of(
+            self.device, dtype, needs_tensors=strategy.needs_tensors
+        )
         strategy.start(
             placement.put(coef),
             None if intercept is None else placement.put(intercept),

@@ -1,16 +1,8 @@
-"""The rows that a descent reads, and where they live: NumPy arrays or torch tensors."""
+"""The rows that a descent reads."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
-
-if TYPE_CHECKING:
-    import torch
-
-    from skgd.strategies import GradientStrategy
+from typing import Any, NamedTuple
 
 
 class Rows(NamedTuple):
@@ -23,96 +15,3 @@ class Rows(NamedTuple):
     X: Any
     y: Any
     weight: Any
-
-
-class Placement(NamedTuple):
-    """Where a strategy's arrays live.
-
-    `device` is None for NumPy arrays, and the torch device otherwise.
-    """
-
-    device: torch.device | None
-
-    def put(self, array: np.ndarray) -> Any:
-        """Bring a NumPy array here; on the CPU without a copy."""
-        if self.device is None:
-            return array
-        import torch
-
-        if any(stride < 0 for stride in array.strides):
-            array = np.ascontiguousarray(array)  # torch knows no negative strides
-        if array.flags.writeable:
-            return torch.from_numpy(array).to(self.device)
-        with warnings.catch_warnings():
-            # torch warns of read-only arrays (memory maps); rows are only read.
-            warnings.filterwarnings("ignore", message=".*not writable")
-            return torch.from_numpy(array).to(self.device)
-
-    def put_rows(self, rows: Rows) -> Rows:
-        """Bring rows here, y column by column.
-
-        Column-major, each target's residuals are contiguous: with three targets a
-        manual epoch on 100,000 rows takes 0.65 of its row-major time.
-        """
-        return Rows(
-            X=self.put(rows.X),
-            y=self.put(np.asfortranarray(rows.y)),
-            weight=None if rows.weight is None else self.put(rows.weight),
-        )
-
-
-def placement_of(strategy: GradientStrategy, device: Any, dtype: np.dtype) -> Placement:
-    """Find where `strategy` keeps its arrays when it runs on `device`.
-
-    `device` is a name or a torch.device; ValueError where there is no such device.
-    """
-    if str(device) == "cpu" and not strategy.needs_tensors:
-        return Placement(None)
-    resolved = _available_device(device, dtype)
-    if resolved.type == "cpu" and not strategy.needs_tensors:
-        return Placement(None)
-    return Placement(resolved)
-
-
-def _available_device(device: Any, dtype: np.dtype) -> torch.device:
-    """Turn the `device` parameter into a torch.device that is there."""
-    import torch
-
-    mps_fits = torch.backends.mps.is_available() and dtype == np.float32
-    if str(device) == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if mps_fits else "cpu")
-
-    available = ["'cpu'", "'auto'"]
-    available += [f"'cuda:{i}'" for i in range(torch.cuda.device_count())]
-    available += ["'mps'"] if torch.backends.mps.is_available() else []
-    here = f"Available here: {', '.join(available)}."
-    try:
-        resolved = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            "The 'device' parameter must be 'cpu', 'cuda', 'cuda:N', 'mps', 'auto' or "
-            f"a torch.device. Got {device!r} instead. {here}"
-        ) from error
-
-    if resolved.type == "mps" and torch.backends.mps.is_available() and not mps_fits:
-        raise ValueError(
-            "device='mps' computes in float32, but X is float64: pass X.astype("
-            "numpy.float32), or use device='cpu'."
-        )
-    is_there = {
-        "cpu": True,
-        "cuda": (resolved.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not is_there.get(resolved.type, False):
-        raise ValueError(f"device={str(device)!r} is not on this machine. {here}")
-    return resolved
-
-
-def to_numpy(array: Any) -> np.ndarray:
-    """Bring an array or a tensor of any device to NumPy."""
-    if hasattr(array, "numpy"):
-        return array.numpy(force=True)
-    return np.asarray(array)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skgd._rows import Rows, to_numpy
+from skgd._placement import to_numpy
+from skgd._rows import Rows
 
 #: Gradients with respect to coef and intercept, in the strategy's own library.
 Gradients = tuple[Any, Any]

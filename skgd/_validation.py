@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skgd._rows import Rows
 
-if TYPE_CHECKING:
-    from skgd._regressor import GDLinearRegressor
-
 
 @contextmanager
-def unchanged_on_error(estimator: GDLinearRegressor) -> Iterator[None]:
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
     """Leave the estimator as it was if the block raises."""
     before = dict(estimator.__dict__)
     try:
@@ -29,7 +27,7 @@ def unchanged_on_error(estimator: GDLinearRegressor) -> Iterator[None]:
 
 
 def validated_rows(
-    estimator: GDLinearRegressor, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool
 ) -> tuple[Rows, bool]:
     """Check training data; give NumPy rows, and whether y was one-dimensional."""
     X, y = validate_data(
@@ -52,7 +50,7 @@ def validated_rows(
     return rows, one_dimensional
 
 
-def validated_features(estimator: GDLinearRegressor, X: Any) -> np.ndarray:
+def validated_features(estimator: BaseEstimator, X: Any) -> np.ndarray:
     """Check the features of a prediction."""
     return validate_data(estimator, X, reset=False, dtype=kept_dtypes(X))
 

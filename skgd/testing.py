@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.base import clone
 
 from skgd._objective import Objective
+from skgd._placement import placement_of, to_numpy
 from skgd._regressor import GDLinearRegressor
-from skgd._rows import Rows, placement_of, to_numpy
+from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import GradientStrategy, ManualStrategy
 
@@ -223,7 +224,9 @@ class _Trial:
     ) -> None:
         self.strategy = clone(strategy)
         self.problem = problem
-        self._placement = placement_of(self.strategy, device, problem.rows.X.dtype)
+        self._placement = placement_of(
+            device, problem.rows.X.dtype, needs_tensors=self.strategy.needs_tensors
+        )
         # A strategy that is not plain may have to start where it likes.
         self.start(problem.coef * 0, _times_zero(problem.intercept))
         if self.strategy.plain:
