@@ -25,7 +25,7 @@ def training_log(
     printed = io.StringIO()
     with redirect_stdout(printed):
         model.fit(X, y)
-    lines = printed.getvalue().splitlines()
+    *lines, _ = printed.getvalue().splitlines()
     epochs = [re.findall(r"([a-z ]+) = (\S+?)(?:,|$)", line) for line in lines]
     log = pd.DataFrame([{name.strip(): number for name, number in e} for e in epochs])
     log.index = [int(re.match(r"epoch (\d+)", line)[1]) for line in lines]

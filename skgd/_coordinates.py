@@ -33,6 +33,12 @@ class Coordinates(NamedTuple):
         """Shift an intercept back to the user's units."""
         return intercept + self.y_offset - self.X_offset @ coef
 
+    def user_coef_gradient(
+        self, coef_gradient: np.ndarray, intercept_gradient: np.ndarray
+    ) -> np.ndarray:
+        """Give the gradient with the intercept held fixed in the user's units."""
+        return coef_gradient + np.outer(self.X_offset, intercept_gradient)
+
 
 def users_coordinates(rows: Rows) -> Coordinates:
     """Leave everything where it is."""

@@ -32,6 +32,11 @@ class Descent(NamedTuple):
     loss_curve: list[float]  # at the start of each epoch, before its update
     last_losses: list[float]  # where the strategy stands now, target by target
 
+    @property
+    def n_epochs(self) -> int:
+        """Number of epochs begun."""
+        return len(self.loss_curve)
+
 
 def descend(
     strategy: GradientStrategy,

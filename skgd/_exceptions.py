@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class DivergenceError(ValueError):
     """Raised by `fit` when the descent moves away from the minimum.
@@ -24,6 +26,8 @@ class DivergenceError(ValueError):
         the largest eigenvalue of the objective's Hessian (Nesterov, *Lectures on Convex
         Optimization*, 2018, section 2.1.5). None where the steps are not plain gradient
         steps on the coefficients, as with another optimizer.
+    loss_curve : list of float
+        The objective at the start of each epoch, as in `loss_curve_`.
 
     Examples
     --------
@@ -34,7 +38,9 @@ class DivergenceError(ValueError):
     ...     GDLinearRegressor(learning_rate=1.0, fit_intercept=False).fit(X, y)
     ... except DivergenceError as error:
     ...     print(f"{error.largest_stable_learning_rate:.4f}")
+    ...     print([round(loss) for loss in error.loss_curve[:3]])
     0.2143
+    [19, 1296, 90021]
     """
 
     def __init__(
@@ -44,8 +50,10 @@ class DivergenceError(ValueError):
         epoch: int | None = None,
         learning_rate: float | None = None,
         largest_stable_learning_rate: float | None = None,
+        loss_curve: Sequence[float] = (),
     ) -> None:
         super().__init__(message)
         self.epoch = epoch
         self.learning_rate = learning_rate
         self.largest_stable_learning_rate = largest_stable_learning_rate
+        self.loss_curve = list(loss_curve)

@@ -12,10 +12,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._coordinates import Coordinates, centred_coordinates, users_coordinates
-from skgd._descent import Descent, Report, descend
+from skgd._descent import Descent, descend
 from skgd._objective import Objective
 from skgd._placement import Placement, placement_of, to_numpy
-from skgd._progress import epoch_printer
+from skgd._progress import TrainingLog
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd._stopping import StoppingRule
@@ -64,10 +64,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or ``|r| <= tol
         |y|`` [1]_. Neither depends on units. None: exactly `max_iter` epochs.
     warm_start : bool, default=False
-        Whether `fit` goes on from the coefficients of the last fit.
+        Whether `fit` goes on from the coefficients of the last fit. The state of an
+        optimizer, such as its momentum, starts anew.
     verbose : int, default=0
-        Print a line every so many epochs: epoch, loss, norm of the gradient and, where
-        there is one feature, the coefficient and the intercept, before the update.
+        Print a line every so many epochs, and one at the end: epoch, loss, norm of the
+        gradient and, where there is one feature, the coefficient and the intercept,
+        before the update and in the data's units.
 
     Attributes
     ----------
@@ -78,7 +80,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     n_iter_ : int
         Number of epochs, ``len(loss_curve_)``.
     loss_curve_ : list of float
-        ``loss_curve_[k]`` is the objective at the start of epoch k, before its update.
+        ``loss_curve_[k]`` is the objective at the start of epoch k, before its update:
+        the mean squared error, summed over targets. On centred data
+        (``learning_rate="auto"``) it starts at the variance of y, since there an
+        intercept of zero is the mean of y.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -205,6 +210,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
             strategy, placement = self._start_strategy(rows.X.dtype, *start)
             learning_rate = self._resolve_learning_rate(rows, strategy)
+            log = TrainingLog(self.verbose, coordinates) if self.verbose else None
             stopping = None if self.tol is None else StoppingRule(self.tol, rows)
             descent = descend(
                 strategy,
@@ -212,8 +218,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 learning_rate=learning_rate,
                 max_iter=self.max_iter,
                 stopping=stopping,
-                report=self._report(coordinates),
+                report=log.epoch if log else None,
             )
+            if log:
+                log.end(descent.n_epochs, sum(descent.last_losses), strategy)
             raise_if_diverged(descent, strategy, rows, learning_rate)
             warn_unless_arrived(descent, strategy, stopping)
             self._store(strategy, descent, coordinates, y_is_1d=y_is_1d)
@@ -297,14 +305,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if not strategy.plain:
             raise ValueError(
                 "learning_rate='auto' is derived for plain gradient steps on the "
-                f"coefficients, and {strategy!r} takes others. Pass a float."
+                f"coefficients, and {strategy!r} takes others. Pass a float; several "
+                "powers of ten in a GridSearchCV find one that fits."
             )
         fit_intercept = self.fit_intercept
         return largest_stable_learning_rate(rows, fit_intercept=fit_intercept) / 2
-
-    def _report(self, coordinates: Coordinates) -> Report | None:
-        """Give what prints the epochs, if they are to be printed."""
-        return epoch_printer(self.verbose, coordinates) if self.verbose else None
 
     def _store(
         self,
@@ -322,4 +327,4 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             intercept = coordinates.user_intercept(coef, to_numpy(strategy.intercept))
             self.intercept_ = intercept[0] if y_is_1d else intercept
         self.loss_curve_ = descent.loss_curve
-        self.n_iter_ = len(descent.loss_curve)
+        self.n_iter_ = descent.n_epochs

@@ -39,7 +39,8 @@ def largest_stable_learning_rate(rows: Rows, *, fit_intercept: bool) -> float:
     if not np.isfinite(L):
         raise ValueError(
             f"The squares of the values in X overflow {rows.X.dtype}: the largest is "
-            f"{np.abs(rows.X).max():.3g}. Rescale X, or pass it as float64."
+            f"{np.abs(rows.X).max():.3g}. Rescale X"
+            f"{', or pass it as float64' if rows.X.dtype == np.float32 else ''}."
         )
     return 2 / L if L > 0 else 1.0
 

@@ -61,13 +61,24 @@ class StoppingRule:
         self._steepest = int(feature), int(target)
         return not open_slopes[feature, target] > 0
 
-    def achieved(self, losses: Sequence[float], gradients: Gradients) -> float:
-        """Give the least `tol` at which every target would have arrived."""
+    def achieved(
+        self, losses: Sequence[float], gradients: Gradients
+    ) -> tuple[float, str]:
+        """Give the least `tol` at which every target would have arrived, and its name.
+
+        The name says which of the two rules it is that the last target comes next to.
+        """
         residual_norms = np.sqrt(losses)
         with np.errstate(divide="ignore", invalid="ignore"):
             correlations = self._slopes(gradients).max(axis=0) / (2 * residual_norms)
             relative_residuals = residual_norms / self._target_norms
-        return float(np.fmin(correlations, relative_residuals).max())
+        reached = np.fmin(correlations, relative_residuals)
+        last = reached.argmax()
+        if relative_residuals[last] < correlations[last]:
+            return float(reached[last]), "size of the residual against the target"
+        return float(
+            reached[last]
+        ), "largest correlation of a feature with the residual"
 
     def _denied_by_steepest(
         self, losses: Sequence[float], gradients: Gradients

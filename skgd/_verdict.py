@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from typing import NoReturn
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -20,26 +19,42 @@ _FRAMES_TO_USER = 4
 
 
 def raise_if_diverged(
-    descent: Descent, strategy: GradientStrategy, rows: Rows, learning_rate: float
+    descent: Descent,
+    strategy: GradientStrategy,
+    rows: Rows,
+    learning_rate: float,
 ) -> None:
     """Raise where the loss overflowed, or ended above where it began.
 
     `rows` are those of the descent, in NumPy.
     """
     first, last = descent.loss_curve[0], sum(descent.last_losses)
-    epoch = len(descent.loss_curve) - 1
+    epoch = descent.n_epochs - 1
     if not np.isfinite(first):
         raise ValueError(
             f"The loss at the start is {first}: the squares of the values in X, y, "
-            f"coef_init or intercept_init overflow {rows.X.dtype}. Rescale the data, "
-            "or pass X as float64."
+            f"coef_init or intercept_init overflow {rows.X.dtype}. Rescale the data"
+            f"{', or pass X as float64' if rows.X.dtype == np.float32 else ''}."
         )
     if descent.outcome is Outcome.OVERFLOW:
-        became = f"became {last} at epoch {epoch}"
-        _raise_divergence(became, epoch, strategy, rows, learning_rate)
-    if last > _rounded_up(first, rows):
-        rose = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
-        _raise_divergence(rose, epoch, strategy, rows, learning_rate)
+        happened = f"became {last} at epoch {epoch}"
+    elif last > _rounded_up(first, rows):
+        happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
+    else:
+        return
+
+    stable = None
+    if strategy.plain:
+        fit_intercept = strategy.intercept is not None
+        stable = largest_stable_learning_rate(rows, fit_intercept=fit_intercept)
+    raise DivergenceError(
+        f"Gradient descent diverged: the loss {happened}, with learning_rate="
+        f"{learning_rate:.6g}. {_advice(learning_rate, stable)}",
+        epoch=epoch,
+        learning_rate=learning_rate,
+        largest_stable_learning_rate=stable,
+        loss_curve=descent.loss_curve,
+    )
 
 
 def warn_unless_arrived(
@@ -48,42 +63,33 @@ def warn_unless_arrived(
     """Warn where the epochs were used up before the stopping rule was met."""
     if stopping is None or descent.outcome is Outcome.ARRIVED:
         return
-    reached = stopping.achieved(descent.last_losses, strategy.gradients)
+    reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
     warnings.warn(
-        f"Gradient descent used up max_iter={len(descent.loss_curve)} epochs and "
-        f"reached {reached:.2g}, not tol={stopping.tol:g}. Increase max_iter or tol, "
-        "scale the features (sklearn.preprocessing.StandardScaler), or choose another "
-        "learning_rate.",
+        f"Gradient descent used up max_iter={descent.n_epochs} epochs. The {what} is "
+        f"{reached:.2g}, and tol={stopping.tol:g}. Scale the features, unless they are "
+        "(sklearn.preprocessing.StandardScaler); if your learning_rate is a "
+        "float, try a larger one or 'auto'; then increase max_iter. With tol=None all "
+        "epochs are run, without this warning.",
         ConvergenceWarning,
         stacklevel=_FRAMES_TO_USER,
     )
 
 
-def _raise_divergence(
-    what: str, epoch: int, strategy: GradientStrategy, rows: Rows, learning_rate: float
-) -> NoReturn:
-    """Name the epoch, the learning rate, and the largest stable one."""
-    message = (
-        f"Gradient descent diverged: the loss {what}, with "
-        f"learning_rate={learning_rate:.6g}. "
-    )
-    stable = None
-    if strategy.plain:
-        stable = largest_stable_learning_rate(
-            rows, fit_intercept=strategy.intercept is not None
+def _advice(learning_rate: float, stable: float | None) -> str:
+    """Say what to do about a divergence."""
+    if stable is None:
+        return "Use a smaller one, a tenth of it to begin with."
+    if learning_rate < 0.999 * stable:
+        return (
+            f"The largest stable learning rate for this data is {stable:.6g}, so the "
+            "learning rate is not the cause: the strategy's gradient is wrong (see "
+            "skgd.testing.check_gradient_strategy), or the data are too large or too "
+            "ill-conditioned for their dtype (pass X as float64, or scaled)."
         )
-        message += (
-            f"The largest stable learning rate for this data is {stable:.6g}. Use "
-            "half of it or less, or learning_rate='auto', or scale the features "
-            "(sklearn.preprocessing.StandardScaler)."
-        )
-    else:
-        message += "Use a smaller one."
-    raise DivergenceError(
-        message,
-        epoch=epoch,
-        learning_rate=learning_rate,
-        largest_stable_learning_rate=stable,
+    return (
+        f"The largest stable learning rate for this data is {stable:.6g}: stay below "
+        "it, at half of it for instance, or use learning_rate='auto'. With scaled "
+        "features (sklearn.preprocessing.StandardScaler) larger ones are stable."
     )
 
 

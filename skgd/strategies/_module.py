@@ -154,7 +154,14 @@ class ModuleStrategy(GradientStrategy):
                 "(n_features, n_targets) -> nn.Module, such as nn.Linear or a function "
                 f"that returns a module. Got {self.module!r} instead."
             )
-        module = self.module(n_features, n_targets)
+        try:
+            module = self.module(n_features, n_targets)
+        except TypeError as error:
+            raise ValueError(
+                "The 'module' parameter of ModuleStrategy must be a factory that takes "
+                f"(n_features, n_targets): {self.module!r} called with ({n_features}, "
+                f"{n_targets}) raised {error!r}."
+            ) from error
         if not isinstance(module, nn.Module):
             raise ValueError(
                 "The 'module' parameter of ModuleStrategy must return an nn.Module. "
@@ -170,7 +177,19 @@ class ModuleStrategy(GradientStrategy):
                 "optimizer_params must not hold 'lr' (got "
                 f"{params['lr']!r}): set the estimator's learning_rate."
             )
-        return self.optimizer(self._module.parameters(), lr=1.0, **params)
+        if not callable(self.optimizer):
+            raise ValueError(
+                "The 'optimizer' parameter of ModuleStrategy must be a class such as "
+                "torch.optim.Adam, or a function called like one. Got "
+                f"{self.optimizer!r} instead."
+            )
+        try:
+            return self.optimizer(self._module.parameters(), lr=1.0, **params)
+        except TypeError as error:
+            raise ValueError(
+                f"optimizer={self.optimizer!r} does not take optimizer_params={params} "
+                f"(and lr): {error}."
+            ) from error
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
