@@ -25,7 +25,7 @@ from skgd._validation import (
     validated_rows,
     validated_start,
 )
-from skgd._verdict import raise_if_diverged, warn_unless_arrived
+from skgd._verdict import errors_noted, raise_if_diverged, warn_unless_arrived
 from skgd.strategies import STRATEGY_NAMES, GradientStrategy, strategy_from
 
 
@@ -212,19 +212,20 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             learning_rate = self._resolve_learning_rate(rows, strategy)
             log = TrainingLog(self.verbose, coordinates) if self.verbose else None
             stopping = None if self.tol is None else StoppingRule(self.tol, rows)
-            descent = descend(
-                strategy,
-                placement.put_rows(rows),
-                learning_rate=learning_rate,
-                max_iter=self.max_iter,
-                stopping=stopping,
-                report=log.epoch if log else None,
-            )
+            with errors_noted(strategy):
+                descent = descend(
+                    strategy,
+                    placement.put_rows(rows),
+                    learning_rate=learning_rate,
+                    max_iter=self.max_iter,
+                    stopping=stopping,
+                    report=log.epoch if log else None,
+                )
+                self._store(strategy, descent, coordinates, y_is_1d=y_is_1d)
             if log:
                 log.end(descent.n_epochs, sum(descent.last_losses), strategy)
             raise_if_diverged(descent, strategy, rows, learning_rate)
             warn_unless_arrived(descent, strategy, stopping)
-            self._store(strategy, descent, coordinates, y_is_1d=y_is_1d)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:

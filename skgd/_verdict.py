@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -16,6 +18,20 @@ from skgd.strategies import GradientStrategy
 
 # From warn_unless_arrived to the line that called fit: fit, and the decorator of fit.
 _FRAMES_TO_USER = 4
+
+
+@contextmanager
+def errors_noted(strategy: GradientStrategy) -> Iterator[None]:
+    """Let an error inside a strategy of the user's own point to the check of it."""
+    try:
+        yield
+    except Exception as error:
+        if not type(strategy).__module__.startswith("skgd."):
+            error.add_note(
+                f"If this comes from {type(strategy).__name__}: skgd.testing."
+                "check_gradient_strategy tells which part of the contract it breaks."
+            )
+        raise
 
 
 def raise_if_diverged(

@@ -251,6 +251,7 @@ def test_a_rate_above_the_largest_stable_one_diverges(strategy, two_targets):
     stable = e.value.largest_stable_learning_rate
     assert f"{stable:.6g}" in str(e.value)
     assert e.value.learning_rate == 100
+    assert len(e.value.loss_curve) == e.value.epoch + 1
     assert e.value.epoch < 300
 
     model.set_params(learning_rate=0.99 * stable, tol=1e-6, max_iter=5000)
@@ -317,6 +318,17 @@ def test_verbose_shows_a_line_in_the_users_units(strategy, capsys):
         for a in (model.coef_, model.intercept_)
     ]
     assert last.endswith(f"coef = [{numbers[0]}], intercept = [{numbers[1]}]")
+
+
+def test_the_gradient_norm_is_that_of_the_printed_parameters(strategy, capsys):
+    X, y = np.array([[1.0], [2.0], [3.0], [5.0]]), np.array([3.0, 5.0, 7.0, 12.0])
+    GDLinearRegressor(strategy, max_iter=1, tol=None, verbose=1).fit(
+        X, y, coef_init=[1.0], intercept_init=5.0
+    )
+    residual = X[:, 0] + 5 - y
+    norm = np.hypot(2 * np.mean(residual * X[:, 0]), 2 * np.mean(residual))
+    first = capsys.readouterr().out.splitlines()[0]
+    assert f"gradient norm = {norm:.5f}, coef = 1.00000, intercept = 5.00000" in first
 
 
 def test_silent_by_default(strategy, regression, capsys):

@@ -222,6 +222,7 @@ def squeezed(n_features, n_targets):
         (nn.Linear, False, "has a bias"),
         (lambda d, t: nn.Identity(), True, "no trainable parameters"),
         (lambda d, t: "linear", True, "must return an nn.Module"),
+        (lambda: nn.Linear(3, 1), True, r"takes \(n_features, n_targets\).*TypeError"),
         (nn.Linear(3, 1), True, "must be a factory"),
         ("linear", True, "must be a factory"),
     ],
@@ -265,6 +266,21 @@ def test_the_learning_rate_is_not_an_optimizer_param(regression):
     strategy = ModuleStrategy(optimizer_params={"lr": 0.1})
     with pytest.raises(ValueError, match=r"'lr' \(got 0.1\).*learning_rate"):
         GDLinearRegressor(strategy, learning_rate=0.1).fit(*regression)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"optimizer": "adam"}, "'optimizer' parameter .* Got 'adam'"),
+        (
+            {"optimizer": torch.optim.Adam, "optimizer_params": {"momentum": 0.9}},
+            "Adam.* does not take optimizer_params={'momentum': 0.9}",
+        ),
+    ],
+)
+def test_a_bad_optimizer_is_named(params, message, regression):
+    with pytest.raises(ValueError, match=message):
+        GDLinearRegressor(ModuleStrategy(**params), learning_rate=0.1).fit(*regression)
 
 
 def test_fit_works_on_a_clone_of_the_strategy(regression):

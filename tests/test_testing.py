@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import pytest
 
+from skgd import DivergenceError, GDLinearRegressor
 from skgd.strategies import ManualStrategy
 from skgd.testing import check_gradient_strategy
 
@@ -175,6 +176,23 @@ def test_a_broken_property_is_named(broken, expected):
     failure.match(expected)
     for line in str(failure.value).splitlines()[1:]:
         assert re.match(r"- .*: on .* \(n_rows=\d+, .* float\d\d.*\): ", line)
+
+
+@pytest.mark.parametrize("broken", [ScalarLoss, Fails])
+def test_an_error_inside_a_strategy_points_to_the_check(broken):
+    with pytest.raises((TypeError, RuntimeError)) as failure:
+        GDLinearRegressor(broken()).fit([[1.0], [2.0]], [1.0, 2.0])
+    assert "check_gradient_strategy" in failure.value.__notes__[0]
+    assert broken.__name__ in failure.value.__notes__[0]
+
+
+def test_a_wrong_gradient_is_not_blamed_on_the_learning_rate():
+    class WrongSign(ManualStrategy):
+        def update(self, learning_rate):
+            super().update(-learning_rate)
+
+    with pytest.raises(DivergenceError, match="check_gradient_strategy"):
+        GDLinearRegressor(WrongSign()).fit([[1.0], [2.0], [3.0]], [1.0, 2.0, 3.0])
 
 
 def test_an_approximate_gradient_passes_with_the_rtol_it_needs():

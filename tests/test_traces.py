@@ -15,7 +15,8 @@ TRACES = {
 }
 LOG_LINE = re.compile(
     r"(epoch|after) (?P<epoch>\d+)( epochs)?: loss = (?P<loss>\S+), "
-    r"gradient norm = (?P<gradient>\S+), coef = (?P<coef>[^, ]+)(, intercept = (?P<intercept>\S+))?"
+    r"gradient norm = (?P<gradient>\S+), coef = (?P<coef>[^, ]+)"
+    r"(, intercept = (?P<intercept>\S+))?"
 )
 
 
