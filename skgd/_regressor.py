@@ -221,10 +221,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     stopping=stopping,
                     report=log.epoch if log else None,
                 )
+                if log:
+                    log.end(descent.n_epochs, sum(descent.last_losses), strategy)
+                raise_if_diverged(descent, strategy, rows, learning_rate)
                 self._store(strategy, descent, coordinates, y_is_1d=y_is_1d)
-            if log:
-                log.end(descent.n_epochs, sum(descent.last_losses), strategy)
-            raise_if_diverged(descent, strategy, rows, learning_rate)
             warn_unless_arrived(descent, strategy, stopping)
         return self
 

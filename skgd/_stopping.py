@@ -72,13 +72,13 @@ class StoppingRule:
         with np.errstate(divide="ignore", invalid="ignore"):
             correlations = self._slopes(gradients).max(axis=0) / (2 * residual_norms)
             relative_residuals = residual_norms / self._target_norms
-        reached = np.fmin(correlations, relative_residuals)
+        # 0 / 0: a target of zeros that is met exactly.
+        reached = np.nan_to_num(np.fmin(correlations, relative_residuals))
         last = reached.argmax()
+        what = "largest correlation of a feature with the residual"
         if relative_residuals[last] < correlations[last]:
-            return float(reached[last]), "size of the residual against the target"
-        return float(
-            reached[last]
-        ), "largest correlation of a feature with the residual"
+            what = "size of the residual against the target"
+        return float(reached[last]), what
 
     def _denied_by_steepest(
         self, losses: Sequence[float], gradients: Gradients

@@ -12,6 +12,14 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 
 from skgd import DivergenceError, GDLinearRegressor
+from skgd.strategies import ManualStrategy, ModuleStrategy
+
+
+class Interrupted(ManualStrategy):
+    """What Ctrl-C does to a fit."""
+
+    def evaluate(self, X, y, weight):
+        raise KeyboardInterrupt
 
 
 def test_defaults_reach_least_squares(strategy, regression):
@@ -145,7 +153,7 @@ def test_weights_may_be_of_any_size(strategy, regression):
     X, y = regression
     weight = np.linspace(1, 2, 40)
     expected = GDLinearRegressor(strategy).fit(X, y, weight)
-    for size in (1e-300, 1e300):
+    for size in (1e-307, 1e307):
         model = GDLinearRegressor(strategy).fit(X, y, size * weight)
         assert_allclose(model.coef_, expected.coef_, rtol=1e-12)
 
@@ -242,6 +250,15 @@ def test_running_out_of_epochs_warns_with_what_was_reached(strategy, regression)
     assert model.n_iter_ == 4
 
 
+def test_arriving_with_the_last_epoch_is_arriving(strategy, regression):
+    model = GDLinearRegressor(strategy).fit(*regression)
+    n_updates = model.n_iter_ - 1  # the last epoch found the rule met
+    again = GDLinearRegressor(strategy, max_iter=n_updates).fit(*regression)
+    assert np.array_equal(again.coef_, model.coef_)
+    with pytest.warns(ConvergenceWarning):
+        again.set_params(max_iter=n_updates - 1).fit(*regression)
+
+
 def test_a_rate_above_the_largest_stable_one_diverges(strategy, two_targets):
     X, Y = two_targets
     weight = np.linspace(1, 3, 40)
@@ -269,6 +286,26 @@ def test_a_single_step_that_ends_above_where_it_began_is_divergence(
         model.fit(*regression)
 
 
+def test_a_slow_divergence_from_the_minimum_is_found(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, tol=1e-6).fit(X, y)
+    with pytest.raises(DivergenceError) as failure:
+        model.set_params(learning_rate=100.0).fit(X, y)
+    stable = failure.value.largest_stable_learning_rate
+    model.set_params(
+        learning_rate=1.05 * stable, max_iter=60, tol=None, warm_start=True
+    )
+    with pytest.raises(DivergenceError, match="rose from"):
+        model.fit(X, y, coef_init=model.coef_ * (1 + 1e-3))
+
+
+def test_a_divergence_under_another_optimizer_names_no_bound(regression):
+    strategy = ModuleStrategy(optimizer_params={"momentum": 0.9})
+    with pytest.raises(DivergenceError, match="smaller one") as failure:
+        GDLinearRegressor(strategy, learning_rate=100.0).fit(*regression)
+    assert failure.value.largest_stable_learning_rate is None
+
+
 def test_rounding_at_the_minimum_is_not_divergence(strategy):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50, 2)).astype("float32")
@@ -291,6 +328,9 @@ def test_a_failed_fit_leaves_no_trace(strategy, regression):
 
     model.set_params(learning_rate="auto").fit(X, y)
     before = model.predict(X)
+    with pytest.raises(KeyboardInterrupt):
+        model.set_params(strategy=Interrupted()).fit(X[:, :2], y)
+    model.set_params(strategy=strategy)
     with pytest.raises(DivergenceError):
         model.set_params(learning_rate=1e3).fit(pd.DataFrame(X[:, :2]), y)
     assert np.array_equal(model.predict(X), before)

@@ -47,8 +47,18 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     )
     assert rule.achieved(losses, gradients)[0] == pytest.approx(expected, rel=1e-9)
     arrived = expected <= rule.tol
+    # Whatever it remembers of an earlier epoch, it answers for this one.
+    rule.has_arrived(losses, tuple(None if g is None else 1e9 * g for g in gradients))
     # The second answer comes by way of the remembered feature.
     assert [rule.has_arrived(losses, gradients) for _ in range(2)] == [arrived] * 2
+
+
+def test_large_float32_values_do_not_overflow():
+    rows = Rows(np.full((2, 1), 1e30, "float32"), np.ones((2, 1), "float32"), None)
+    rule = StoppingRule(1e-4, rows)
+    gradients = 2 * np.array([[1e30]]), None  # all of the residual is along X
+    assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
+    assert not rule.has_arrived([1.0], gradients)
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.05])

@@ -164,6 +164,13 @@ def test_modules_that_hold_the_coefficients_walk_the_same_iterates(module, two_t
         (ModuleStrategy(optimizer=torch.optim.Adam), 0.1),
         (ModuleStrategy(optimizer_params={"momentum": 0.9}), 0.01),
         (ModuleStrategy(stacked, torch.optim.LBFGS), 1.0),
+        (
+            ModuleStrategy(
+                optimizer=torch.optim.LBFGS,
+                optimizer_params={"line_search_fn": "strong_wolfe"},
+            ),
+            1.0,
+        ),
     ],
     ids=repr,
 )
@@ -190,6 +197,29 @@ def test_a_stacked_module_is_seeded_by_torch_and_leaves_the_generator(regression
     assert np.array_equal(model.fit(*regression).coef_, first)
     torch.manual_seed(1)
     assert not np.array_equal(model.fit(*regression).coef_, first)
+
+
+def halves(n_features, n_targets):
+    """Stacked layers that start where the factory says: y = sum(x) / 2."""
+    module = nn.Sequential(
+        nn.Linear(n_features, 1), nn.Linear(1, n_targets, bias=False)
+    )
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, parameter.ndim - 1)
+    nn.init.constant_(module[1].weight, 0.5)
+    return module
+
+
+@pytest.mark.parametrize("n_features", [1, 3, 2500])
+def test_a_stacked_module_starts_where_its_factory_leaves_it(n_features):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((5, n_features)), rng.standard_normal(5)
+    model = GDLinearRegressor(
+        ModuleStrategy(halves), learning_rate=1e-12, max_iter=1, tol=None
+    ).fit(X, y)
+    assert model.loss_curve_[0] == pytest.approx(np.mean((X.sum(axis=1) / 2 - y) ** 2))
+    np.testing.assert_allclose(model.coef_, 0.5, rtol=1e-6)
+    np.testing.assert_allclose(model.intercept_, 0, atol=1e-6)
 
 
 def relu(n_features, n_targets):
@@ -242,6 +272,8 @@ def test_a_module_with_more_parameters_than_coefficients_starts_of_itself(regres
     model = GDLinearRegressor(ModuleStrategy(stacked), learning_rate=0.01, tol=1e-2)
     with pytest.raises(ValueError, match="coef_init"):
         model.fit(*regression, coef_init=np.ones(3))
+    with pytest.raises(ValueError, match="intercept_init"):
+        model.fit(*regression, intercept_init=1.0)
     model.fit(*regression)
     with pytest.raises(ValueError, match="warm_start"):
         model.set_params(warm_start=True).fit(*regression)
@@ -253,6 +285,7 @@ def test_a_module_with_more_parameters_than_coefficients_starts_of_itself(regres
         ModuleStrategy(optimizer=torch.optim.Adam),
         ModuleStrategy(optimizer_params={"momentum": 0.9}),
         ModuleStrategy(optimizer_params={"weight_decay": 0.1}),
+        ModuleStrategy(optimizer_params={"maximize": True}),
         ModuleStrategy(stacked),
     ],
     ids=repr,
