@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,20 +19,31 @@ class Placement(NamedTuple):
 
     device: torch.device | None
 
-    def put(self, array: np.ndarray) -> Any:
-        """Bring a NumPy array here; on the CPU without a copy."""
-        if self.device is None:
+    def put(self, array: np.ndarray | None) -> Any:
+        """Bring a NumPy array (or None) here; on the CPU without a copy."""
+        if self.device is None or array is None:
             return array
         import torch
 
-        if any(stride < 0 for stride in array.strides):
-            array = np.ascontiguousarray(array)  # torch knows no negative strides
+        if any(stride < 0 or stride % array.itemsize for stride in array.strides):
+            array = np.ascontiguousarray(array)  # torch knows no such strides
         if array.flags.writeable:
             return torch.from_numpy(array).to(self.device)
         with warnings.catch_warnings():
             # torch warns of read-only arrays (memory maps); rows are only read.
             warnings.filterwarnings("ignore", message=".*not writable")
             return torch.from_numpy(array).to(self.device)
+
+    def gradients_on(self) -> AbstractContextManager:
+        """Let torch record gradients, also where the user has switched that off."""
+        if self.device is None:
+            return nullcontext()
+        import torch
+
+        context = ExitStack()
+        context.enter_context(torch.inference_mode(False))
+        context.enter_context(torch.enable_grad())
+        return context
 
     def put_rows(self, rows: Rows) -> Rows:
         """Bring rows here, y column by column.
@@ -42,7 +54,7 @@ class Placement(NamedTuple):
         return Rows(
             X=self.put(rows.X),
             y=self.put(np.asfortranarray(rows.y)),
-            weight=None if rows.weight is None else self.put(rows.weight),
+            weight=self.put(rows.weight),
         )
 
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from skgd._coordinates import Coordinates, centred_coordinates, users_coordinates
 from skgd._descent import Descent, descend
 from skgd._objective import Objective
-from skgd._placement import Placement, placement_of, to_numpy
+from skgd._placement import placement_of, to_numpy
 from skgd._progress import TrainingLog
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
@@ -62,7 +62,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     tol : float or None, default=1e-4
         The descent stops when, for each target, no feature correlates with the residual
         by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or ``|r| <= tol
-        |y|`` [1]_. Neither depends on units. None: exactly `max_iter` epochs.
+        |y|`` [1]_ (``|y - mean(y)|`` where an intercept is fitted). Neither depends on
+        units. None: exactly `max_iter` epochs.
     warm_start : bool, default=False
         Whether `fit` goes on from the coefficients of the last fit. The state of an
         optimizer, such as its momentum, starts anew.
@@ -174,7 +175,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Where to start. None: at zero, or at the last fit with ``warm_start=True``.
         intercept_init : float or array-like of shape (n_targets,), default=None
             Where to start. None: at zero, or at the last fit with ``warm_start=True``;
-            on centred data (``learning_rate="auto"``) zero is the mean of y.
+            with ``learning_rate="auto"``, at the best intercept for the coefficients,
+            which is zero on centred data.
 
         Returns
         -------
@@ -200,19 +202,22 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
-            if going_on and coef_init is None:
-                coef_init = self.coef_
-            if going_on and intercept_init is None and self.fit_intercept:
-                intercept_init = self.intercept_
             coordinates = self._choose_coordinates(rows)
-            start = self._validated_start(rows, coordinates, coef_init, intercept_init)
+            start = self._validated_start(
+                rows, coordinates, coef_init, intercept_init, going_on=going_on
+            )
             rows = coordinates.rows(rows)
 
-            strategy, placement = self._start_strategy(rows.X.dtype, *start)
-            learning_rate = self._resolve_learning_rate(rows, strategy)
+            strategy = strategy_from(self.strategy)
+            placement = placement_of(
+                self.device, rows.X.dtype, needs_tensors=strategy.needs_tensors
+            )
             log = TrainingLog(self.verbose, coordinates) if self.verbose else None
-            stopping = None if self.tol is None else StoppingRule(self.tol, rows)
-            with errors_noted(strategy):
+            stopping = self._stopping_rule(rows)
+            with errors_noted(strategy), placement.gradients_on():
+                coef, intercept = map(placement.put, start)
+                strategy.start(coef, intercept, Objective())
+                learning_rate = self._resolve_learning_rate(rows, strategy)
                 descent = descend(
                     strategy,
                     placement.put_rows(rows),
@@ -260,21 +265,29 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coordinates: Coordinates,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
+        *,
+        going_on: bool,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the coefficients and the intercept to start from, in `coordinates`."""
         n_features, n_targets = rows.X.shape[1], rows.y.shape[1]
         dtype = rows.X.dtype
         coef = np.zeros((n_features, n_targets), dtype)
         intercept = np.zeros(n_targets, dtype)
+        coef_name, intercept_name = "coef_init", "intercept_init"
+        if going_on and coef_init is None:
+            coef_name, coef_init = "coef_ (warm_start=True)", self.coef_
+        if going_on and intercept_init is None and self.fit_intercept:
+            intercept_name = "intercept_ (warm_start=True)"
+            intercept_init = self.intercept_
         if coef_init is not None:
             shapes: list[tuple[int, ...]]
             shapes = [(n_features,)] if n_targets == 1 else []
             shapes.append((n_targets, n_features))
-            values = validated_start("coef_init", coef_init, shapes, dtype)
+            values = validated_start(coef_name, coef_init, shapes, dtype)
             coef[:] = values.reshape(n_targets, n_features).T
         if intercept_init is not None:
             intercept[:] = validated_start(
-                "intercept_init", intercept_init, [(), (n_targets,)], dtype
+                intercept_name, intercept_init, [(), (n_targets,)], dtype
             )
             if not self.fit_intercept and intercept.any():
                 raise ValueError(
@@ -284,20 +297,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             intercept = coordinates.intercept(coef, intercept)
         return coef, intercept if self.fit_intercept else None
 
-    def _start_strategy(
-        self, dtype: np.dtype, coef: np.ndarray, intercept: np.ndarray | None
-    ) -> tuple[GradientStrategy, Placement]:
-        """Start a strategy of this fit's own, where it is to run."""
-        strategy = strategy_from(self.strategy)
-        placement = placement_of(
-            self.device, dtype, needs_tensors=strategy.needs_tensors
-        )
-        strategy.start(
-            placement.put(coef),
-            None if intercept is None else placement.put(intercept),
-            Objective(),
-        )
-        return strategy, placement
+    def _stopping_rule(self, rows: Rows) -> StoppingRule | None:
+        """Give the rule that `tol` stands for, if any."""
+        if self.tol is None:
+            return None
+        return StoppingRule(self.tol, rows, fit_intercept=self.fit_intercept)
 
     def _resolve_learning_rate(self, rows: Rows, strategy: GradientStrategy) -> float:
         """Give the float learning rate, or 1/L for "auto"."""

@@ -78,6 +78,9 @@ def _by_lanczos(rows: Rows, fit_intercept: bool) -> float:
     size = n_features + fit_intercept
     operator = LinearOperator((size, size), second_moments_times, dtype=X.dtype)
     start = np.random.default_rng(0).standard_normal(size, X.dtype)
-    if not np.isfinite(operator @ start).all():
+    along_start = operator @ start
+    if not np.isfinite(along_start).all():
         return np.inf
+    if not along_start.any():  # X is zero, of which Lanczos can make nothing
+        return 0.0
     return float(eigsh(operator, k=1, v0=start, tol=1e-4, return_eigenvectors=False)[0])

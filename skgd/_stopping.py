@@ -20,8 +20,10 @@ class StoppingRule:
 
     A target has arrived when no feature correlates with its residual by more than
     `tol`, ``|x_j' r| / (|x_j| |r|) <= tol``, or when its residual is small against the
-    target itself, ``|r| <= tol |y|``. The intercept counts as a feature of ones.
-    Neither rule depends on the units of X or y, nor on the number of rows.
+    target itself, ``|r| <= tol |y|``. The intercept counts as a feature of ones, and
+    where there is one, ``|y|`` is the spread of y about its mean, lest a large offset
+    of y hide the residual. Neither rule depends on the units of X or y, nor on the
+    number of rows.
 
     For squared error, ``gradient = 2/n X' r`` and ``loss = |r|^2 / n``, so neither
     needs the residuals. The rule remembers the steepest feature that it last saw: as
@@ -34,15 +36,21 @@ class StoppingRule:
         Tolerance.
     rows : Rows
         The rows of the descent, in NumPy.
+    fit_intercept : bool
+        Whether there is an intercept.
     """
 
-    def __init__(self, tol: float, rows: Rows) -> None:
+    def __init__(self, tol: float, rows: Rows, *, fit_intercept: bool) -> None:
         self.tol = tol
         feature_norms = _root_mean_squares(rows.X, rows.weight)
         # A column of zeros has no slope; the last norm is that of the ones.
         feature_norms[feature_norms == 0] = np.inf
         self._feature_norms = np.append(feature_norms, 1.0)[:, None]
         self._target_norms = _root_mean_squares(rows.y, rows.weight)
+        if fit_intercept:
+            spreads = _spreads(rows.y, rows.weight)
+            has_spread = spreads > 1e3 * np.finfo(rows.y.dtype).eps * self._target_norms
+            self._target_norms = np.where(has_spread, spreads, self._target_norms)
         self._steepest = 0, 0  # (feature, target)
 
     def has_arrived(self, losses: Sequence[float], gradients: Gradients) -> bool:
@@ -51,15 +59,13 @@ class StoppingRule:
             return False
         residual_norms = np.sqrt(losses)
         slopes = self._slopes(gradients)
-        open_slopes = np.where(
-            (slopes > 2 * self.tol * residual_norms)
-            & (residual_norms > self.tol * self._target_norms),
-            slopes,
-            0,
-        )
-        feature, target = np.unravel_index(open_slopes.argmax(), open_slopes.shape)
+        # Said the other way round, a slope that is nan would have arrived.
+        steep = ~(slopes <= 2 * self.tol * residual_norms)
+        steep &= residual_norms > self.tol * self._target_norms
+        steepest = np.where(steep, slopes, 0).argmax()
+        feature, target = np.unravel_index(steepest, slopes.shape)
         self._steepest = int(feature), int(target)
-        return not open_slopes[feature, target] > 0
+        return not steep.any()
 
     def achieved(
         self, losses: Sequence[float], gradients: Gradients
@@ -103,10 +109,25 @@ class StoppingRule:
         return np.abs(stacked) / self._feature_norms[: len(stacked)]
 
 
+def _spreads(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted standard deviation of each column."""
+    mean = np.average(columns, axis=0, weights=weight)
+    return _root_mean_squares(columns - mean, weight)
+
+
 def _root_mean_squares(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Weighted root mean square of each column, without a copy of them."""
+    """Weighted root mean square of each column."""
     operands = [columns, columns] if weight is None else [weight, columns, columns]
     subscripts = "ij,ij->j" if weight is None else "i,ij,ij->j"
-    # float64, lest large float32 values overflow when squared.
-    squares = np.einsum(subscripts, *operands, dtype=np.float64, casting="same_kind")
-    return np.sqrt(squares / len(columns))
+    # In float64, where squares of float32 neither overflow nor underflow.
+    with np.errstate(over="ignore", under="ignore"):
+        squares = np.einsum(
+            subscripts, *operands, dtype=np.float64, casting="same_kind"
+        )
+    norms = np.sqrt(squares / len(columns))
+    for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
+        peak = float(np.abs(columns[:, j]).max())
+        if peak > 0:
+            scaled = np.average((columns[:, j] / peak) ** 2, weights=weight)
+            norms[j] = peak * np.sqrt(scaled)
+    return norms

@@ -58,7 +58,7 @@ def validated_features(estimator: BaseEstimator, X: Any) -> np.ndarray:
 def validated_start(
     name: str, value: Any, shapes: Sequence[tuple[int, ...]], dtype: np.dtype
 ) -> np.ndarray:
-    """Check `coef_init` or `intercept_init`, which may have one of these shapes."""
+    """Check a place to start from, which may have one of these shapes."""
     array = check_array(
         np.asarray(value),
         dtype=dtype,
@@ -70,7 +70,7 @@ def validated_start(
         allowed = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
         raise ValueError(
             f"{name} has shape {array.shape}; for this X and y it must have shape "
-            f"{allowed}, that of {name.removesuffix('_init')}_."
+            f"{allowed}."
         )
     return array
 
@@ -99,6 +99,13 @@ def _validated_targets(y: Any, dtype: np.dtype) -> np.ndarray:
         raise ValueError(
             f"y holds values too large for {dtype}, the dtype of X: the largest is "
             f"{np.abs(y).max():.3g}. Rescale y, or pass X as float64."
+        )
+    largest = float(np.abs(y.astype(np.float64, copy=False)).max())
+    if 0 < largest < np.finfo(dtype).tiny ** 0.5:
+        raise ValueError(
+            f"The squares of the values in y underflow {dtype}, the dtype of X: the "
+            f"largest value is {largest:.3g}. Rescale y"
+            f"{', or pass X as float64' if dtype == np.float32 else ''}."
         )
     return converted
 

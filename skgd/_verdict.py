@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd._descent import Descent, Outcome
 from skgd._exceptions import DivergenceError
+from skgd._placement import to_numpy
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd._stopping import StoppingRule
@@ -48,13 +49,14 @@ def raise_if_diverged(
     epoch = descent.n_epochs - 1
     if not np.isfinite(first):
         raise ValueError(
-            f"The loss at the start is {first}: the squares of the values in X, y, "
-            f"coef_init or intercept_init overflow {rows.X.dtype}. Rescale the data"
+            f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
+            f"values in X, y, coef_init or intercept_init overflow {rows.X.dtype}. "
+            "Rescale the data"
             f"{', or pass X as float64' if rows.X.dtype == np.float32 else ''}."
         )
     if descent.outcome is Outcome.OVERFLOW:
         happened = f"became {last} at epoch {epoch}"
-    elif last > _rounded_up(first, rows):
+    elif last > first and last > _rounded_up(first, rows, strategy):
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
         return
@@ -109,11 +111,13 @@ def _advice(learning_rate: float, stable: float | None) -> str:
     )
 
 
-def _rounded_up(loss: float, rows: Rows) -> float:
+def _rounded_up(loss: float, rows: Rows, strategy: GradientStrategy) -> float:
     """Give the largest value that rounding can make of `loss`.
 
-    Each residual is rounded to about eps |y|, however small it is itself.
+    A residual is rounded to eps times the sizes of what it is the sum of, however small
+    it is itself.
     """
     eps = float(np.finfo(rows.X.dtype).eps)
-    rounding = 32 * eps * float(np.abs(rows.y).max())
+    terms = np.abs(rows.X).max(axis=0) @ np.abs(to_numpy(strategy.coef))
+    rounding = 32 * eps * max(float(np.abs(rows.y).max()), float(terms.max()))
     return (np.sqrt(loss * (1 + np.sqrt(eps))) + rounding) ** 2

@@ -44,6 +44,7 @@ def check_gradient_strategy(
     - its gradients are those of finite differences, and of the derived formula;
     - evaluating twice gives the same, and moves nothing;
     - weight 2 equals the row twice, weight 0 the row left out;
+    - on a part of the rows it is the mean of weight * loss over that part;
     - targets do not mix;
     - it writes into none of the data;
     - a plain step is ``-learning_rate * gradient``;
@@ -246,11 +247,8 @@ class _Trial:
 
     def start(self, coef: np.ndarray, intercept: np.ndarray | None) -> None:
         put = self._placement.put
-        self.strategy.start(
-            put(coef.copy()),
-            None if intercept is None else put(intercept.copy()),
-            Objective(),
-        )
+        intercept = None if intercept is None else intercept.copy()
+        self.strategy.start(put(coef.copy()), put(intercept), Objective())
 
     def evaluate(self, rows: Rows | None = None) -> np.ndarray:
         rows = self.problem.rows if rows is None else rows
@@ -296,7 +294,7 @@ def _objective(rows: Rows, parameters: list[np.ndarray]) -> np.ndarray:
     X, y, weight = (None if part is None else part.astype(float) for part in rows)
     prediction = sum((part for part in parameters[1:]), start=X @ parameters[0])
     squares = (prediction - y) ** 2
-    return np.average(squares, axis=0, weights=weight)
+    return (squares if weight is None else weight[:, None] * squares).mean(axis=0)
 
 
 def _compare(
@@ -408,6 +406,24 @@ def _weights(strategy: Any, problem: _Problem, device: Any) -> None:
     repeated = Rows(rows.X.repeat(times, axis=0), rows.y.repeat(times, axis=0), None)
     _compare(trial.evaluate(repeated), losses, "losses", problem.rounding)
     _compare_all(trial.gradients, gradients, "gradients", problem.tolerance)
+
+
+@_property("losses of a part of the rows are the mean of weight * loss over them")
+def _parts(strategy: Any, problem: _Problem, device: Any) -> None:
+    trial = _Trial(strategy, problem, device)
+    trial.evaluate()
+    # As in mini-batches, the weights of a part need not average one.
+    half = slice(len(problem.rows.y) // 2 + 1)
+    X, y, weight = problem.rows
+    part = Rows(X[half], y[half], None if weight is None else weight[half])
+    expected = _objective(part, trial.parameters)
+    _compare(trial.evaluate(part), expected, "losses", problem.rounding)
+    _compare_all(
+        trial.gradients,
+        _finite_differences(part, trial.parameters),
+        "gradients",
+        max(problem.tolerance, _DIFFERENCES_ROUNDING),
+    )
 
 
 @_property("targets do not mix")

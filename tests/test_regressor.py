@@ -15,6 +15,13 @@ from skgd import DivergenceError, GDLinearRegressor
 from skgd.strategies import ManualStrategy, ModuleStrategy
 
 
+def odd_strides(array):
+    """View an array through a packed record, nine bytes after nine bytes."""
+    record = np.zeros(len(array), [("a", "i1"), ("x", "f8", array.shape[1])])
+    record["x"] = array
+    return record["x"]
+
+
 class Interrupted(ManualStrategy):
     """What Ctrl-C does to a fit."""
 
@@ -87,7 +94,8 @@ def test_float32_stays_float32(strategy, two_targets):
         (lambda a: a.astype("float32"), "float32"),
         (lambda a: a.astype("float16"), "float64"),
         (lambda a: a.astype(">f8"), "float64"),
-        (lambda a: a[::-1][::-1], "float64"),
+        (lambda a: a[::-1].copy()[::-1], "float64"),
+        (lambda a: odd_strides(a), "float64"),
         (lambda a: a.tolist(), "float64"),
         (lambda a: pd.DataFrame(a), "float64"),
         (lambda a: pd.DataFrame(a.astype("float32")), "float32"),
@@ -109,6 +117,17 @@ def test_inputs_of_many_kinds_give_the_same_model(
     predictions = model.predict(convert(X))
     assert predictions.dtype == dtype
     assert_allclose(predictions, expected.predict(X), rtol=rtol, atol=rtol)
+
+
+def test_float32_converges_on_offset_data_as_float64_does(strategy):
+    rng = np.random.default_rng(0)
+    X = 100 * rng.standard_normal((500, 2)) + 1e4
+    y = 1e4 + X @ [0.01, 0.02] + rng.standard_normal(500)
+    epochs = [
+        GDLinearRegressor(strategy).fit(X.astype(dtype), y).n_iter_
+        for dtype in ("float64", "float32")
+    ]
+    assert epochs[0] == epochs[1] < 20
 
 
 def test_integers_are_converted(strategy):
@@ -227,7 +246,9 @@ def test_a_warm_start_is_from_data_of_the_same_columns(strategy, regression):
     with pytest.raises(ValueError, match="expecting 3 features"):
         model.fit(X[:, :2], y)
     assert model.n_features_in_ == 3
-    with pytest.raises(ValueError, match=r"coef_init has shape \(3,\).*\(2, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"coef_ \(warm_start=True\) has .*\(3,\).*\(2, 3\)"
+    ):
         model.fit(X, np.column_stack([y, y]))
 
 

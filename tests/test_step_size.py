@@ -28,8 +28,9 @@ def test_it_is_from_the_largest_eigenvalue(n_features, weighted, fit_intercept, 
 
 
 def test_it_is_finite_where_there_is_nothing_to_learn_from():
-    rows = Rows(np.zeros((3, 2)), None, None)
-    assert largest_stable_learning_rate(rows, fit_intercept=False) == 1
+    for n_features in (2, 600):
+        rows = Rows(np.zeros((3, n_features)), None, None)
+        assert largest_stable_learning_rate(rows, fit_intercept=False) == 1
 
 
 @pytest.mark.parametrize("n_features", [2, 600])

@@ -14,6 +14,7 @@ def lsqr_rule(X, y, weight, residual, fit_intercept):
     """Least tol at which one target has arrived, from the definition."""
     root = np.sqrt(np.ones(len(y)) if weight is None else weight)
     A = np.column_stack([X, np.ones(len(y))]) if fit_intercept else X
+    y = y - np.average(y, weights=weight) if fit_intercept else y
     A, r, y = A * root[:, None], residual * root, y * root
     norms = np.linalg.norm(A, axis=0) * np.linalg.norm(r)
     correlations = np.abs(A.T @ r)[norms > 0] / norms[norms > 0]
@@ -41,7 +42,7 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     losses = (averaged * R).sum(axis=0).tolist()
     gradients = 2 * X.T @ averaged, 2 * averaged.sum(axis=0) if fit_intercept else None
 
-    rule = StoppingRule(10.0**log_tol, Rows(X, Y, weight))
+    rule = StoppingRule(10.0**log_tol, Rows(X, Y, weight), fit_intercept=fit_intercept)
     expected = max(
         lsqr_rule(X, Y[:, t], weight, R[:, t], fit_intercept) for t in range(n_targets)
     )
@@ -55,10 +56,36 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
 
 def test_large_float32_values_do_not_overflow():
     rows = Rows(np.full((2, 1), 1e30, "float32"), np.ones((2, 1), "float32"), None)
-    rule = StoppingRule(1e-4, rows)
+    rule = StoppingRule(1e-4, rows, fit_intercept=False)
     gradients = 2 * np.array([[1e30]]), None  # all of the residual is along X
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
     assert not rule.has_arrived([1.0], gradients)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e200])
+def test_columns_whose_squares_leave_float64_count(size):
+    rows = Rows(np.array([[1.0, 3], [2, 4]]) * [1, size], np.ones((2, 1)), None)
+    rule = StoppingRule(1e-4, rows, fit_intercept=False)
+    gradients = np.array([[0], [2 * size * np.sqrt(12.5)]]), None
+    assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
+    assert not rule.has_arrived([1.0], gradients)
+
+
+def test_a_gradient_of_nan_has_not_arrived():
+    rule = StoppingRule(
+        1e-4, Rows(np.eye(2), np.ones((2, 1)), None), fit_intercept=False
+    )
+    assert not rule.has_arrived([1.0], (np.array([[0.0], [np.nan]]), None))
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 0.1])
+def test_an_offset_of_the_target_does_not_hide_the_residual(
+    learning_rate, strategy, regression
+):
+    X, y = regression
+    model = GDLinearRegressor(strategy, learning_rate=learning_rate)
+    score = model.fit(X, y + 1e6).score(X, y + 1e6)
+    assert score == pytest.approx(model.fit(X, y).score(X, y), abs=1e-6)
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.05])

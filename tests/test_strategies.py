@@ -115,6 +115,16 @@ def scaled(n_features, n_targets):
     return Scaled(n_features, n_targets)
 
 
+def positive(n_features, n_targets):
+    """Affine in X, and linear in its parameters where they are positive."""
+
+    class Positive(Transposed):
+        def forward(self, X):
+            return X @ self.weight.abs() + self.bias
+
+    return Positive(n_features, n_targets)
+
+
 class OnTensors(ManualStrategy):
     """The manual formula as it runs on a GPU: on torch tensors."""
 
@@ -132,7 +142,9 @@ def test_the_manual_formula_keeps_the_contract_on_tensors():
     check_gradient_strategy(OnTensors())
 
 
-@pytest.mark.parametrize("module", [None, Wrapped, Transposed, stacked, scaled])
+@pytest.mark.parametrize(
+    "module", [None, Wrapped, Transposed, stacked, scaled, positive]
+)
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
 def test_modules_and_optimizers_keep_the_contract(module, optimizer):
     strategy = ModuleStrategy(module, optimizer)
@@ -231,7 +243,7 @@ def normalized(n_features, n_targets):
 
 
 def dropout(n_features, n_targets):
-    return nn.Sequential(nn.Dropout(0.5), nn.Linear(n_features, n_targets))
+    return nn.Sequential(nn.Dropout(0.001), nn.Linear(n_features, n_targets))
 
 
 def squeezed(n_features, n_targets):
@@ -243,7 +255,7 @@ def squeezed(n_features, n_targets):
     [
         (relu, True, "affine in X"),
         (normalized, True, "affine in X"),
-        (dropout, True, "affine in X"),
+        (dropout, True, "draws random numbers"),
         (squeezed, True, r"to shape \(5, 1\).*returned shape \(5,\)"),
         (lambda d, t: nn.Linear(d, t + 1), True, r"to shape \(5, 1\)"),
         (lambda d, t: nn.Linear(d + 1, t), True, "does not take X of shape"),
@@ -295,6 +307,41 @@ def test_auto_learning_rate_is_refused_where_steps_are_not_plain(strategy, regre
         GDLinearRegressor(strategy).fit(*regression)
 
 
+def test_what_a_module_predicts_is_what_its_coefficients_predict():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 1))
+    y = 1 - 2 * X[:, 0]  # which a nonnegative slope cannot follow
+    model = GDLinearRegressor(
+        ModuleStrategy(positive), learning_rate=0.1, tol=None, max_iter=300
+    ).fit(X, y)
+    residual = model.predict(X) - y
+    assert model.loss_curve_[-1] == pytest.approx(np.mean(residual**2))
+    assert model.coef_ >= 0
+
+
+def only_the_weight(parameters, lr):
+    return torch.optim.SGD(list(parameters)[:1], lr=lr)
+
+
+def slow_bias(parameters, lr):
+    weight, bias = parameters
+    groups = [{"params": [weight]}, {"params": [bias], "lr": lr / 100}]
+    return torch.optim.SGD(groups, lr=lr)
+
+
+@pytest.mark.parametrize("optimizer", [only_the_weight, slow_bias])
+def test_an_optimizer_factory_decides_what_is_stepped(optimizer, regression):
+    with pytest.raises(ValueError, match="learning_rate='auto'"):
+        GDLinearRegressor(ModuleStrategy(optimizer=optimizer)).fit(*regression)
+    one_epoch = {"learning_rate": 0.1, "max_iter": 1, "tol": None}
+    plain = GDLinearRegressor("module", **one_epoch).fit(*regression)
+    model = GDLinearRegressor(ModuleStrategy(optimizer=optimizer), **one_epoch)
+    model.fit(*regression)
+    np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-12)
+    factor = 0.01 if optimizer is slow_bias else 0
+    np.testing.assert_allclose(model.intercept_, factor * plain.intercept_, rtol=1e-12)
+
+
 def test_the_learning_rate_is_not_an_optimizer_param(regression):
     strategy = ModuleStrategy(optimizer_params={"lr": 0.1})
     with pytest.raises(ValueError, match=r"'lr' \(got 0.1\).*learning_rate"):
@@ -322,10 +369,11 @@ def test_fit_works_on_a_clone_of_the_strategy(regression):
     assert vars(given) == vars(ModuleStrategy(Wrapped))
 
 
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
 def test_gradients_are_computed_also_where_the_user_switched_them_off(
-    strategy, regression
+    switched_off, strategy, regression
 ):
-    with torch.no_grad():
+    with switched_off():
         model = GDLinearRegressor(strategy).fit(*regression)
     assert model.score(*regression) > 0.99
 

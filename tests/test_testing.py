@@ -47,6 +47,23 @@ class NormalisesNoWeights(ManualStrategy):
         return super().evaluate(X, y, weight)
 
 
+class AveragesWeightsByBatch(ManualStrategy):
+    def evaluate(self, X, y, weight):
+        if weight is not None:
+            weight = weight / weight.mean()
+        return super().evaluate(X, y, weight)
+
+
+class RemembersRows(ManualStrategy):
+    def start(self, coef, intercept, objective):
+        super().start(coef, intercept, objective)
+        self._rows = None
+
+    def evaluate(self, X, y, weight):
+        self._rows = self._rows or (X, y, weight)
+        return super().evaluate(*self._rows)
+
+
 class MixesTargets(ManualStrategy):
     def evaluate(self, X, y, weight):
         losses = super().evaluate(X, y, weight)
@@ -157,6 +174,8 @@ class Transposes(ManualStrategy):
         (ScalarLoss, r"evaluate returned shape \(\), not \(1,\)"),
         (IgnoresWeights, "weight 2 equals the row twice"),
         (NormalisesNoWeights, "weight 2 equals the row twice"),
+        (AveragesWeightsByBatch, "losses of a part of the rows"),
+        (RemembersRows, "losses of a part of the rows"),
         (MixesTargets, "targets do not mix"),
         (Accumulates, r"evaluating twice.*gradients \(coef\) are 2 times"),
         (StepsTwice, "a plain step is"),

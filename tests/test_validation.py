@@ -61,6 +61,8 @@ def test_a_bad_parameter_is_named(params, message):
         ((X, ["a"] * 6), "could not convert string"),
         ((X, sp.csr_array(Y[:, None])), "y is a sparse matrix"),
         ((X.astype("float32"), TOO_LARGE), r"too large for float32.*1e\+300"),
+        ((X.astype("float32"), 1e-30 * Y), r"underflow float32.* 1.3e-29.*float64"),
+        ((X, 1e-200 * Y), r"underflow float64.* 1.3e-199\. Rescale y\.$"),
         ((X, Y, -np.ones(6)), "[Nn]egative values in data passed to `sample_weight`"),
         ((X, Y, np.zeros(6)), "at least one non-zero"),
         ((X, Y, np.ones(5)), r"sample_weight.shape == \(5,\)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import torch
 from torch import nn
@@ -104,30 +105,42 @@ class AffineModule:
     def _recognise(self) -> tuple[_View | None, _View | None]:
         """Check that the module is affine, and find coefficients among parameters.
 
-        The probes run at random parameters: at zero, every module looks linear.
+        The probes run at random parameters, and at their negatives: at zero, every
+        module looks linear, and where they are positive, so does their absolute value.
         """
         initial = [p.detach().clone() for p in self._trainable]
+        U, V = torch.randn(2, _N_PROBES, self.n_features).to(self._like)
         for p in self._trainable:
             p.normal_()
-        U, V = torch.randn(2, _N_PROBES, self.n_features).to(self._like)
         at_U = self._check_affine(U, V)
         self._check_intercept()
-        found = self._find_views(U, at_U)
+        views = [pair for pair in self._pairs_of_views() if _computes(U, at_U, *pair)]
+        for p in self._trainable:
+            p.neg_()
+        at_U = self._check_affine(U, V)
+        views = [pair for pair in views if _computes(U, at_U, *pair)]
         for p, value in zip(self._trainable, initial, strict=True):
             p.copy_(value)
-        return found
+        return views[0] if views else (None, None)
 
     def _check_affine(self, U: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
         """Check that the module maps 2U - V to 2 module(U) - module(V)."""
+        before = self._generator_state()
         at_U, at_V = self._map(U), self._map(V[:-1])
+        if not torch.equal(self._generator_state(), before):
+            raise ValueError(
+                "ModuleStrategy needs a module that is affine in X, and the same at "
+                f"each call. {_name(self.module)} draws random numbers. Remove dropout "
+                "and noise."
+            )
         deviation = (self._map((2 * U - V)[:-1]) - (2 * at_U[:-1] - at_V)).abs().max()
-        if not deviation <= self._rounding(at_U):
+        if not deviation <= _rounding(at_U):
             raise ValueError(
                 "ModuleStrategy needs a module that is affine in X, row by row, such "
                 f"as nn.Linear or stacked nn.Linear. {_name(self.module)} is not: "
                 "module(2u - v) differs from 2 module(u) - module(v) by "
-                f"{deviation.item():.3g} at random rows u, v. Remove activations, "
-                "dropout and normalization layers."
+                f"{deviation.item():.3g} at random rows u, v. Remove activations and "
+                "normalization layers."
             )
         return at_U
 
@@ -146,23 +159,12 @@ class AffineModule:
                 "it maps X = 0 to 0. Give it one, or set fit_intercept=False."
             )
 
-    def _find_views(
-        self, U: torch.Tensor, at_U: torch.Tensor
-    ) -> tuple[_View | None, _View | None]:
-        """Find parameters through which the module computes U @ coef + intercept."""
-        expected_count = 2 if self.fit_intercept else 1
-        if len(self._trainable) != expected_count:
-            return None, None
-        for coef in self._views((self.n_features, self.n_targets)):
-            if not self.fit_intercept:
-                if (U @ coef.value - at_U).abs().max() <= self._rounding(at_U):
-                    return coef, None
-                continue
-            for intercept in self._views((self.n_targets,)):
-                deviation = U @ coef.value + intercept.value - at_U
-                if deviation.abs().max() <= self._rounding(at_U):
-                    return coef, intercept
-        return None, None
+    def _pairs_of_views(self) -> Iterator[tuple[_View, _View | None]]:
+        """Pair all parameters that have the shapes of coefficients and intercept."""
+        if len(self._trainable) != (2 if self.fit_intercept else 1):
+            return
+        intercepts = self._views((self.n_targets,)) if self.fit_intercept else [None]
+        yield from product(self._views((self.n_features, self.n_targets)), intercepts)
 
     def _views(self, shape: tuple[int, ...]) -> Iterator[_View]:
         """View the parameters, transposed or not, in this shape where they have it."""
@@ -203,9 +205,25 @@ class AffineModule:
     def _zeros(self, n_rows: int) -> torch.Tensor:
         return self._like.new_zeros(n_rows, self.n_features)
 
-    def _rounding(self, output: torch.Tensor) -> float:
-        """Deviation that rounding explains in values of the size of `output`."""
-        return float(torch.finfo(output.dtype).eps ** 0.5 * output.abs().max())
+    def _generator_state(self) -> torch.Tensor:
+        """State of the random generator that the module would draw from."""
+        device = self._like.device
+        if device.type == "cpu":
+            return torch.get_rng_state()
+        return torch.get_device_module(device).get_rng_state()
+
+
+def _computes(
+    U: torch.Tensor, at_U: torch.Tensor, coef: _View, intercept: _View | None
+) -> bool:
+    """Whether ``U @ coef + intercept`` is what the module gave."""
+    prediction = U @ coef.value + (0 if intercept is None else intercept.value)
+    return bool((prediction - at_U).abs().max() <= _rounding(at_U))
+
+
+def _rounding(output: torch.Tensor) -> float:
+    """Deviation that rounding explains in values of the size of `output`."""
+    return float(torch.finfo(output.dtype).eps ** 0.5 * output.abs().max())
 
 
 def _name(module: nn.Module) -> str:

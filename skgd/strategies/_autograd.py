@@ -43,7 +43,6 @@ class AutogradStrategy(GradientStrategy):
         self.intercept = None if intercept is None else intercept.detach()
         self.objective = objective
 
-    @torch.enable_grad()
     def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
         """Compute the loss forward and its gradient backward."""
         self._zero_gradients()

@@ -28,8 +28,9 @@ class ModuleStrategy(GradientStrategy):
         ``n_jobs``, use a named function or a class rather than a lambda.
     optimizer : callable, default=torch.optim.SGD
         Class of the optimizer, or a factory called like one: ``optimizer(parameters,
-        lr=learning_rate, **optimizer_params)``. Optimizers that need a closure, such
-        as ``torch.optim.LBFGS``, get one.
+        lr=1.0, **optimizer_params)``; before each step its rates are multiplied by
+        the estimator's learning rate. Optimizers that need a closure, such as
+        ``torch.optim.LBFGS``, get one.
     optimizer_params : dict or None, default=None
         Further arguments of `optimizer`, such as ``{"momentum": 0.9}``. The learning
         rate is the estimator's.
@@ -94,10 +95,13 @@ class ModuleStrategy(GradientStrategy):
         self._mean_loss = objective.loss.criterion("mean")
         self._row_losses = objective.loss.criterion("none")
         self._optimizer = self._build_optimizer()
+        # Groups with rates of their own had them as multiples of a rate of one.
+        self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
         self._needs_closure = _needs_closure(self._optimizer)
-        self.plain = self._affine.holds_coefficients and _is_plain_sgd(self._optimizer)
+        self.plain = self._affine.holds_coefficients and _is_plain_sgd(
+            self._optimizer, module
+        )
 
-    @torch.enable_grad()
     def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
         """Compute the loss forward and its gradient backward."""
         self._optimizer.zero_grad()
@@ -111,8 +115,10 @@ class ModuleStrategy(GradientStrategy):
 
     def update(self, learning_rate: float) -> None:
         """Let the optimizer take its step."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+        for group, factor in zip(
+            self._optimizer.param_groups, self._rate_factors, strict=True
+        ):
+            group["lr"] = learning_rate * factor
         if self._needs_closure:
             self._optimizer.step(lambda: self.evaluate(*self._batch).sum())
         else:
@@ -198,9 +204,14 @@ def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     return closure is not None and closure.default is Parameter.empty
 
 
-def _is_plain_sgd(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether a step is ``-lr * gradient`` and nothing else."""
-    extras = ("momentum", "weight_decay", "maximize")
-    return type(optimizer) is torch.optim.SGD and not any(
-        group[extra] for group in optimizer.param_groups for extra in extras
+def _is_plain_sgd(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
+    """Whether a step is ``-lr * gradient`` of all parameters and nothing else."""
+    if type(optimizer) is not torch.optim.SGD or len(optimizer.param_groups) != 1:
+        return False
+    (group,) = optimizer.param_groups
+    stepped = {id(parameter) for parameter in group["params"]}
+    return (
+        stepped.issuperset(id(p) for p in module.parameters() if p.requires_grad)
+        and group["lr"] == 1
+        and not (group["momentum"] or group["weight_decay"] or group["maximize"])
     )
