@@ -23,16 +23,15 @@ class SquaredError:
         """Loss of each element."""
         return (prediction - y) ** 2
 
-    def value_and_derivative(self, prediction: Any, y: Any) -> tuple[Any, Any]:
-        """Loss of each element and its derivative; overwrites `prediction`.
+    def value_and_influence(self, prediction: Any, y: Any) -> tuple[Any, Any]:
+        """Loss of each element and half its derivative; overwrites `prediction`.
 
-        Working in the caller's array saves two allocations of its size, a third of an
-        epoch's time at 100,000 rows of 20 features.
+        Half the derivative is what robust statistics calls the influence of a residual
+        (Huber, Robust Statistics, 1981); of squared error it is the residual itself.
+        Working in the caller's array saves the allocation of another of its size.
         """
         prediction -= y
-        value = prediction**2
-        prediction *= 2
-        return value, prediction
+        return prediction**2, prediction
 
     def criterion(self, reduction: str) -> torch.nn.Module:
         """Give the same loss as torch has it; `reduction` is "none" or "mean"."""

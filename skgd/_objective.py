@@ -20,7 +20,7 @@ class Objective:
     Attributes
     ----------
     loss : SquaredError
-        Elementwise loss: `value`, `value_and_derivative`, and `criterion` for torch.
+        Elementwise loss: `value`, `value_and_influence`, and `criterion` for torch.
     """
 
     loss: SquaredError = field(default_factory=SquaredError)

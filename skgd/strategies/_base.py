@@ -96,9 +96,11 @@ class GradientStrategy(BaseEstimator, ABC):
         intercept : array of shape (n_targets,) or None
             Where to start, yours as well. None: the model has no intercept.
         objective : Objective
-            What to descend on: ``objective.loss`` has ``value(prediction, y)`` and
-            ``value_and_derivative(prediction, y)``, element by element, for NumPy and
-            torch alike, and ``criterion(reduction)``, the same as a torch criterion.
+            What to descend on. ``objective.loss.value(prediction, y)`` is the loss
+            element by element, for NumPy and torch alike;
+            ``objective.loss.value_and_influence(prediction, y)`` gives half its
+            derivative as well, and overwrites `prediction`;
+            ``objective.loss.criterion(reduction)`` is the same as a torch criterion.
         """
 
     @abstractmethod

@@ -43,14 +43,14 @@ class ManualStrategy(GradientStrategy):
         prediction = (self.coef.T @ X.T).T  # column-major, as y is
         if self.intercept is not None:
             prediction += self.intercept
-        value, slope = self.objective.loss.value_and_derivative(prediction, y)
+        value, influence = self.objective.loss.value_and_influence(prediction, y)
         if weight is not None:
             value *= weight[:, None]
-            slope *= weight[:, None]
+            influence *= weight[:, None]
         n_rows = len(y)
         self.gradients = (
-            X.T @ slope / n_rows,
-            None if self.intercept is None else slope.sum(0) / n_rows,
+            X.T @ influence * (2 / n_rows),
+            None if self.intercept is None else influence.sum(0) * (2 / n_rows),
         )
         return value.sum(0) / n_rows
 
