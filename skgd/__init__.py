@@ -5,8 +5,9 @@ strategies and the contract for others; `skgd.testing` checks a strategy of your
 """
 
 from skgd._exceptions import DivergenceError
+from skgd._moments import Moments
 from skgd._regressor import GDLinearRegressor
 
-__all__ = ["DivergenceError", "GDLinearRegressor", "__version__"]
+__all__ = ["DivergenceError", "GDLinearRegressor", "Moments", "__version__"]
 
 __version__ = "0.1.0"

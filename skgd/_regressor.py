@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgd._coordinates import Coordinates, centred_coordinates, users_coordinates
 from skgd._descent import Descent, descend
+from skgd._moments import condensed
 from skgd._objective import Objective
 from skgd._placement import placement_of, to_numpy
 from skgd._progress import TrainingLog
@@ -57,6 +58,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         intercept jointly, in the data's own units. "auto" descends on centred data
         with the rate 1/L, where L is the largest eigenvalue of the Hessian of the
         objective.
+    precompute : bool or "auto", default="auto"
+        Whether to descend on a condensed dataset instead of the rows: as many rows as
+        there are features and targets, and one, that have the same moments and
+        therefore the same loss, gradient and iterates (see `Moments`). An epoch's cost
+        then does not depend on the number of samples. "auto" does so where it pays:
+        with more than 1000 samples, more samples than features and targets, and at most
+        2000 of these.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data and one step.
     tol : float or None, default=1e-4
@@ -122,6 +130,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "precompute": ["boolean", StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "warm_start": ["boolean"],
@@ -135,6 +144,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         device: Any = "cpu",
         fit_intercept: bool = True,
         learning_rate: float | str = "auto",
+        precompute: bool | str = "auto",
         max_iter: int = 1000,
         tol: float | None = 1e-4,
         warm_start: bool = False,
@@ -144,6 +154,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
+        self.precompute = precompute
         self.max_iter = max_iter
         self.tol = tol
         self.warm_start = warm_start
@@ -202,15 +213,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
+            dtype = rows.X.dtype
+            if self._pays_to_condense(rows):
+                rows = condensed(rows)
             coordinates = self._choose_coordinates(rows)
             start = self._validated_start(
-                rows, coordinates, coef_init, intercept_init, going_on=going_on
+                rows, coordinates, coef_init, intercept_init, dtype, going_on=going_on
             )
-            rows = coordinates.rows(rows)
+            # Cast last: shifted to the origin, float32 has all its digits for the rest.
+            rows = coordinates.rows(rows).astype(dtype)
 
             strategy = strategy_from(self.strategy)
             placement = placement_of(
-                self.device, rows.X.dtype, needs_tensors=strategy.needs_tensors
+                self.device, dtype, needs_tensors=strategy.needs_tensors
             )
             log = TrainingLog(self.verbose, coordinates) if self.verbose else None
             stopping = self._stopping_rule(rows)
@@ -253,6 +268,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 
+    def _pays_to_condense(self, rows: Rows) -> bool:
+        """Decide on `precompute`; below 1000 rows an epoch is all overhead."""
+        if self.precompute != "auto":
+            return bool(self.precompute)
+        n_columns = rows.X.shape[1] + rows.y.shape[1]
+        return len(rows.y) > max(1000, n_columns) and n_columns <= 2000
+
     def _choose_coordinates(self, rows: Rows) -> Coordinates:
         """Centre for "auto"; a float is the textbook's, in the data's own units."""
         if isinstance(self.learning_rate, str) and self.fit_intercept:
@@ -265,12 +287,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coordinates: Coordinates,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
+        dtype: np.dtype,
         *,
         going_on: bool,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the coefficients and the intercept to start from, in `coordinates`."""
         n_features, n_targets = rows.X.shape[1], rows.y.shape[1]
-        dtype = rows.X.dtype
         coef = np.zeros((n_features, n_targets), dtype)
         intercept = np.zeros(n_targets, dtype)
         coef_name, intercept_name = "coef_init", "intercept_init"

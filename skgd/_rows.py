@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 
 class Rows(NamedTuple):
     """Validated rows, as NumPy arrays or as tensors of one device and dtype.
@@ -15,3 +17,7 @@ class Rows(NamedTuple):
     X: Any
     y: Any
     weight: Any
+
+    def astype(self, dtype: np.dtype) -> Rows:
+        """Cast NumPy rows, without a copy where they have the dtype."""
+        return Rows(*(a if a is None else a.astype(dtype, copy=False) for a in self))

@@ -5,7 +5,8 @@
 Each loop by hand is what a textbook prints, and keeps the loss of every epoch, as the
 estimator does. Both sides run in turn, many times; an epoch's cost is the difference
 between a long and a short run, least of all of them over the number of epochs, so that
-validation and start-up do not count. The estimator runs twice: with tol=None, which is
+validation and start-up do not count. precompute=False: condensed, the estimator's
+epochs would not see the rows at all. The estimator runs twice: with tol=None, which is
 the same work as by hand, and with the stopping rule watched (but never met).
 """
 
@@ -80,7 +81,11 @@ def fitted_by(strategy: str, tol: float | None) -> Callable[..., object]:
 
     def fit(X: np.ndarray, y: np.ndarray, epochs: int) -> object:
         model = GDLinearRegressor(
-            strategy, learning_rate=LEARNING_RATE, max_iter=epochs, tol=tol
+            strategy,
+            learning_rate=LEARNING_RATE,
+            precompute=False,
+            max_iter=epochs,
+            tol=tol,
         )
         return model.fit(X, y)
 

@@ -1,0 +1,267 @@
+"""Moments: all that least squares knows of the data, and a tiny dataset with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from scipy.linalg.lapack import dpstrf
+from scipy.sparse import diags_array, issparse
+from sklearn.utils import check_X_y
+from sklearn.utils.validation import _check_sample_weight
+
+from skgd._rows import Rows
+
+# Elements of a block: 1 MiB of float64 stays in the cache between its two readings.
+_BLOCK_SIZE = 2**17
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sufficient statistics of least squares: weight, mean and scatter of z = [x, y].
+
+    The mean squared error depends on the data through these alone, for every
+    coefficient and intercept. They take one pass over the data and O(r^2) memory, where
+    r is the number of features and targets together; those of a part and of another
+    part add up to those of the whole; and `condense` turns them back into data, r + 1
+    rows of it.
+
+    Built by `from_data`, and added with `+` or `merge`.
+
+    Parameters
+    ----------
+    weight : float
+        Sum of the sample weights; the number of samples where there are none.
+    mean : ndarray of shape (n_features + n_targets,)
+        Weighted mean of the columns of X and y.
+    scatter : ndarray of shape (n_features + n_targets, n_features + n_targets)
+        Weighted sum of ``(z - mean) (z - mean)'``.
+    n_features : int
+        How many of the columns are those of X.
+    y_is_1d : bool, default=False
+        Whether `condense` gives a one-dimensional y, as for data that had one.
+
+    References
+    ----------
+    T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise
+    algorithm for computing sample variances", Stanford report STAN-CS-79-773, 1979.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LinearRegression
+    >>> from skgd import Moments
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((10_000, 3))
+    >>> y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(10_000)
+    >>> parts = [Moments.from_data(X[i::4], y[i::4]) for i in range(4)]
+    >>> X_tiny, y_tiny = sum(parts).condense()
+    >>> X_tiny.shape, y_tiny.shape
+    ((5, 3), (5,))
+    >>> whole, tiny = LinearRegression().fit(X, y), LinearRegression()
+    >>> bool(np.allclose(tiny.fit(X_tiny, y_tiny).coef_, whole.coef_))
+    True
+    """
+
+    weight: float
+    mean: np.ndarray
+    scatter: np.ndarray
+    n_features: int
+    y_is_1d: bool = False
+
+    @classmethod
+    def from_data(cls, X: Any, y: Any, sample_weight: Any = None) -> Moments:
+        """Compute the moments of data in one pass, block by block.
+
+        Nothing of the size of X is allocated. Sums are float64 whatever the dtype of X;
+        float32 blocks are multiplied in float32. Each block is shifted by the mean of
+        the first before it is multiplied, so that an offset that is large against the
+        spread (timestamps) costs no digits.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+            Rows; may be memory-mapped, or integers.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nonnegative weights. None: ones.
+
+        Returns
+        -------
+        moments : Moments
+            The moments of the data.
+
+        Raises
+        ------
+        ValueError
+            On NaN, infinity, mismatched lengths, and negative or all-zero weights.
+        """
+        X, y = check_X_y(
+            X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True
+        )
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(
+                sample_weight, X, dtype=np.float64, ensure_non_negative=True
+            )
+        y_is_1d = y.ndim == 1
+        y = y[:, None] if y_is_1d else y
+        sums = _sums_sparse if issparse(X) else _sums_dense
+        weight, mean, scatter = sums(X, y, sample_weight)
+        return cls(weight, mean, scatter, X.shape[1], y_is_1d)
+
+    def merge(self, other: Moments) -> Moments:
+        """Give the moments of both data sets together, in O(r^2).
+
+        Parameters
+        ----------
+        other : Moments
+            Moments of other rows with the same columns.
+
+        Returns
+        -------
+        moments : Moments
+            The moments of the data sets one after the other, in any order.
+
+        Raises
+        ------
+        ValueError
+            Where the numbers of features or targets differ.
+        """
+        if (self.n_features, len(self.mean)) != (other.n_features, len(other.mean)):
+            raise ValueError(
+                f"Moments of {self.n_features} features and "
+                f"{len(self.mean) - self.n_features} targets cannot be merged with "
+                f"those of {other.n_features} features and "
+                f"{len(other.mean) - other.n_features} targets."
+            )
+        weight = self.weight + other.weight
+        share = other.weight / weight
+        step = other.mean - self.mean
+        between = self.weight * share * np.outer(step, step)
+        return Moments(
+            weight,
+            self.mean + share * step,
+            self.scatter + other.scatter + between,
+            self.n_features,
+            self.y_is_1d,
+        )
+
+    def __add__(self, other: Moments) -> Moments:
+        """Merge, so that moments of parts add up."""
+        return self.merge(other) if isinstance(other, Moments) else NotImplemented
+
+    def __radd__(self, other: Literal[0]) -> Moments:
+        """Let ``sum`` start from 0."""
+        return self if other == 0 else NotImplemented
+
+    def condense(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give a dataset of r + 1 equally weighted rows that has these moments.
+
+        On it, the mean squared error of any linear model, its gradient and so every
+        iterate of gradient descent are those of the data that the moments are from.
+
+        Returns
+        -------
+        X : ndarray of shape (n_features + n_targets + 1, n_features)
+            Features.
+        y : ndarray of shape (n_rows,) or (n_rows, n_targets)
+            Targets.
+
+        Notes
+        -----
+        With ``F' F = scatter`` (a pivoted Cholesky factor, as the scatter may be
+        singular) and an H of r + 1 rows whose r columns are orthonormal and orthogonal
+        to ones, the rows are ``mean + sqrt((r + 1) / weight) H F``. H is the
+        Householder reflector that takes e_1 to ones / sqrt(r + 1), less its first
+        column, so that H F is F but for a rank-one update.
+        """
+        F = _factor(self.scatter)
+        n_rows = len(F) + 1
+        reflector = np.full(n_rows, -1 / np.sqrt(n_rows))
+        reflector[0] += 1
+        HF = np.vstack([np.zeros(len(F)), F])
+        HF -= np.outer(reflector * (2 / (reflector @ reflector)), reflector[1:] @ F)
+        rows = self.mean + np.sqrt(n_rows / self.weight) * HF
+        X, y = rows[:, : self.n_features], rows[:, self.n_features :]
+        return X, y[:, 0] if self.y_is_1d else y
+
+
+def condensed(rows: Rows) -> Rows:
+    """Give the few float64 rows that have the moments of these."""
+    sums = _sums_dense(rows.X, rows.y, rows.weight)
+    X, y = Moments(*sums, n_features=rows.X.shape[1]).condense()
+    return Rows(X, y, weight=None)
+
+
+def _sums_dense(
+    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Weight, mean and scatter of dense rows, about the mean of the first block."""
+    n_rows, n_features = X.shape
+    n_columns = n_features + y.shape[1]
+    dtype = np.float32 if X.dtype == np.float32 else np.float64
+    block_rows = min(n_rows, max(256, _BLOCK_SIZE // n_columns))
+    buffer = np.empty((block_rows, n_columns), dtype)
+    first = slice(block_rows)
+    pilot = np.concatenate([X[first].mean(axis=0), y[first].mean(axis=0)]).astype(dtype)
+
+    weight, total = 0.0, np.zeros(n_columns)
+    scatter = np.zeros((n_columns, n_columns))
+    for rows in _blocks(n_rows, block_rows):
+        block = buffer[: len(y[rows])]
+        np.subtract(X[rows], pilot[:n_features], out=block[:, :n_features])
+        np.subtract(
+            y[rows], pilot[n_features:], out=block[:, n_features:], casting="same_kind"
+        )
+        root = np.ones(len(block), dtype)
+        if sample_weight is not None:
+            root = np.sqrt(sample_weight[rows]).astype(dtype)
+            block *= root[:, None]
+        weight += len(block) if sample_weight is None else sample_weight[rows].sum()
+        total += root @ block
+        scatter += block.T @ block
+    scatter -= np.outer(total, total) / weight
+    return float(weight), pilot.astype(np.float64) + total / weight, scatter
+
+
+def _sums_sparse(
+    X: Any, y: np.ndarray, sample_weight: np.ndarray | None
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Weight, mean and scatter of sparse rows; only the scatter is dense."""
+    w = np.ones(len(y)) if sample_weight is None else sample_weight
+    weight = float(w.sum())
+    X, y = X.astype(np.float64), y.astype(np.float64)
+    weighted = diags_array(w) @ X
+    mean = np.concatenate([np.asarray(X.T @ w).ravel(), w @ y]) / weight
+    n_features = X.shape[1]
+    scatter = np.empty((len(mean), len(mean)))
+    scatter[:n_features, :n_features] = (X.T @ weighted).toarray()
+    scatter[:n_features, n_features:] = weighted.T @ y
+    scatter[n_features:, :n_features] = scatter[:n_features, n_features:].T
+    scatter[n_features:, n_features:] = y.T @ (w[:, None] * y)
+    return weight, mean, scatter - weight * np.outer(mean, mean)
+
+
+def _blocks(n_rows: int, block_rows: int) -> Iterator[slice]:
+    """Cut the rows into blocks."""
+    for start in range(0, n_rows, block_rows):
+        yield slice(start, start + block_rows)
+
+
+def _factor(scatter: np.ndarray) -> np.ndarray:
+    """Factor F of ``F' F = scatter``, which may be singular.
+
+    The columns are scaled to one first, so that what counts as singular does not
+    depend on their units.
+    """
+    scale = np.sqrt(np.maximum(np.diag(scatter), 0))
+    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+    U, pivots, rank, _ = dpstrf(scatter * inverse[:, None] * inverse)
+    U = np.triu(U)
+    U[rank:] = 0
+    F = np.empty_like(U)
+    F[:, pivots - 1] = U
+    return F * scale

@@ -1,0 +1,169 @@
+"""Moments add up, and condense to a dataset on which nothing is different."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skgd import GDLinearRegressor, Moments
+
+
+def draw(seed, n_samples, n_features, n_targets, weighted=True):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, n_features)) * 10.0 ** rng.integers(-3, 4)
+    y = rng.standard_normal((n_samples, n_targets)) + 5
+    return (
+        X + rng.standard_normal(n_features),
+        y,
+        (rng.uniform(0.1, 4, n_samples) if weighted else None),
+    )
+
+
+def assert_same(one, other, rtol=1e-9):
+    assert one.weight == pytest.approx(other.weight, rel=1e-12)
+    scale = np.sqrt(np.diag(other.scatter)) + 1e-300
+    spread = scale / np.sqrt(other.weight)
+    np.testing.assert_allclose(
+        (one.mean - other.mean) / (spread + np.abs(other.mean)), 0, atol=rtol
+    )
+    np.testing.assert_allclose(
+        (one.scatter - other.scatter) / np.outer(scale, scale), 0, atol=rtol
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_samples=st.integers(2, 60),
+    n_features=st.integers(1, 6),
+    n_targets=st.integers(1, 3),
+    weighted=st.booleans(),
+    n_parts=st.integers(1, 6),
+)
+def test_any_split_merged_in_any_order_is_the_whole(
+    seed, n_samples, n_features, n_targets, weighted, n_parts
+):
+    X, y, weight = draw(seed, n_samples, n_features, n_targets, weighted)
+    part = np.random.default_rng(seed).integers(0, n_parts, n_samples)
+    parts = [
+        Moments.from_data(
+            X[part == k], y[part == k], None if weight is None else weight[part == k]
+        )
+        for k in np.unique(part)
+    ]
+    assert_same(sum(reversed(parts)), Moments.from_data(X, y, weight))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_samples=st.integers(1, 60),
+    n_features=st.integers(1, 6),
+    n_targets=st.integers(1, 3),
+    collinear=st.booleans(),
+)
+def test_condensed_data_have_the_moments_and_the_loss_of_the_data(
+    seed, n_samples, n_features, n_targets, collinear
+):
+    X, y, weight = draw(seed, n_samples, n_features, n_targets)
+    if collinear:
+        X = np.column_stack([X, X.sum(axis=1), np.full(n_samples, 3.0)])
+    moments = Moments.from_data(X, y, weight)
+    X_tiny, y_tiny = moments.condense()
+    n_rows = X.shape[1] + n_targets + 1
+    assert X_tiny.shape == (n_rows, X.shape[1])
+    assert y_tiny.shape == (n_rows, n_targets)
+
+    share = np.full(n_rows, moments.weight / n_rows)
+    again = Moments.from_data(X_tiny, y_tiny, share)
+    np.testing.assert_allclose(again.mean, moments.mean, rtol=1e-9, atol=1e-9)
+    rng = np.random.default_rng(seed)
+    W, b = rng.standard_normal((X.shape[1], n_targets)), rng.standard_normal(n_targets)
+    loss = np.average((X @ W + b - y) ** 2, axis=0, weights=weight)
+    tiny_loss = np.mean((X_tiny @ W + b - y_tiny) ** 2, axis=0)
+    np.testing.assert_allclose(tiny_loss, loss, rtol=1e-9)
+
+
+def test_gradient_descent_on_condensed_data_walks_the_same_iterates(
+    strategy, two_targets
+):
+    X, Y = two_targets
+    weight = np.linspace(1, 3, 40)
+    whole, tiny = (
+        GDLinearRegressor(strategy, learning_rate=0.05, max_iter=200, tol=None)
+        for _ in range(2)
+    )
+    whole.fit(X, Y, weight)
+    tiny.fit(*Moments.from_data(X, Y, weight).condense())
+    np.testing.assert_allclose(tiny.coef_, whole.coef_, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(tiny.loss_curve_, whole.loss_curve_, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        np.asfortranarray,
+        lambda X: X[::-1].copy()[::-1],
+        sp.csr_array,
+        sp.csc_matrix,
+        lambda X: X.astype(int),
+        lambda X: X.tolist(),
+    ],
+)
+def test_any_kind_of_rows_gives_the_same(convert):
+    rng = np.random.default_rng(0)
+    X = rng.integers(-5, 5, (500, 4)).astype(float)
+    y, weight = rng.standard_normal(500), rng.uniform(0, 2, 500)
+    expected = Moments.from_data(X, y, weight)
+    assert_same(Moments.from_data(convert(X), y, weight), expected)
+
+
+def test_blocks_and_memory_maps_give_the_same(tmp_path):
+    X, y, weight = draw(0, 70_000, 5, 1)
+    expected = Moments.from_data(X, y, weight)
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    assert_same(Moments.from_data(mapped, y, weight), expected)
+    z = np.column_stack([X, y])
+    centred = z - np.average(z, axis=0, weights=weight)
+    scale = np.sqrt(np.diag(expected.scatter))
+    scatter = centred.T @ (weight[:, None] * centred)
+    np.testing.assert_allclose(
+        (expected.scatter - scatter) / np.outer(scale, scale), 0, atol=1e-12
+    )
+
+
+def test_float32_is_good_to_its_digits():
+    X, y, weight = draw(0, 70_000, 5, 1)
+    X = X.astype("float32")
+    expected = Moments.from_data(X.astype(float), y, weight)
+    assert_same(Moments.from_data(X, y, weight), expected, rtol=1e-5)
+
+
+def test_an_offset_costs_no_digits():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(-10_000, 10_000, (50_000, 2)), rng.standard_normal(50_000)
+    plain = Moments.from_data(X, y)
+    shifted = Moments.from_data(X + 1_700_000_000, y)
+    np.testing.assert_allclose(shifted.scatter[:2], plain.scatter[:2], rtol=1e-9)
+
+
+def test_the_shape_of_y_is_kept():
+    X, y, _ = draw(0, 20, 3, 1)
+    assert Moments.from_data(X, y).condense()[1].shape == (5, 1)
+    assert Moments.from_data(X, y[:, 0]).condense()[1].shape == (5,)
+
+
+def test_bad_input_is_named():
+    X, y, _ = draw(0, 20, 3, 1)
+    with pytest.raises(ValueError, match="contains NaN"):
+        Moments.from_data(np.vstack([X[1:], np.full(3, np.nan)]), y)
+    with pytest.raises(ValueError, match="inconsistent"):
+        Moments.from_data(X, y[1:])
+    with pytest.raises(ValueError, match=r"[Nn]egative"):
+        Moments.from_data(X, y, -np.ones(20))
+    with pytest.raises(ValueError, match=r"3 features and 1 targets .* 2 features"):
+        Moments.from_data(X, y) + Moments.from_data(X[:, :2], y)
+    with pytest.raises(TypeError):
+        Moments.from_data(X, y) + 1

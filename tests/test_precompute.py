@@ -1,0 +1,124 @@
+"""Condensed data: the same iterates, at a cost that does not depend on the rows."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+
+from skgd import GDLinearRegressor
+from skgd._step_size import largest_stable_learning_rate
+from skgd.strategies import ManualStrategy
+
+
+class CountsRows(ManualStrategy):
+    """Knows how many rows it saw."""
+
+    seen = 0
+
+    def evaluate(self, X, y, weight):
+        type(self).seen = len(y)
+        return super().evaluate(X, y, weight)
+
+
+def both(strategy, X, y, weight=None, **params):
+    """Fit with and without."""
+    return [
+        GDLinearRegressor(
+            strategy, precompute=precompute, max_iter=200, tol=None, **params
+        ).fit(X, y, weight)
+        for precompute in (True, False)
+    ]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n_samples=st.integers(1, 60),
+    n_targets=st.integers(1, 3),
+    weighted=st.booleans(),
+    collinear=st.booleans(),
+    fit_intercept=st.booleans(),
+    auto=st.booleans(),
+    name=st.sampled_from(["manual", "autograd", "module"]),
+)
+def test_the_iterates_are_those_of_the_rows(
+    seed, n_samples, n_targets, weighted, collinear, fit_intercept, auto, name
+):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n_samples, 4)) + rng.standard_normal(4)
+    if collinear:
+        X = np.column_stack([X, X @ [1, 2, 3, 4], np.ones(n_samples)])
+    y = rng.standard_normal((n_samples, n_targets)) + 2
+    weight = rng.uniform(0.1, 3, n_samples) if weighted else None
+    learning_rate = "auto" if auto else 0.5 / (X**2).sum(axis=1).max()
+    with_it, without = both(
+        name, X, y, weight, fit_intercept=fit_intercept, learning_rate=learning_rate
+    )
+    scale = np.abs(without.coef_).max() + 1e-9
+    np.testing.assert_allclose(
+        with_it.coef_, without.coef_, rtol=1e-9, atol=1e-9 * scale
+    )
+    np.testing.assert_allclose(
+        with_it.intercept_, without.intercept_, rtol=1e-9, atol=1e-9
+    )
+    # On an exact fit only rounding is left.
+    np.testing.assert_allclose(
+        with_it.loss_curve_, without.loss_curve_, rtol=1e-9, atol=1e-12
+    )
+
+
+def test_float32_iterates_are_those_of_the_rows_to_its_digits(strategy, two_targets):
+    X, Y = (array.astype("float32") for array in two_targets)
+    with_it, without = both(strategy, X, Y, learning_rate=0.05)
+    assert with_it.coef_.dtype == np.float32
+    np.testing.assert_allclose(with_it.coef_, without.coef_, atol=1e-4)
+
+
+def test_an_offset_of_a_million_spreads_costs_six_digits(strategy, regression):
+    X, y = regression
+    X = X + 1e6
+    # The rows themselves are rounded to 1e-16 of 1e6.
+    with_it, without = both(strategy, X, y)
+    np.testing.assert_allclose(with_it.coef_, without.coef_, rtol=1e-6)
+    expected = LinearRegression().fit(X, y).coef_
+    np.testing.assert_allclose(with_it.coef_, expected, rtol=1e-6)
+
+
+def test_float32_with_an_offset_keeps_its_digits(strategy):
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((5000, 3)) + 1e3).astype("float32")
+    y = (X.astype(float) @ [1, 2, 3]).astype("float32")
+    model = GDLinearRegressor(strategy).fit(X, y)
+    expected = LinearRegression().fit(X.astype(float), y.astype(float))
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "precompute", "seen"),
+    [
+        (2000, "auto", 5),
+        (2000, True, 5),
+        (2000, False, 2000),
+        (500, "auto", 500),
+        (500, True, 5),
+    ],
+)
+def test_auto_condenses_where_it_pays(n_samples, precompute, seen):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((n_samples, 3)), rng.standard_normal(n_samples)
+    GDLinearRegressor(CountsRows(), precompute=precompute).fit(X, y)
+    assert CountsRows.seen == seen
+
+
+def test_the_largest_stable_rate_is_that_of_the_rows(regression):
+    from skgd._moments import condensed
+    from skgd._rows import Rows
+
+    X, y = regression
+    rows = Rows(X, y[:, None], None)
+    rates = [
+        largest_stable_learning_rate(r, fit_intercept=True)
+        for r in (rows, condensed(rows))
+    ]
+    assert rates[0] == pytest.approx(rates[1], rel=1e-12)
