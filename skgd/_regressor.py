@@ -202,6 +202,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ValueError
             On bad input or parameters. Whatever is raised, the estimator stays as it
             was before.
+        TypeError
+            On sparse X.
 
         Warns
         -----

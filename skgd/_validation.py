@@ -81,7 +81,7 @@ def kept_dtypes(X: Any) -> list[type]:
     check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.
     """
     dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
-    names = [str(dtype) for dtype in dtypes]
+    names = [str(d.newbyteorder("=") if isinstance(d, np.dtype) else d) for d in dtypes]
     if all(name.lower().endswith("float32") for name in names):
         return [np.float32]
     return [np.float64, np.float32]

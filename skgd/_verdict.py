@@ -56,7 +56,7 @@ def raise_if_diverged(
         )
     if descent.outcome is Outcome.OVERFLOW:
         happened = f"became {last} at epoch {epoch}"
-    elif last > first and last > _rounded_up(first, rows, strategy):
+    elif last > _acceptable(first, rows, strategy):
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
         return
@@ -111,13 +111,18 @@ def _advice(learning_rate: float, stable: float | None) -> str:
     )
 
 
-def _rounded_up(loss: float, rows: Rows, strategy: GradientStrategy) -> float:
-    """Give the largest value that rounding can make of `loss`.
+def _acceptable(first: float, rows: Rows, strategy: GradientStrategy) -> float:
+    """Give the largest loss at which a run that began at `first` may end.
 
-    A residual is rounded to eps times the sizes of what it is the sum of, however small
-    it is itself.
+    Plain steps of a stable length only descend, but for rounding: a residual is rounded
+    to eps times the sizes of what it is the sum of, however small it is itself. Other
+    optimizers may climb from near the minimum, but not above the loss of the zero
+    model.
     """
+    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
+    if not strategy.plain:
+        return max(first, float(np.average(rows.y**2, axis=0, weights=weight).sum()))
     eps = float(np.finfo(rows.X.dtype).eps)
     terms = np.abs(rows.X).max(axis=0) @ np.abs(to_numpy(strategy.coef))
     rounding = 32 * eps * max(float(np.abs(rows.y).max()), float(terms.max()))
-    return (np.sqrt(loss * (1 + np.sqrt(eps))) + rounding) ** 2
+    return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2

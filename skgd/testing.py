@@ -471,7 +471,9 @@ def _plain_step(strategy: Any, problem: _Problem, device: Any) -> None:
     trial.evaluate()
     pairs = zip(trial.parameters, trial.gradients, strict=True)
     expected = [p - 0.01 * gradient for p, gradient in pairs]
+    gradients = trial.gradients
     trial.strategy.update(0.01)
+    _compare_all(trial.gradients, gradients, "gradients after update", problem.rounding)
     _compare_all(
         trial.parameters,
         expected,

@@ -94,6 +94,7 @@ def test_float32_stays_float32(strategy, two_targets):
         (lambda a: a.astype("float32"), "float32"),
         (lambda a: a.astype("float16"), "float64"),
         (lambda a: a.astype(">f8"), "float64"),
+        (lambda a: a.astype(">f4"), "float32"),
         (lambda a: a[::-1].copy()[::-1], "float64"),
         (lambda a: odd_strides(a), "float64"),
         (lambda a: a.tolist(), "float64"),
@@ -109,8 +110,10 @@ def test_inputs_of_many_kinds_give_the_same_model(
     convert, dtype, strategy, two_targets
 ):
     X, Y = np.rint(8 * two_targets[0]) / 8, np.rint(8 * two_targets[1]) / 8
-    expected = GDLinearRegressor(strategy).fit(X, Y)
-    model = GDLinearRegressor(strategy).fit(convert(X), convert(Y))
+    # A float rate: the rows go to the strategy as they are, not centred anew.
+    expected = GDLinearRegressor(strategy, learning_rate=0.1).fit(X, Y)
+    model = GDLinearRegressor(strategy, learning_rate=0.1)
+    model.fit(convert(X), convert(Y))
     assert model.coef_.dtype == dtype
     rtol = {"float32": 1e-3, "float64": 1e-12}[dtype]
     assert_allclose(model.coef_, expected.coef_, rtol=rtol)
@@ -225,6 +228,23 @@ def test_a_warm_start_goes_on(strategy, regression):
     assert_allclose(parts.coef_, whole.coef_, rtol=1e-12)
 
 
+def test_an_explicit_start_comes_before_a_warm_one(strategy, regression):
+    model = GDLinearRegressor(strategy, warm_start=True).fit(*regression)
+    model.set_params(learning_rate=1e-12, max_iter=1, tol=None)
+    model.fit(*regression, coef_init=[1.0, 2.0, 3.0], intercept_init=4.0)
+    assert_allclose(model.coef_, [1, 2, 3], rtol=1e-9)
+    assert_allclose(model.intercept_, 4, rtol=1e-9)
+
+
+def test_the_auto_rate_is_one_over_the_largest_eigenvalue(strategy, regression):
+    X, y = regression
+    centred = X - X.mean(axis=0)
+    L = 2 * max(np.linalg.eigvalsh(centred.T @ centred / 40)[-1], 1)
+    model = GDLinearRegressor(strategy, max_iter=1, tol=None).fit(X, y)
+    step = 2 / 40 * centred.T @ (y - y.mean()) / L
+    assert_allclose(model.coef_, step, rtol=1e-9)
+
+
 def test_a_warm_start_from_the_minimum_stays_there(strategy, regression):
     model = GDLinearRegressor(strategy, warm_start=True).fit(*regression)
     coef = model.coef_
@@ -280,6 +300,7 @@ def test_arriving_with_the_last_epoch_is_arriving(strategy, regression):
         again.set_params(max_iter=n_updates - 1).fit(*regression)
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")  # overflow is told by the error
 def test_a_rate_above_the_largest_stable_one_diverges(strategy, two_targets):
     X, Y = two_targets
     weight = np.linspace(1, 3, 40)
@@ -325,6 +346,14 @@ def test_a_divergence_under_another_optimizer_names_no_bound(regression):
     with pytest.raises(DivergenceError, match="smaller one") as failure:
         GDLinearRegressor(strategy, learning_rate=100.0).fit(*regression)
     assert failure.value.largest_stable_learning_rate is None
+
+
+def test_another_optimizer_may_climb_from_near_the_minimum(regression):
+    X, y = regression
+    adam = ModuleStrategy(optimizer=torch.optim.Adam)
+    model = GDLinearRegressor(adam, learning_rate=0.5, warm_start=True).fit(X, y)
+    model.set_params(tol=None, max_iter=3).fit(X, y)
+    assert model.loss_curve_[-1] > model.loss_curve_[0]
 
 
 def test_rounding_at_the_minimum_is_not_divergence(strategy):

@@ -109,9 +109,12 @@ class AffineModule:
         module looks linear, and where they are positive, so does their absolute value.
         """
         initial = [p.detach().clone() for p in self._trainable]
-        U, V = torch.randn(2, _N_PROBES, self.n_features).to(self._like)
+        generator = torch.Generator().manual_seed(0)
+        U, V = torch.randn(2, _N_PROBES, self.n_features, generator=generator).to(
+            self._like
+        )
         for p in self._trainable:
-            p.normal_()
+            p.copy_(torch.randn(p.shape, generator=generator))
         at_U = self._check_affine(U, V)
         self._check_intercept()
         views = [pair for pair in self._pairs_of_views() if _computes(U, at_U, *pair)]

@@ -40,7 +40,8 @@ class GradientStrategy(BaseEstimator, ABC):
         Current intercept, live in the same way; None where there is none to fit.
     gradients : tuple of (array, array or None)
         Gradients of the sum of the objectives at the last evaluated parameters, shaped
-        as `coef` and `intercept`. Valid after `evaluate` and until `update`.
+        as `coef` and `intercept`. Valid after `evaluate` and until the next one, also
+        after `update`.
 
     See Also
     --------
