@@ -56,7 +56,7 @@ def raise_if_diverged(
         )
     if descent.outcome is Outcome.OVERFLOW:
         happened = f"became {last} at epoch {epoch}"
-    elif last > _acceptable(first, rows, strategy):
+    elif last > first and last > _acceptable(first, rows, strategy):
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
         return
