@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skgd._momentum import Extrapolation
 from skgd._rows import Rows
 from skgd._stopping import StoppingRule
 from skgd.strategies import GradientStrategy
@@ -23,6 +24,13 @@ class Outcome(Enum):
     ARRIVED = "the stopping rule was met"
     OUT_OF_EPOCHS = "max_iter epochs were run"
     OVERFLOW = "the loss is not finite"
+
+
+class Steps(NamedTuple):
+    """The steps of a descent: how long, and how far each is carried on."""
+
+    learning_rate: float
+    momentum: float | None  # None: adaptive; 0.0: none
 
 
 class Descent(NamedTuple):
@@ -41,8 +49,8 @@ class Descent(NamedTuple):
 def descend(
     strategy: GradientStrategy,
     rows: Rows,
+    steps: Steps,
     *,
-    learning_rate: float,
     max_iter: int,
     stopping: StoppingRule | None = None,
     report: Report | None = None,
@@ -50,12 +58,17 @@ def descend(
     """Take up to `max_iter` steps from where the strategy was started.
 
     Each epoch evaluates the objective and takes a step. The epoch that finds the
-    stopping rule met, or the loss not finite, is the last one and takes no step.
+    stopping rule met, or the loss not finite, is the last one and takes no step. With
+    momentum, an epoch begins where the last step is carried on to; after the last one
+    nothing is carried on.
     """
+    extrapolation = Extrapolation(steps.momentum) if steps.momentum != 0 else None
     loss_curve: list[float] = []
     # Overflow is an outcome here, not a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         for epoch in range(max_iter):
+            if extrapolation is not None:
+                extrapolation.extrapolate(strategy)
             losses = strategy.evaluate(*rows).tolist()
             loss = sum(losses)
             loss_curve.append(loss)
@@ -67,7 +80,7 @@ def descend(
                 losses, strategy.gradients
             ):
                 return Descent(Outcome.ARRIVED, loss_curve, losses)
-            strategy.update(learning_rate)
+            strategy.update(steps.learning_rate)
         losses = strategy.evaluate(*rows).tolist()
     outcome = Outcome.OUT_OF_EPOCHS
     if not math.isfinite(sum(losses)):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,10 +11,9 @@ from scipy.sparse import diags_array, issparse
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight
 
-from skgd._rows import Rows
-
-# Elements of a block: 1 MiB of float64 stays in the cache between its two readings.
-_BLOCK_SIZE = 2**17
+from skgd._rows import Rows, blocks, means, root_mean_squares
+from skgd._threads import in_threads
+from skgd._validation import refuse_nan_and_infinity
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +74,9 @@ class Moments:
         """Compute the moments of data in one pass, block by block.
 
         Nothing of the size of X is allocated. Sums are float64 whatever the dtype of X;
-        float32 blocks are multiplied in float32. Each block is shifted by the mean of
-        the first before it is multiplied, so that an offset that is large against the
-        spread (timestamps) costs no digits.
+        float32 blocks are multiplied in float32. Where an offset is large against the
+        spread (timestamps), each block is shifted by the mean of the first before it is
+        multiplied, so that it costs no digits.
 
         Parameters
         ----------
@@ -100,17 +98,20 @@ class Moments:
             On NaN, infinity, mismatched lengths, and negative or all-zero weights.
         """
         X, y = check_X_y(
-            X, y, accept_sparse=["csr", "csc"], multi_output=True, y_numeric=True
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            ensure_all_finite=False,
+            multi_output=True,
+            y_numeric=True,
         )
         if sample_weight is not None:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-        y_is_1d = y.ndim == 1
-        y = y[:, None] if y_is_1d else y
-        sums = _sums_sparse if issparse(X) else _sums_dense
-        weight, mean, scatter = sums(X, y, sample_weight)
-        return cls(weight, mean, scatter, X.shape[1], y_is_1d)
+        moments_of = _sparse_moments if issparse(X) else _dense_moments
+        moments = moments_of(X, y[:, None] if y.ndim == 1 else y, sample_weight)
+        return replace(moments, y_is_1d=y.ndim == 1)
 
     def merge(self, other: Moments) -> Moments:
         """Give the moments of both data sets together, in O(r^2).
@@ -190,47 +191,125 @@ class Moments:
 
 
 def condensed(rows: Rows) -> Rows:
-    """Give the few float64 rows that have the moments of these."""
-    sums = _sums_dense(rows.X, rows.y, rows.weight)
-    X, y = Moments(*sums, n_features=rows.X.shape[1]).condense()
+    """Give the few float64 rows that have the moments of these, checking X."""
+    X, y = _dense_moments(*rows).condense()
     return Rows(X, y, weight=None)
 
 
-def _sums_dense(
+def _dense_moments(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Weight, mean and scatter of dense rows, about the mean of the first block."""
-    n_rows, n_features = X.shape
-    n_columns = n_features + y.shape[1]
-    dtype = np.float32 if X.dtype == np.float32 else np.float64
-    block_rows = min(n_rows, max(256, _BLOCK_SIZE // n_columns))
-    buffer = np.empty((block_rows, n_columns), dtype)
-    first = slice(block_rows)
-    pilot = np.concatenate([X[first].mean(axis=0), y[first].mean(axis=0)]).astype(dtype)
-
-    weight, total = 0.0, np.zeros(n_columns)
-    scatter = np.zeros((n_columns, n_columns))
-    for rows in _blocks(n_rows, block_rows):
-        block = buffer[: len(y[rows])]
-        np.subtract(X[rows], pilot[:n_features], out=block[:, :n_features])
-        np.subtract(
-            y[rows], pilot[n_features:], out=block[:, n_features:], casting="same_kind"
+) -> Moments:
+    """Moments of dense rows; raises where X holds NaN or what float64 cannot square."""
+    if X.dtype == np.float32:
+        moments = _moments_by_blocks(X, y, sample_weight, np.float32)
+        if _has_squares(moments, X, y, np.float32):
+            return moments
+    moments = _moments_by_blocks(X, y, sample_weight, np.float64)
+    if not _has_squares(moments, X, y, np.float64):
+        refuse_nan_and_infinity(X)
+        raise ValueError(
+            "The squares of the values in X or y overflow or underflow float64: the "
+            f"largest in X is {np.abs(X).max():.3g}, in y {np.abs(y).max():.3g}. "
+            "Rescale the columns."
         )
-        root = np.ones(len(block), dtype)
-        if sample_weight is not None:
-            root = np.sqrt(sample_weight[rows]).astype(dtype)
-            block *= root[:, None]
-        weight += len(block) if sample_weight is None else sample_weight[rows].sum()
-        total += root @ block
-        scatter += block.T @ block
-    scatter -= np.outer(total, total) / weight
-    return float(weight), pilot.astype(np.float64) + total / weight, scatter
+    return moments
 
 
-def _sums_sparse(
-    X: Any, y: np.ndarray, sample_weight: np.ndarray | None
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Weight, mean and scatter of sparse rows; only the scatter is dense."""
+def _moments_by_blocks(
+    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
+) -> Moments:
+    """Moments of dense rows, multiplied in this dtype.
+
+    Of ``A = X - pilot``, ``B = y - pilot`` and a column of ones, all times the root of
+    the weights, the products of each with each are all that is wanted.
+    """
+    all_blocks = blocks(X)
+    X_pilot = _pilot(X, sample_weight, dtype)
+    y_pilot = means(y[all_blocks[0]], None)
+    unit = 1.0 if sample_weight is None else float(sample_weight.max())
+    copies = sample_weight is not None or X_pilot.any() or X.dtype != dtype
+
+    def products(share: list[slice]) -> list[Any]:
+        buffer = np.empty((all_blocks[0].stop, X.shape[1] if copies else 0), dtype)
+        ones = np.ones(all_blocks[0].stop)
+        sums: list[Any] = [0.0] * 6
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            for rows in share:
+                A, B, root = X[rows], y[rows] - y_pilot, ones[: rows.stop - rows.start]
+                if copies:
+                    A = np.subtract(
+                        A, X_pilot, out=buffer[: len(A)], dtype=dtype, casting="unsafe"
+                    )
+                if sample_weight is not None:
+                    root = np.sqrt(sample_weight[rows] / unit)
+                    A *= root[:, None].astype(dtype)
+                    B *= root[:, None]
+                for i, term in enumerate(_products(A, B, root)):
+                    sums[i] = sums[i] + term.astype(np.float64)
+        return sums
+
+    parts = in_threads(products, all_blocks, X.shape[1])
+    weight, X_sum, y_sum, XX, Xy, yy = (
+        sum(terms) for terms in zip(*parts, strict=True)
+    )
+    total, pilot = np.concatenate([X_sum, y_sum]), np.concatenate([X_pilot, y_pilot])
+    scatter = np.block([[XX, Xy], [Xy.T, yy]])
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        scatter -= np.outer(total, total / weight)
+        mean = pilot + total / weight
+    return Moments(float(unit * weight), mean, unit * scatter, X.shape[1])
+
+
+def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[Any, ...]:
+    """Products of a block, those with A in the dtype of A.
+
+    By np.dot, which releases the GIL where matmul (NumPy 2.4) does not.
+    """
+    B_like_A, root_like_A = B.astype(A.dtype), root.astype(A.dtype)
+    return (
+        np.dot(root, root),
+        np.dot(root_like_A, A),
+        np.dot(root, B),
+        np.dot(A.T, A),
+        np.dot(A.T, B_like_A),
+        np.dot(B.T, B),
+    )
+
+
+def _pilot(X: np.ndarray, sample_weight: np.ndarray | None, dtype: type) -> np.ndarray:
+    """Give what to subtract from X so that its products keep their digits.
+
+    A mean that is 10 spreads away takes two of sixteen digits; up to there, zero will
+    do, and spares a copy of each block. Weighted rows, most of which may weigh nothing
+    against a few, want the mean of all; for others that of the first block will do.
+    """
+    if sample_weight is not None:
+        return means(X, sample_weight).astype(dtype)
+    block = X[blocks(X)[0]]
+    pilot = means(block, None)
+    spread = root_mean_squares(block, None, pilot)
+    spreads_away = 1 if dtype == np.float32 else 10
+    if (np.abs(pilot) <= spreads_away * spread).all():
+        return np.zeros_like(pilot)
+    return pilot.astype(dtype)
+
+
+def _has_squares(moments: Moments, X: np.ndarray, y: np.ndarray, dtype: type) -> bool:
+    """Whether no square left the range of the dtype in which it was computed."""
+    if not np.isfinite(moments.scatter).all():
+        return False
+    variances = np.diag(moments.scatter) / moments.weight
+    smallest = np.finfo(dtype).tiny / np.finfo(dtype).eps
+    for j in np.flatnonzero(variances < smallest):
+        column = X[:, j] if j < X.shape[1] else y[:, j - X.shape[1]]
+        if (column != column[0]).any():
+            return False
+    return True
+
+
+def _sparse_moments(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Moments:
+    """Moments of sparse rows; only the scatter is dense."""
+    refuse_nan_and_infinity(X)
     w = np.ones(len(y)) if sample_weight is None else sample_weight
     weight = float(w.sum())
     X, y = X.astype(np.float64), y.astype(np.float64)
@@ -242,13 +321,8 @@ def _sums_sparse(
     scatter[:n_features, n_features:] = weighted.T @ y
     scatter[n_features:, :n_features] = scatter[:n_features, n_features:].T
     scatter[n_features:, n_features:] = y.T @ (w[:, None] * y)
-    return weight, mean, scatter - weight * np.outer(mean, mean)
-
-
-def _blocks(n_rows: int, block_rows: int) -> Iterator[slice]:
-    """Cut the rows into blocks."""
-    for start in range(0, n_rows, block_rows):
-        yield slice(start, start + block_rows)
+    scatter -= weight * np.outer(mean, mean)
+    return Moments(weight, mean, scatter, n_features)
 
 
 def _factor(scatter: np.ndarray) -> np.ndarray:

@@ -107,8 +107,9 @@ def _available_device(device: Any, dtype: np.dtype) -> torch.device:
 
     if resolved.type == "mps" and torch.backends.mps.is_available() and not mps_fits:
         raise ValueError(
-            "device='mps' computes in float32, but X is float64: pass X.astype("
-            "numpy.float32), or use device='cpu'."
+            "device='mps' computes in float32, but X is float64, or the squares of its "
+            "values leave the range of float32: pass X rescaled and "
+            "X.astype(numpy.float32), or use device='cpu'."
         )
     is_there = {
         "cpu": True,
@@ -120,8 +121,10 @@ def _available_device(device: Any, dtype: np.dtype) -> torch.device:
     return resolved
 
 
-def to_numpy(array: Any) -> np.ndarray:
-    """Bring an array or a tensor of any device to NumPy."""
+def to_numpy(array: Any) -> Any:
+    """Bring an array or a tensor of any device (or None) to NumPy."""
+    if array is None:
+        return None
     if hasattr(array, "numpy"):
         return array.numpy(force=True)
     return np.asarray(array)

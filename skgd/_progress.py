@@ -41,27 +41,16 @@ class TrainingLog:
 
     def _state(self, loss: float, strategy: GradientStrategy) -> str:
         """Describe where the strategy stands."""
-        coef = to_numpy(strategy.coef)
-        norm = self._gradient_norm(strategy)
+        gradients = self.coordinates.user_gradients(*map(to_numpy, strategy.gradients))
+        norm = math.hypot(*(np.linalg.norm(g) for g in gradients if g is not None))
         state = f"loss = {_number(loss)}, gradient norm = {_number(norm)}"
-        if len(coef) == 1:
+        if len(strategy.coef) == 1:
+            coef, intercept = map(to_numpy, (strategy.coef, strategy.intercept))
+            coef, intercept = self.coordinates.to_user(coef, intercept, coef.dtype)
             state += f", coef = {_numbers(coef[0])}"
-            if strategy.intercept is not None:
-                intercept = to_numpy(strategy.intercept)
-                intercept = self.coordinates.user_intercept(coef, intercept)
+            if intercept is not None:
                 state += f", intercept = {_numbers(intercept)}"
         return state
-
-    def _gradient_norm(self, strategy: GradientStrategy) -> float:
-        """Norm of the gradient with respect to the user's coef and intercept."""
-        coef_gradient, intercept_gradient = map(to_numpy, strategy.gradients)
-        if strategy.intercept is None:
-            return float(np.linalg.norm(coef_gradient))
-        coef_gradient = self.coordinates.user_coef_gradient(
-            coef_gradient, intercept_gradient
-        )
-        norms = np.linalg.norm(coef_gradient), np.linalg.norm(intercept_gradient)
-        return math.hypot(*norms)
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -11,8 +11,12 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_c
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skgd._coordinates import Coordinates, centred_coordinates, users_coordinates
-from skgd._descent import Descent, descend
+from skgd._coordinates import (
+    Coordinates,
+    standardized_coordinates,
+    users_coordinates,
+)
+from skgd._descent import Descent, Steps, descend
 from skgd._moments import condensed
 from skgd._objective import Objective
 from skgd._placement import placement_of, to_numpy
@@ -21,6 +25,8 @@ from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd._stopping import StoppingRule
 from skgd._validation import (
+    checked_rows,
+    in_working_dtype,
     unchanged_on_error,
     validated_features,
     validated_rows,
@@ -55,9 +61,22 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether to fit an intercept.
     learning_rate : float or "auto", default="auto"
         A float is the textbook: plain gradient descent on the coefficients and the
-        intercept jointly, in the data's own units. "auto" descends on centred data
-        with the rate 1/L, where L is the largest eigenvalue of the Hessian of the
-        objective.
+        intercept jointly, in the data's own units, unless `standardize` or `momentum`
+        is asked for. "auto" is for work, and switches both on; the rate is 1/L, where
+        L is the largest eigenvalue of the Hessian of the objective.
+    standardize : bool or "auto", default="auto"
+        Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
+        the standard deviation; without an intercept on ``X / scale``, where it is the
+        root mean square. Coefficients, intercept and the lines of `verbose` are in the
+        data's units all the same. A constant column has the scale 1, and keeps the
+        coefficient that it started with. "auto" does so where ``learning_rate="auto"``.
+    momentum : float in [0, 1) or "auto", default="auto"
+        How far each step is carried on along the last one (Nesterov's extrapolation).
+        A float is constant, and 0.0 is none. "auto" is none where `learning_rate` is a
+        float; where that is "auto", it is ``k / (k + 3)`` at the k-th step, from 0
+        again whenever the step went uphill [2]_: the number of epochs then grows with
+        the square root of the condition number only. The momentum of an optimizer of
+        torch's is its own (``optimizer_params={"momentum": 0.9}``).
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: as many rows as
         there are features and targets, and one, that have the same moments and
@@ -90,9 +109,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of epochs, ``len(loss_curve_)``.
     loss_curve_ : list of float
         ``loss_curve_[k]`` is the objective at the start of epoch k, before its update:
-        the mean squared error, summed over targets. On centred data
-        (``learning_rate="auto"``) it starts at the variance of y, since there an
-        intercept of zero is the mean of y.
+        the mean squared error, summed over targets. On standardized data it starts at
+        the variance of y, since there an intercept of zero is the mean of y. With
+        momentum it is the loss at the extrapolated parameters, and may rise at times.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -109,16 +128,15 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ----------
     .. [1] C. C. Paige and M. A. Saunders, "LSQR: An algorithm for sparse linear
        equations and sparse least squares", ACM TOMS 8(1), 1982.
+    .. [2] B. O'Donoghue and E. Candes, "Adaptive restart for accelerated gradient
+       schemes", Foundations of Computational Mathematics 15, 2015.
 
     Examples
     --------
     >>> from sklearn.datasets import load_diabetes
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from sklearn.preprocessing import StandardScaler
     >>> from skgd import GDLinearRegressor
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
-    >>> model = make_pipeline(StandardScaler(), GDLinearRegressor(max_iter=10_000))
-    >>> round(model.fit(X, y).score(X, y), 4)
+    >>> round(GDLinearRegressor().fit(X, y).score(X, y), 4)
     0.5177
     """
 
@@ -130,6 +148,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "standardize": ["boolean", StrOptions({"auto"})],
+        "momentum": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "precompute": ["boolean", StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
@@ -144,6 +164,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         device: Any = "cpu",
         fit_intercept: bool = True,
         learning_rate: float | str = "auto",
+        standardize: bool | str = "auto",
+        momentum: float | str = "auto",
         precompute: bool | str = "auto",
         max_iter: int = 1000,
         tol: float | None = 1e-4,
@@ -154,6 +176,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
+        self.standardize = standardize
+        self.momentum = momentum
         self.precompute = precompute
         self.max_iter = max_iter
         self.tol = tol
@@ -186,8 +210,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Where to start. None: at zero, or at the last fit with ``warm_start=True``.
         intercept_init : float or array-like of shape (n_targets,), default=None
             Where to start. None: at zero, or at the last fit with ``warm_start=True``;
-            with ``learning_rate="auto"``, at the best intercept for the coefficients,
-            which is zero on centred data.
+            on standardized data, at the best intercept for the coefficients.
 
         Returns
         -------
@@ -212,41 +235,42 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             going_on = self.warm_start and self.__sklearn_is_fitted__()
-            rows, y_is_1d = validated_rows(
+            rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
-            dtype = rows.X.dtype
-            if self._pays_to_condense(rows):
-                rows = condensed(rows)
+            pays = self._pays_to_condense(rows)
+            rows = condensed(rows) if pays else checked_rows(rows, dtype)
             coordinates = self._choose_coordinates(rows)
-            start = self._validated_start(
-                rows, coordinates, coef_init, intercept_init, dtype, going_on=going_on
-            )
             # Cast last: shifted to the origin, float32 has all its digits for the rest.
-            rows = coordinates.rows(rows).astype(dtype)
+            rows = in_working_dtype(coordinates.rows(rows), dtype)
+            start = self._validated_start(
+                rows, coordinates, coef_init, intercept_init, going_on=going_on
+            )
 
             strategy = strategy_from(self.strategy)
             placement = placement_of(
-                self.device, dtype, needs_tensors=strategy.needs_tensors
+                self.device, rows.X.dtype, needs_tensors=strategy.needs_tensors
             )
             log = TrainingLog(self.verbose, coordinates) if self.verbose else None
             stopping = self._stopping_rule(rows)
             with errors_noted(strategy), placement.gradients_on():
                 coef, intercept = map(placement.put, start)
                 strategy.start(coef, intercept, Objective())
-                learning_rate = self._resolve_learning_rate(rows, strategy)
+                steps = self._resolve_steps(rows, strategy)
                 descent = descend(
                     strategy,
                     placement.put_rows(rows),
-                    learning_rate=learning_rate,
+                    steps,
                     max_iter=self.max_iter,
                     stopping=stopping,
                     report=log.epoch if log else None,
                 )
                 if log:
                     log.end(descent.n_epochs, sum(descent.last_losses), strategy)
-                raise_if_diverged(descent, strategy, rows, learning_rate)
-                self._store(strategy, descent, coordinates, y_is_1d=y_is_1d)
+                raise_if_diverged(descent, strategy, rows, steps)
+                coef, intercept = map(to_numpy, (strategy.coef, strategy.intercept))
+                model = coordinates.to_user(coef, intercept, dtype)
+            self._store(descent, *model, y_is_1d=y_is_1d)
             warn_unless_arrived(descent, strategy, stopping)
         return self
 
@@ -278,9 +302,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return len(rows.y) > max(1000, n_columns) and n_columns <= 2000
 
     def _choose_coordinates(self, rows: Rows) -> Coordinates:
-        """Centre for "auto"; a float is the textbook's, in the data's own units."""
-        if isinstance(self.learning_rate, str) and self.fit_intercept:
-            return centred_coordinates(rows)
+        """Decide on `standardize`: a float learning rate is the textbook's."""
+        standardize = self.standardize
+        if standardize == "auto":
+            standardize = isinstance(self.learning_rate, str)
+        if standardize:
+            return standardized_coordinates(rows, fit_intercept=self.fit_intercept)
         return users_coordinates(rows)
 
     def _validated_start(
@@ -289,14 +316,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         coordinates: Coordinates,
         coef_init: ArrayLike | None,
         intercept_init: ArrayLike | None,
-        dtype: np.dtype,
         *,
         going_on: bool,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the coefficients and the intercept to start from, in `coordinates`."""
         n_features, n_targets = rows.X.shape[1], rows.y.shape[1]
-        coef = np.zeros((n_features, n_targets), dtype)
-        intercept = np.zeros(n_targets, dtype)
+        coef = np.zeros((n_features, n_targets))
+        intercept = None
         coef_name, intercept_name = "coef_init", "intercept_init"
         if going_on and coef_init is None:
             coef_name, coef_init = "coef_ (warm_start=True)", self.coef_
@@ -307,18 +333,20 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             shapes: list[tuple[int, ...]]
             shapes = [(n_features,)] if n_targets == 1 else []
             shapes.append((n_targets, n_features))
-            values = validated_start(coef_name, coef_init, shapes, dtype)
-            coef[:] = values.reshape(n_targets, n_features).T
+            values = validated_start(coef_name, coef_init, shapes)
+            coef = values.reshape(n_targets, n_features).T
         if intercept_init is not None:
-            intercept[:] = validated_start(
-                intercept_name, intercept_init, [(), (n_targets,)], dtype
-            )
-            if not self.fit_intercept and intercept.any():
+            values = validated_start(intercept_name, intercept_init, [(), (n_targets,)])
+            if not self.fit_intercept and values.any():
                 raise ValueError(
                     f"intercept_init={intercept_init!r} has no effect with "
                     "fit_intercept=False. Leave it out, or set fit_intercept=True."
                 )
-            intercept = coordinates.intercept(coef, intercept)
+            intercept = np.broadcast_to(values, n_targets)
+        coef, intercept = coordinates.from_user(coef, intercept)
+        if intercept is None:
+            intercept = np.zeros(n_targets)
+        coef, intercept = (a.astype(rows.X.dtype) for a in (coef, intercept))
         return coef, intercept if self.fit_intercept else None
 
     def _stopping_rule(self, rows: Rows) -> StoppingRule | None:
@@ -327,33 +355,49 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return None
         return StoppingRule(self.tol, rows, fit_intercept=self.fit_intercept)
 
-    def _resolve_learning_rate(self, rows: Rows, strategy: GradientStrategy) -> float:
-        """Give the float learning rate, or 1/L for "auto"."""
-        if not isinstance(self.learning_rate, str):
-            return float(self.learning_rate)
+    def _resolve_steps(self, rows: Rows, strategy: GradientStrategy) -> Steps:
+        """Give the float learning rate or 1/L, and the momentum that goes with it."""
+        auto = isinstance(self.learning_rate, str)
+        momentum: float | None
+        if isinstance(self.momentum, str):
+            momentum = None if auto else 0.0
+        else:
+            momentum = float(self.momentum)
         if not strategy.plain:
+            self._refuse_derived_steps(strategy)
+        if not auto:
+            return Steps(float(self.learning_rate), momentum)
+        largest = largest_stable_learning_rate(rows, fit_intercept=self.fit_intercept)
+        return Steps(largest / 2, momentum)
+
+    def _refuse_derived_steps(self, strategy: GradientStrategy) -> None:
+        """Raise where parameters presume plain gradient steps."""
+        if isinstance(self.learning_rate, str):
             raise ValueError(
                 "learning_rate='auto' is derived for plain gradient steps on the "
                 f"coefficients, and {strategy!r} takes others. Pass a float; several "
                 "powers of ten in a GridSearchCV find one that fits."
             )
-        fit_intercept = self.fit_intercept
-        return largest_stable_learning_rate(rows, fit_intercept=fit_intercept) / 2
+        if not isinstance(self.momentum, str) and self.momentum != 0:
+            raise ValueError(
+                f"momentum={self.momentum!r} extrapolates plain gradient steps on the "
+                f"coefficients, and {strategy!r} takes others. Leave it at 'auto', and "
+                "give the optimizer a momentum of its own: "
+                "ModuleStrategy(optimizer_params={'momentum': 0.9})."
+            )
 
     def _store(
         self,
-        strategy: GradientStrategy,
         descent: Descent,
-        coordinates: Coordinates,
+        coef: np.ndarray,
+        intercept: np.ndarray | None,
         *,
         y_is_1d: bool,
     ) -> None:
-        """Set the fitted attributes, in the user's units and shapes."""
-        coef = to_numpy(strategy.coef)
+        """Set the fitted attributes, shaped as y was."""
         self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
         self.intercept_: Any = 0.0
-        if self.fit_intercept:
-            intercept = coordinates.user_intercept(coef, to_numpy(strategy.intercept))
+        if intercept is not None:
             self.intercept_ = intercept[0] if y_is_1d else intercept
         self.loss_curve_ = descent.loss_curve
         self.n_iter_ = descent.n_epochs

@@ -1,10 +1,16 @@
-"""The rows that a descent reads."""
+"""The rows that a descent reads, and what is asked of their columns."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import gen_batches
+
+# Rows are worked on in blocks of so many elements, which stay in the cache from one use
+# to the next, or, where there are many columns, up to so many rows: a product of fewer
+# is slow. Of large data that is a 32nd part at most.
+_BLOCK_ELEMENTS, _BLOCK_ROWS, _BLOCKS = 2**18, 2**13, 32
 
 
 class Rows(NamedTuple):
@@ -21,3 +27,47 @@ class Rows(NamedTuple):
     def astype(self, dtype: np.dtype) -> Rows:
         """Cast NumPy rows, without a copy where they have the dtype."""
         return Rows(*(a if a is None else a.astype(dtype, copy=False) for a in self))
+
+
+def blocks(columns: np.ndarray) -> list[slice]:
+    """Cut rows into blocks, the last of which may be shorter."""
+    n_rows, n_columns = columns.shape
+    many_columns = min(_BLOCK_ROWS, n_rows // _BLOCKS)
+    block_rows = max(_BLOCK_ELEMENTS // n_columns, many_columns, 1)
+    return list(gen_batches(n_rows, block_rows))
+
+
+def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted mean of each column, in float64."""
+    if weight is None:
+        return columns.mean(axis=0, dtype=np.float64)
+    weight = weight.astype(np.float64, copy=False)
+    total = sum(weight[rows] @ columns[rows] for rows in blocks(columns))
+    return total / weight.sum()
+
+
+def root_mean_squares(
+    columns: np.ndarray, weight: np.ndarray | None, about: np.ndarray | None = None
+) -> np.ndarray:
+    """Weighted root mean square of each column's distance from `about`, or from 0.
+
+    In float64, block by block, where squares of float32 neither overflow nor underflow;
+    columns whose squares do so in float64 are scaled first.
+    """
+    n_rows, n_columns = columns.shape
+    about = np.zeros(n_columns) if about is None else about
+    squares = np.zeros(n_columns)
+    with np.errstate(over="ignore", under="ignore"):
+        for rows in blocks(columns):
+            distance = columns[rows] - about
+            weighted = distance if weight is None else distance * weight[rows, None]
+            squares += np.einsum("ij,ij->j", weighted, distance)
+    total = n_rows if weight is None else weight.sum(dtype=np.float64)
+    norms = np.sqrt(squares / total)
+    for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
+        distance = columns[:, j] - about[j]
+        peak = np.abs(distance).max()
+        if peak > 0:
+            mean_square = np.average((distance / peak) ** 2, weights=weight)
+            norms[j] = peak * np.sqrt(mean_square)
+    return norms

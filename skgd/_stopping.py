@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skgd._placement import to_numpy
-from skgd._rows import Rows
+from skgd._rows import Rows, means, root_mean_squares
 
 #: Gradients with respect to coef and intercept, in the strategy's own library.
 Gradients = tuple[Any, Any]
@@ -42,13 +42,14 @@ class StoppingRule:
 
     def __init__(self, tol: float, rows: Rows, *, fit_intercept: bool) -> None:
         self.tol = tol
-        feature_norms = _root_mean_squares(rows.X, rows.weight)
+        feature_norms = root_mean_squares(rows.X, rows.weight)
         # A column of zeros has no slope; the last norm is that of the ones.
         feature_norms[feature_norms == 0] = np.inf
         self._feature_norms = np.append(feature_norms, 1.0)[:, None]
-        self._target_norms = _root_mean_squares(rows.y, rows.weight)
+        self._target_norms = root_mean_squares(rows.y, rows.weight)
         if fit_intercept:
-            spreads = _spreads(rows.y, rows.weight)
+            about = means(rows.y, rows.weight)
+            spreads = root_mean_squares(rows.y, rows.weight, about)
             has_spread = spreads > 1e3 * np.finfo(rows.y.dtype).eps * self._target_norms
             self._target_norms = np.where(has_spread, spreads, self._target_norms)
         self._steepest = 0, 0  # (feature, target)
@@ -107,27 +108,3 @@ class StoppingRule:
         rows = [to_numpy(g) for g in gradients if g is not None]
         stacked = np.vstack(rows)
         return np.abs(stacked) / self._feature_norms[: len(stacked)]
-
-
-def _spreads(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Weighted standard deviation of each column."""
-    mean = np.average(columns, axis=0, weights=weight)
-    return _root_mean_squares(columns - mean, weight)
-
-
-def _root_mean_squares(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Weighted root mean square of each column."""
-    operands = [columns, columns] if weight is None else [weight, columns, columns]
-    subscripts = "ij,ij->j" if weight is None else "i,ij,ij->j"
-    # In float64, where squares of float32 neither overflow nor underflow.
-    with np.errstate(over="ignore", under="ignore"):
-        squares = np.einsum(
-            subscripts, *operands, dtype=np.float64, casting="same_kind"
-        )
-    norms = np.sqrt(squares / len(columns))
-    for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
-        peak = float(np.abs(columns[:, j]).max())
-        if peak > 0:
-            scaled = np.average((columns[:, j] / peak) ** 2, weights=weight)
-            norms[j] = peak * np.sqrt(scaled)
-    return norms

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd._descent import Descent, Outcome
+from skgd._descent import Descent, Outcome, Steps
 from skgd._exceptions import DivergenceError
 from skgd._placement import to_numpy
 from skgd._rows import Rows
@@ -39,7 +39,7 @@ def raise_if_diverged(
     descent: Descent,
     strategy: GradientStrategy,
     rows: Rows,
-    learning_rate: float,
+    steps: Steps,
 ) -> None:
     """Raise where the loss overflowed, or ended above where it began.
 
@@ -61,13 +61,20 @@ def raise_if_diverged(
     else:
         return
 
+    learning_rate, momentum = steps
     stable = None
     if strategy.plain:
-        fit_intercept = strategy.intercept is not None
-        stable = largest_stable_learning_rate(rows, fit_intercept=fit_intercept)
+        stable = largest_stable_learning_rate(
+            rows,
+            fit_intercept=strategy.intercept is not None,
+            momentum=momentum or 0.0,
+        )
+        if momentum and learning_rate < stable and np.isfinite(last):
+            return  # it swings, and will come down
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
-        f"{learning_rate:.6g}. {_advice(learning_rate, stable)}",
+        f"{learning_rate:.6g}{f' and momentum={momentum:g}' if momentum else ''}. "
+        f"{_advice(learning_rate, stable)}",
         epoch=epoch,
         learning_rate=learning_rate,
         largest_stable_learning_rate=stable,

