@@ -50,10 +50,11 @@ class Coordinates(NamedTuple):
         The intercept goes with the rounded coefficients: at the mean of X, where it
         matters most, their rounding then cancels.
         """
-        coef = (coef / self.X_scale[:, None]).astype(dtype)
-        if intercept is not None:
-            intercept = intercept + self.y_offset - self.X_offset @ coef
-            intercept = intercept.astype(dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            coef = (coef / self.X_scale[:, None]).astype(dtype)
+            if intercept is not None:
+                intercept = intercept + self.y_offset - self.X_offset @ coef
+                intercept = intercept.astype(dtype)
         return coef, intercept
 
     def user_gradients(

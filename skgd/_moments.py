@@ -224,8 +224,7 @@ def _moments_by_blocks(
     the weights, the products of each with each are all that is wanted.
     """
     all_blocks = blocks(X)
-    X_pilot = _pilot(X, sample_weight, dtype)
-    y_pilot = means(y[all_blocks[0]], None)
+    X_pilot, y_pilot = _pilots(X, y, sample_weight, dtype)
     unit = 1.0 if sample_weight is None else float(sample_weight.max())
     copies = sample_weight is not None or X_pilot.any() or X.dtype != dtype
 
@@ -276,22 +275,25 @@ def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[Any, ...]
     )
 
 
-def _pilot(X: np.ndarray, sample_weight: np.ndarray | None, dtype: type) -> np.ndarray:
-    """Give what to subtract from X so that its products keep their digits.
+def _pilots(
+    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give what to subtract from X and y so that their products keep their digits.
 
     A mean that is 10 spreads away takes two of sixteen digits; up to there, zero will
-    do, and spares a copy of each block. Weighted rows, most of which may weigh nothing
-    against a few, want the mean of all; for others that of the first block will do.
+    do for X, and spares a copy of each block. Weighted rows, most of which may weigh
+    nothing against a few, want the mean of all; for others that of the first block will
+    do.
     """
     if sample_weight is not None:
-        return means(X, sample_weight).astype(dtype)
-    block = X[blocks(X)[0]]
-    pilot = means(block, None)
-    spread = root_mean_squares(block, None, pilot)
+        return means(X, sample_weight).astype(dtype), means(y, sample_weight)
+    first = blocks(X)[0]
+    X_pilot, y_pilot = means(X[first], None), means(y[first], None)
+    spread = root_mean_squares(X[first], None, X_pilot)
     spreads_away = 1 if dtype == np.float32 else 10
-    if (np.abs(pilot) <= spreads_away * spread).all():
-        return np.zeros_like(pilot)
-    return pilot.astype(dtype)
+    if (np.abs(X_pilot) <= spreads_away * spread).all():
+        X_pilot = np.zeros_like(X_pilot)
+    return X_pilot.astype(dtype), y_pilot
 
 
 def _has_squares(moments: Moments, X: np.ndarray, y: np.ndarray, dtype: type) -> bool:

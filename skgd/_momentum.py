@@ -30,7 +30,7 @@ class Extrapolation:
     def __init__(self, momentum: float | None) -> None:
         self.momentum = momentum
         self._last: list[Any] = []
-        self._k: Any = 0.0
+        self._k: Any = None
 
     def extrapolate(self, strategy: GradientStrategy) -> None:
         """Move the parameters on, in place; before the first step there is nowhere to.
@@ -40,6 +40,7 @@ class Extrapolation:
         here = _blocks(strategy.coef, strategy.intercept)
         if not self._last:
             self._last = deepcopy(here)
+            self._k = 0 * here[0][0]  # one for each target, in the parameters' dtype
             return
         steps = [x - last for x, last in zip(here, self._last, strict=True)]
         mu = self._next_momentum(steps, _blocks(*strategy.gradients))

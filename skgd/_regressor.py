@@ -32,7 +32,12 @@ from skgd._validation import (
     validated_rows,
     validated_start,
 )
-from skgd._verdict import errors_noted, raise_if_diverged, warn_unless_arrived
+from skgd._verdict import (
+    errors_noted,
+    raise_if_diverged,
+    raise_if_too_large,
+    warn_unless_arrived,
+)
 from skgd.strategies import STRATEGY_NAMES, GradientStrategy, strategy_from
 
 
@@ -270,6 +275,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 raise_if_diverged(descent, strategy, rows, steps)
                 coef, intercept = map(to_numpy, (strategy.coef, strategy.intercept))
                 model = coordinates.to_user(coef, intercept, dtype)
+                raise_if_too_large(*model)
             self._store(descent, *model, y_is_1d=y_is_1d)
             warn_unless_arrived(descent, strategy, stopping)
         return self

@@ -88,7 +88,8 @@ def checked_rows(rows: Rows, dtype: np.dtype) -> Rows:
 
 def refuse_nan_and_infinity(X: np.ndarray) -> None:
     """Raise scikit-learn's error where X holds them."""
-    assert_all_finite(X, estimator_name="GDLinearRegressor", input_name="X")
+    with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
+        assert_all_finite(X, estimator_name="GDLinearRegressor", input_name="X")
 
 
 def in_working_dtype(rows: Rows, dtype: np.dtype) -> Rows:

@@ -82,6 +82,17 @@ def raise_if_diverged(
     )
 
 
+def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
+    """Raise where the data's units put the model out of reach of their dtype."""
+    if np.isfinite(coef).all() and (intercept is None or np.isfinite(intercept).all()):
+        return
+    raise ValueError(
+        f"The coefficients or the intercept overflow {coef.dtype}, the dtype of X: the "
+        "values in X are too small for those in y. Rescale them"
+        f"{', or pass X as float64' if coef.dtype == np.float32 else ''}."
+    )
+
+
 def warn_unless_arrived(
     descent: Descent, strategy: GradientStrategy, stopping: StoppingRule | None
 ) -> None:
@@ -91,10 +102,9 @@ def warn_unless_arrived(
     reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
     warnings.warn(
         f"Gradient descent used up max_iter={descent.n_epochs} epochs. The {what} is "
-        f"{reached:.2g}, and tol={stopping.tol:g}. Scale the features, unless they are "
-        "(sklearn.preprocessing.StandardScaler); if your learning_rate is a "
-        "float, try a larger one or 'auto'; then increase max_iter. With tol=None all "
-        "epochs are run, without this warning.",
+        f"{reached:.2g}, and tol={stopping.tol:g}. Increase max_iter or tol. If your "
+        "learning_rate is a float, 'auto' takes fewer epochs, or a larger one, or "
+        "standardize=True. With tol=None all epochs are run, without this warning.",
         ConvergenceWarning,
         stacklevel=_FRAMES_TO_USER,
     )
@@ -113,8 +123,8 @@ def _advice(learning_rate: float, stable: float | None) -> str:
         )
     return (
         f"The largest stable learning rate for this data is {stable:.6g}: stay below "
-        "it, at half of it for instance, or use learning_rate='auto'. With scaled "
-        "features (sklearn.preprocessing.StandardScaler) larger ones are stable."
+        "it, at half of it for instance, or use learning_rate='auto', which also "
+        "standardizes the data. On standardized data larger ones are stable."
     )
 
 

@@ -1,0 +1,128 @@
+"""Momentum is Nesterov's extrapolation, and ends the sooner."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
+
+from skgd import DivergenceError, GDLinearRegressor
+from skgd.strategies import ModuleStrategy
+
+
+def nesterov_by_hand(X, y, learning_rate, momentum, epochs):
+    """Give the last gradient step and all losses, in the lines of a textbook."""
+    A = np.column_stack([X, np.ones(len(X))])
+    x = x_last = np.zeros(A.shape[1])
+    k, losses = 0, []
+    for epoch in range(epochs):
+        step = x - x_last
+        if momentum == "adaptive":
+            if epoch and gradient @ step > 0:  # noqa: F821
+                k = 0
+            mu = k / (k + 3)
+            k += epoch > 0
+        else:
+            mu = momentum
+        z, x_last = x + mu * step, x
+        losses.append(((A @ z - y) ** 2).mean())
+        gradient = 2 / len(X) * A.T @ (A @ z - y)
+        x = z - learning_rate * gradient
+    return x[:-1], x[-1], losses
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
+def test_constant_momentum_is_nesterovs(momentum, strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(
+        strategy, learning_rate=0.05, momentum=momentum, max_iter=60, tol=None
+    ).fit(X, y)
+    coef, intercept, losses = nesterov_by_hand(X, y, 0.05, momentum, 60)
+    np.testing.assert_allclose(model.coef_, coef, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, intercept, rtol=1e-9)
+    np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-9)
+
+
+def test_adaptive_momentum_is_that_of_odonoghue_and_candes(strategy, regression):
+    X, y = regression
+    L = 2 * np.linalg.norm(np.c_[X, np.ones(40)], 2) ** 2 / 40
+    model = GDLinearRegressor(strategy, standardize=False, max_iter=60, tol=None)
+    model.fit(X, y)
+    coef, intercept, losses = nesterov_by_hand(X, y, 1 / L, "adaptive", 60)
+    np.testing.assert_allclose(model.coef_, coef, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, intercept, rtol=1e-9)
+    np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-9)
+
+
+def test_a_float_rate_has_no_momentum_unless_asked_for(strategy, regression):
+    model = GDLinearRegressor(strategy, learning_rate=0.05, max_iter=20, tol=None)
+    expected = model.fit(*regression).loss_curve_
+    plain = model.set_params(momentum=0.0, standardize=False).fit(*regression)
+    assert plain.loss_curve_ == expected
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), log_condition=st.floats(0, 3))
+def test_it_ends_no_higher_than_it_began_and_at_least_squares(seed, log_condition):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((30, 4)) @ np.diag(np.logspace(0, -log_condition, 4))
+    X = X @ np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    y = X.sum(axis=1) + rng.standard_normal(30)
+    model = GDLinearRegressor(max_iter=50, tol=None).fit(X, y)
+    assert ((model.predict(X) - y) ** 2).mean() <= model.loss_curve_[0]
+    model.set_params(max_iter=100_000, tol=1e-6).fit(X, y)
+    best, loss = (
+        ((m.predict(X) - y) ** 2).mean() for m in (LinearRegression().fit(X, y), model)
+    )
+    assert loss <= best * (1 + 1e-3)
+
+
+def test_it_takes_far_fewer_epochs(strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 6)) + 10 * rng.standard_normal((200, 1))
+    y = X @ np.arange(6) + rng.standard_normal(200)
+    model = GDLinearRegressor(strategy, max_iter=20_000)
+    epochs = model.fit(X, y).n_iter_
+    assert 5 * epochs < model.set_params(momentum=0.0).fit(X, y).n_iter_
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9])
+def test_the_largest_stable_rate_is_that_with_momentum(momentum, strategy, regression):
+    model = GDLinearRegressor(strategy, learning_rate=10.0, momentum=momentum)
+    with pytest.raises(DivergenceError, match=f"momentum={momentum}") as e:
+        model.fit(*regression)
+    stable = e.value.largest_stable_learning_rate
+    model.set_params(learning_rate=0.99 * stable, max_iter=20_000).fit(*regression)
+    assert model.n_iter_ < 20_000
+    with pytest.raises(DivergenceError):
+        model.set_params(learning_rate=1.01 * stable, tol=None).fit(*regression)
+
+
+def test_swinging_is_not_diverging(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, momentum=0.99, max_iter=4, tol=None)
+    learning_rate = 0.6 / np.linalg.norm(np.c_[X, np.ones(40)], 2) ** 2 * 40
+    near = LinearRegression().fit(X, y)
+    model.set_params(learning_rate=learning_rate).fit(
+        X, y, coef_init=1.01 * near.coef_, intercept_init=near.intercept_
+    )
+    assert len(model.loss_curve_) == 4
+
+
+@pytest.mark.parametrize(
+    "params", [{"optimizer": torch.optim.Adam}, {"optimizer_params": {"momentum": 0.9}}]
+)
+def test_an_optimizer_has_a_momentum_of_its_own(params, regression):
+    model = GDLinearRegressor(ModuleStrategy(**params), learning_rate=0.01)
+    model.set_params(momentum=0.5, tol=None, max_iter=5)
+    with pytest.raises(ValueError, match=r"momentum=0.5 .*optimizer_params"):
+        model.fit(*regression)
+    for momentum in (0.0, "auto"):
+        model.set_params(momentum=momentum).fit(*regression)
+
+
+@pytest.mark.parametrize("momentum", [1.0, -0.1, "nesterov", None])
+def test_other_values_are_refused(momentum, regression):
+    with pytest.raises(ValueError, match="'momentum' parameter"):
+        GDLinearRegressor(momentum=momentum).fit(*regression)

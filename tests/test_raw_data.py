@@ -1,0 +1,184 @@
+"""Default parameters on data as they come: raw units, ill-conditioned, or odd."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import (
+    load_breast_cancer,
+    load_diabetes,
+    load_digits,
+    load_linnerud,
+    load_wine,
+)
+from sklearn.linear_model import LinearRegression
+
+from skgd import GDLinearRegressor
+
+
+def diabetes():
+    return load_diabetes(return_X_y=True, scaled=False)
+
+
+def linnerud():
+    return load_linnerud(return_X_y=True)
+
+
+def wine():
+    """How much of an amino acid is in a wine, from what else is in it."""
+    data = load_wine().data
+    return data[:, :-1], data[:, -1]
+
+
+def breast_cancer():
+    """Thirty columns, of which three are radius, perimeter and area."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return X, y.astype(float)
+
+
+def digits():
+    """Pixels, some of them always black."""
+    X, y = load_digits(return_X_y=True)
+    return X, y.astype(float)
+
+
+def ill_conditioned(condition):
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    X = rng.standard_normal((20_000, 12)) * np.logspace(0, -np.log10(condition), 12)
+    X = X @ rotation
+    return X, X @ rng.standard_normal(12) + rng.standard_normal(20_000)
+
+
+def condition_1e3():
+    return ill_conditioned(1e3)
+
+
+def condition_1e5():
+    return ill_conditioned(1e5)
+
+
+def timestamps():
+    rng = np.random.default_rng(0)
+    time = 1.7e9 + 1e4 * rng.standard_normal(300)
+    X = np.column_stack([time, rng.standard_normal(300)])
+    return X, 1e-4 * (time - 1.7e9) + X[:, 1] + 0.1 * rng.standard_normal(300)
+
+
+def constant_column():
+    X, y = diabetes()
+    return np.column_stack([X, np.full(len(X), 0.1)]), y
+
+
+PROBLEMS = [
+    diabetes,
+    linnerud,
+    wine,
+    breast_cancer,
+    digits,
+    condition_1e3,
+    condition_1e5,
+    timestamps,
+    constant_column,
+]
+
+
+def assert_least_squares(model, X, y, weight=None):
+    """Compare with a direct solution on scaled columns."""
+    X, y = X.astype(float), y.astype(float)
+    weight = np.ones(len(y)) if weight is None else weight / weight.max()
+    centred = X - np.average(X, axis=0, weights=weight)
+    spread = np.sqrt(np.average(centred**2, axis=0, weights=weight))
+    A = np.column_stack([centred / np.where(spread > 0, spread, 1), np.ones(len(y))])
+    root = np.sqrt(weight)[:, None]
+    b = y.reshape(len(y), -1)
+    direct = A @ np.linalg.lstsq(A * root, b * root)[0]
+    least, loss = (
+        (weight[:, None] * (prediction - b) ** 2).sum()
+        for prediction in (direct, model.predict(X).reshape(b.shape))
+    )
+    assert loss <= least * (1 + 1e-3)
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_defaults_reach_least_squares(problem, precompute, strategy):
+    X, y = problem()  # a ConvergenceWarning would be an error
+    model = GDLinearRegressor(strategy, precompute=precompute).fit(X, y)
+    assert_least_squares(model, X, y)
+
+
+def test_a_wide_table_is_met(strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((40, 200))
+    y = X @ rng.standard_normal(200) + 0.1 * rng.standard_normal(40)
+    assert GDLinearRegressor(strategy).fit(X, y).score(X, y) >= 0.999
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+def test_duplicated_columns_share_a_coefficient(precompute, strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, precompute=precompute).fit(
+        X[:, [0, 0, 1, 2]], y
+    )
+    assert_least_squares(model, X[:, [0, 0, 1, 2]], y)
+    assert model.coef_[0] == pytest.approx(model.coef_[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+def test_where_nothing_varies_the_mean_is_left(precompute, strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, precompute=precompute)
+    model.fit(np.full((40, 3), 0.1), y)
+    np.testing.assert_array_equal(model.coef_, 0)
+    assert model.intercept_ == pytest.approx(y.mean(), rel=1e-12)
+    model.fit(X, np.full(40, 0.1))
+    np.testing.assert_allclose(model.coef_, 0, atol=1e-15)
+    assert model.intercept_ == pytest.approx(0.1, rel=1e-12)
+    model.fit(X[:1], y[:1])
+    np.testing.assert_array_equal(model.coef_, 0)
+    assert model.intercept_ == pytest.approx(y[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+@pytest.mark.parametrize("heavy", [1, 5, 20])
+def test_weights_of_very_different_size_count(heavy, precompute, strategy, regression):
+    X, y = regression
+    weight = np.full(40, 1e-12)
+    weight[:heavy] = 1e12
+    model = GDLinearRegressor(strategy, precompute=precompute).fit(X, y, weight)
+    assert_least_squares(model, X, y, weight)
+    weight = 10 ** np.linspace(-12, 12, 40)
+    assert_least_squares(model.fit(X, y, weight), X, y, weight)
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+@pytest.mark.parametrize("size", [3e38, 1e30, 1e-30, 1e-36])
+def test_float32_reaches_to_its_limits(size, precompute, strategy, regression):
+    X, y = regression
+    X, y = X / np.abs(X).max(), y / np.abs(y).max()
+    expected = LinearRegression().fit(X, y).coef_
+    model = GDLinearRegressor(strategy, precompute=precompute)
+    one_column = np.array([1, size, 1])
+    for X_size, y_size in [(size, 1), (1, size), (size, size), (one_column, 1)]:
+        model.fit((X * X_size).astype("float32"), (y * y_size).astype("float32"))
+        assert model.coef_.dtype == np.float32
+        coef = model.coef_.astype(float) * X_size / y_size
+        np.testing.assert_allclose(coef, expected, rtol=1e-3)
+        assert np.isfinite(model.predict((X * X_size).astype("float32"))).all()
+
+
+def test_coefficients_that_overflow_float32_are_named(strategy, regression):
+    X, y = (array.astype("float32") for array in regression)
+    with pytest.raises(ValueError, match=r"overflow float32.*Rescale.*float64"):
+        GDLinearRegressor(strategy).fit(1e-30 * X, 1e30 * y)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "int64", "float16", "bool"])
+@pytest.mark.parametrize("n_samples", [100, 2000])
+def test_other_dtypes_are_those_numbers(dtype, n_samples, strategy):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 100, (n_samples, 3)).astype(dtype)
+    y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(n_samples)
+    model = GDLinearRegressor(strategy).fit(X, y)
+    assert model.coef_.dtype == np.float64
+    expected = GDLinearRegressor(strategy).fit(X.astype(float), y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
