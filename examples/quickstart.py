@@ -12,8 +12,6 @@ from timeit import repeat
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import cross_val_score, train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
 
@@ -23,25 +21,24 @@ def main() -> None:
     X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     print(X_train.head(3).to_string(), end="\n\n")
 
-    regressors = {
-        f'GDLinearRegressor("{strategy}")': GDLinearRegressor(strategy, max_iter=5000)
+    models = {
+        f'GDLinearRegressor("{strategy}")': GDLinearRegressor(strategy)
         for strategy in ("manual", "autograd", "module")
     }
-    regressors["LinearRegression()"] = LinearRegression()
+    models["LinearRegression()"] = LinearRegression()
 
     print(
         f"{'':<30} {'R2 train':>8} {'R2 test':>8} {'R2 5-fold':>9} "
         f"{'epochs':>6} {'fit':>9}"
     )
-    for name, regressor in regressors.items():
-        model = make_pipeline(StandardScaler(), regressor)
+    for name, model in models.items():
         fit = partial(model.fit, X_train, y_train)
         milliseconds = 1e3 * min(repeat(fit, number=1, repeat=3))
         print(
             f"{name:<30} {model.score(X_train, y_train):>8.4f} "
             f"{model.score(X_test, y_test):>8.4f} "
             f"{cross_val_score(model, X, y).mean():>9.4f} "
-            f"{getattr(regressor, 'n_iter_', '-'):>6} {milliseconds:>6.0f} ms"
+            f"{getattr(model, 'n_iter_', '-'):>6} {milliseconds:>6.1f} ms"
         )
     print("\nfit: least of three; the first one with torch also pays for importing it.")
 

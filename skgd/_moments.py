@@ -280,17 +280,17 @@ def _pilots(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give what to subtract from X and y so that their products keep their digits.
 
-    A mean that is 10 spreads away takes two of sixteen digits; up to there, zero will
-    do for X, and spares a copy of each block. Weighted rows, most of which may weigh
-    nothing against a few, want the mean of all; for others that of the first block will
-    do.
+    A mean that is 10 spreads away takes two of the sixteen digits of float64, and one
+    that is 3 away one of the seven of float32; up to there, zero will do for X, and
+    spares a copy of each block. Weighted rows, most of which may weigh nothing against
+    a few, want the mean of all; for others that of the first block will do.
     """
     if sample_weight is not None:
         return means(X, sample_weight).astype(dtype), means(y, sample_weight)
     first = blocks(X)[0]
     X_pilot, y_pilot = means(X[first], None), means(y[first], None)
     spread = root_mean_squares(X[first], None, X_pilot)
-    spreads_away = 1 if dtype == np.float32 else 10
+    spreads_away = 3 if dtype == np.float32 else 10
     if (np.abs(X_pilot) <= spreads_away * spread).all():
         X_pilot = np.zeros_like(X_pilot)
     return X_pilot.astype(dtype), y_pilot

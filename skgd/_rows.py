@@ -57,17 +57,17 @@ def root_mean_squares(
     n_rows, n_columns = columns.shape
     about = np.zeros(n_columns) if about is None else about
     squares = np.zeros(n_columns)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for rows in blocks(columns):
             distance = columns[rows] - about
             weighted = distance if weight is None else distance * weight[rows, None]
             squares += np.einsum("ij,ij->j", weighted, distance)
-    total = n_rows if weight is None else weight.sum(dtype=np.float64)
-    norms = np.sqrt(squares / total)
-    for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
-        distance = columns[:, j] - about[j]
-        peak = np.abs(distance).max()
-        if peak > 0:
-            mean_square = np.average((distance / peak) ** 2, weights=weight)
-            norms[j] = peak * np.sqrt(mean_square)
+        total = n_rows if weight is None else weight.sum(dtype=np.float64)
+        norms = np.sqrt(squares / total)
+        for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
+            distance = columns[:, j] - about[j]
+            peak = np.abs(distance).max()
+            if peak > 0:
+                mean_square = np.average((distance / peak) ** 2, weights=weight)
+                norms[j] = peak * np.sqrt(mean_square)
     return norms

@@ -8,13 +8,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = [[str(path)] for path in sorted((ROOT / "examples").glob("*.py"))]
+BENCHMARKS = [
+    [str(path), "--quick"]
+    for path in sorted((ROOT / "examples" / "benchmarks").glob("*.py"))
+    if "def main" in path.read_text()
+]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_an_example_runs(path, tmp_path):
+@pytest.mark.parametrize(
+    "script", EXAMPLES + BENCHMARKS, ids=lambda script: Path(script[0]).stem
+)
+def test_an_example_runs(script, tmp_path):
     done = subprocess.run(
-        [sys.executable, str(path)],
+        [sys.executable, *script],
         capture_output=True,
         text=True,
         check=False,

@@ -1,10 +1,13 @@
 """Moments add up, and condense to a dataset on which nothing is different."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from skgd import GDLinearRegressor, Moments
 
@@ -119,19 +122,45 @@ def test_any_kind_of_rows_gives_the_same(convert):
     assert_same(Moments.from_data(convert(X), y, weight), expected)
 
 
-def test_blocks_and_memory_maps_give_the_same(tmp_path):
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("offset", [0, 5, 1e5])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_features", [5, 20])  # several blocks, in threads or not
+def test_many_rows_have_the_moments_of_the_definition(
+    n_features, weighted, offset, order
+):
+    X, y, weight = draw(0, 70_000, n_features, 2, weighted)
+    X = np.asarray(X + offset * X.std(axis=0), order=order)
+    moments = Moments.from_data(X, y, weight)
+    z = np.column_stack([X, y])
+    weight = np.ones(len(z)) if weight is None else weight
+    mean = np.average(z, axis=0, weights=weight)
+    scatter = (z - mean).T @ (weight[:, None] * (z - mean))
+    scale = np.sqrt(np.diag(scatter))
+    assert moments.weight == pytest.approx(weight.sum(), rel=1e-12)
+    np.testing.assert_allclose(moments.mean, mean, rtol=1e-10)
+    np.testing.assert_allclose(
+        (moments.scatter - scatter) / np.outer(scale, scale), 0, atol=1e-10
+    )
+
+
+def test_memory_maps_give_the_same(tmp_path):
     X, y, weight = draw(0, 70_000, 5, 1)
-    expected = Moments.from_data(X, y, weight)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    assert_same(Moments.from_data(mapped, y, weight), expected)
-    z = np.column_stack([X, y])
-    centred = z - np.average(z, axis=0, weights=weight)
-    scale = np.sqrt(np.diag(expected.scatter))
-    scatter = centred.T @ (weight[:, None] * centred)
-    np.testing.assert_allclose(
-        (expected.scatter - scatter) / np.outer(scale, scale), 0, atol=1e-12
-    )
+    expected = Moments.from_data(X, y, weight)
+    assert_same(Moments.from_data(mapped, y, weight), expected, rtol=1e-14)
+
+
+def test_threads_leave_the_threads_of_blas_as_they_were():
+    X, y, _ = draw(0, 70_000, 5, 1)
+    expected = Moments.from_data(X, y)
+    before = threadpool_info()
+    with ThreadPoolExecutor(4) as pool:
+        several = list(pool.map(lambda _: Moments.from_data(X, y), range(8)))
+    assert threadpool_info() == before
+    for moments in several:
+        assert_same(moments, expected, rtol=1e-14)
 
 
 def test_float32_is_good_to_its_digits():
@@ -157,8 +186,14 @@ def test_the_shape_of_y_is_kept():
 
 def test_bad_input_is_named():
     X, y, _ = draw(0, 20, 3, 1)
-    with pytest.raises(ValueError, match="contains NaN"):
-        Moments.from_data(np.vstack([X[1:], np.full(3, np.nan)]), y)
+    for bad, name in ((np.nan, "NaN"), (np.inf, "infinity")):
+        rows = np.vstack([X[1:], np.full(3, bad)])
+        for convert in (np.asarray, np.float32, sp.csr_array):
+            with pytest.raises(ValueError, match=f"X contains {name}"):
+                Moments.from_data(convert(rows), y)
+    for size in (1e200, 1e-200):
+        with pytest.raises(ValueError, match=r"squares .*float64.*Rescale"):
+            Moments.from_data(size * X, y)
     with pytest.raises(ValueError, match="inconsistent"):
         Moments.from_data(X, y[1:])
     with pytest.raises(ValueError, match=r"[Nn]egative"):

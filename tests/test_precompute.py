@@ -1,5 +1,7 @@
 """Condensed data: the same iterates, at a cost that does not depend on the rows."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -122,3 +124,20 @@ def test_the_largest_stable_rate_is_that_of_the_rows(regression):
         for r in (rows, condensed(rows))
     ]
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("offset", [0, 50])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_fit_allocates_little_beside_the_rows(mapped, dtype, offset, tmp_path):
+    rng = np.random.default_rng(0)
+    X = (10 * rng.standard_normal((200_000, 50)) + 10 * offset).astype(dtype)
+    y = X[:, 0] + rng.standard_normal(len(X)).astype("float32")
+    if mapped:
+        np.save(tmp_path / "X.npy", X)
+        X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    tracemalloc.start()  # NumPy tells it of its arrays
+    GDLinearRegressor().fit(X, y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak <= 0.1 * X.nbytes

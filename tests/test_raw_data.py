@@ -2,100 +2,15 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_digits,
-    load_linnerud,
-    load_wine,
-)
+from problems import PROBLEMS, excess_loss, wide
 from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor
 
 
-def diabetes():
-    return load_diabetes(return_X_y=True, scaled=False)
-
-
-def linnerud():
-    return load_linnerud(return_X_y=True)
-
-
-def wine():
-    """How much of an amino acid is in a wine, from what else is in it."""
-    data = load_wine().data
-    return data[:, :-1], data[:, -1]
-
-
-def breast_cancer():
-    """Thirty columns, of which three are radius, perimeter and area."""
-    X, y = load_breast_cancer(return_X_y=True)
-    return X, y.astype(float)
-
-
-def digits():
-    """Pixels, some of them always black."""
-    X, y = load_digits(return_X_y=True)
-    return X, y.astype(float)
-
-
-def ill_conditioned(condition):
-    rng = np.random.default_rng(0)
-    rotation = np.linalg.qr(rng.standard_normal((12, 12)))[0]
-    X = rng.standard_normal((20_000, 12)) * np.logspace(0, -np.log10(condition), 12)
-    X = X @ rotation
-    return X, X @ rng.standard_normal(12) + rng.standard_normal(20_000)
-
-
-def condition_1e3():
-    return ill_conditioned(1e3)
-
-
-def condition_1e5():
-    return ill_conditioned(1e5)
-
-
-def timestamps():
-    rng = np.random.default_rng(0)
-    time = 1.7e9 + 1e4 * rng.standard_normal(300)
-    X = np.column_stack([time, rng.standard_normal(300)])
-    return X, 1e-4 * (time - 1.7e9) + X[:, 1] + 0.1 * rng.standard_normal(300)
-
-
-def constant_column():
-    X, y = diabetes()
-    return np.column_stack([X, np.full(len(X), 0.1)]), y
-
-
-PROBLEMS = [
-    diabetes,
-    linnerud,
-    wine,
-    breast_cancer,
-    digits,
-    condition_1e3,
-    condition_1e5,
-    timestamps,
-    constant_column,
-]
-
-
 def assert_least_squares(model, X, y, weight=None):
-    """Compare with a direct solution on scaled columns."""
-    X, y = X.astype(float), y.astype(float)
-    weight = np.ones(len(y)) if weight is None else weight / weight.max()
-    centred = X - np.average(X, axis=0, weights=weight)
-    spread = np.sqrt(np.average(centred**2, axis=0, weights=weight))
-    A = np.column_stack([centred / np.where(spread > 0, spread, 1), np.ones(len(y))])
-    root = np.sqrt(weight)[:, None]
-    b = y.reshape(len(y), -1)
-    direct = A @ np.linalg.lstsq(A * root, b * root)[0]
-    least, loss = (
-        (weight[:, None] * (prediction - b) ** 2).sum()
-        for prediction in (direct, model.predict(X).reshape(b.shape))
-    )
-    assert loss <= least * (1 + 1e-3)
+    weight = None if weight is None else weight / weight.max()
+    assert excess_loss(model.predict(X), X, y, weight) <= 1e-3
 
 
 @pytest.mark.parametrize("precompute", [True, False])
@@ -107,9 +22,7 @@ def test_defaults_reach_least_squares(problem, precompute, strategy):
 
 
 def test_a_wide_table_is_met(strategy):
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((40, 200))
-    y = X @ rng.standard_normal(200) + 0.1 * rng.standard_normal(40)
+    X, y = wide()
     assert GDLinearRegressor(strategy).fit(X, y).score(X, y) >= 0.999
 
 

@@ -103,3 +103,17 @@ def test_overflowing_squares_are_named(learning_rate, values, precompute, strate
     )
     with pytest.raises(ValueError, match=r"overflow .*float64.* Rescale [^,]*\.$"):
         model.fit(*values)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_one_bad_value_among_many_rows_is_named(bad, dtype, strategy):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((5000, 3)).astype(dtype), rng.standard_normal(5000)
+    X[4321, 1] = bad
+    model = GDLinearRegressor(strategy)
+    name = "NaN" if np.isnan(bad) else "infinity"
+    for weight in (None, rng.uniform(0, 1, 5000)):
+        with pytest.raises(ValueError, match=f"X contains {name}"):
+            model.fit(X, y, weight)
+    assert not hasattr(model, "n_features_in_")
