@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from scipy.linalg.lapack import dpstrf
-from scipy.sparse import diags_array, issparse
+from scipy.sparse import issparse
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight
 
-from skgd._rows import Rows, blocks, means, root_mean_squares
-from skgd._threads import in_threads
-from skgd._validation import refuse_nan_and_infinity
+from skgd._rows import Rows
+from skgd._scatter import dense_scatter, sparse_scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +108,9 @@ class Moments:
             sample_weight = _check_sample_weight(
                 sample_weight, X, dtype=np.float64, ensure_non_negative=True
             )
-        moments_of = _sparse_moments if issparse(X) else _dense_moments
-        moments = moments_of(X, y[:, None] if y.ndim == 1 else y, sample_weight)
-        return replace(moments, y_is_1d=y.ndim == 1)
+        scatter_of = sparse_scatter if issparse(X) else dense_scatter
+        sums = scatter_of(X, y[:, None] if y.ndim == 1 else y, sample_weight)
+        return cls(*sums, n_features=X.shape[1], y_is_1d=y.ndim == 1)
 
     def merge(self, other: Moments) -> Moments:
         """Give the moments of both data sets together, in O(r^2).
@@ -192,139 +191,9 @@ class Moments:
 
 def condensed(rows: Rows) -> Rows:
     """Give the few float64 rows that have the moments of these, checking X."""
-    X, y = _dense_moments(*rows).condense()
+    n_features = rows.X.shape[1]
+    X, y = Moments(*dense_scatter(*rows), n_features).condense()
     return Rows(X, y, weight=None)
-
-
-def _dense_moments(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
-) -> Moments:
-    """Moments of dense rows; raises where X holds NaN or what float64 cannot square."""
-    if X.dtype == np.float32:
-        moments = _moments_by_blocks(X, y, sample_weight, np.float32)
-        if _has_squares(moments, X, y, np.float32):
-            return moments
-    moments = _moments_by_blocks(X, y, sample_weight, np.float64)
-    if not _has_squares(moments, X, y, np.float64):
-        refuse_nan_and_infinity(X)
-        raise ValueError(
-            "The squares of the values in X or y overflow or underflow float64: the "
-            f"largest in X is {np.abs(X).max():.3g}, in y {np.abs(y).max():.3g}. "
-            "Rescale the columns."
-        )
-    return moments
-
-
-def _moments_by_blocks(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
-) -> Moments:
-    """Moments of dense rows, multiplied in this dtype.
-
-    Of ``A = X - pilot``, ``B = y - pilot`` and a column of ones, all times the root of
-    the weights, the products of each with each are all that is wanted.
-    """
-    all_blocks = blocks(X)
-    X_pilot, y_pilot = _pilots(X, y, sample_weight, dtype)
-    unit = 1.0 if sample_weight is None else float(sample_weight.max())
-    copies = sample_weight is not None or X_pilot.any() or X.dtype != dtype
-
-    def products(share: list[slice]) -> list[Any]:
-        buffer = np.empty((all_blocks[0].stop, X.shape[1] if copies else 0), dtype)
-        ones = np.ones(all_blocks[0].stop)
-        sums: list[Any] = [0.0] * 6
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for rows in share:
-                A, B, root = X[rows], y[rows] - y_pilot, ones[: rows.stop - rows.start]
-                if copies:
-                    A = np.subtract(
-                        A, X_pilot, out=buffer[: len(A)], dtype=dtype, casting="unsafe"
-                    )
-                if sample_weight is not None:
-                    root = np.sqrt(sample_weight[rows] / unit)
-                    A *= root[:, None].astype(dtype)
-                    B *= root[:, None]
-                for i, term in enumerate(_products(A, B, root)):
-                    sums[i] = sums[i] + term.astype(np.float64)
-        return sums
-
-    parts = in_threads(products, all_blocks, X.shape[1])
-    weight, X_sum, y_sum, XX, Xy, yy = (
-        sum(terms) for terms in zip(*parts, strict=True)
-    )
-    total, pilot = np.concatenate([X_sum, y_sum]), np.concatenate([X_pilot, y_pilot])
-    scatter = np.block([[XX, Xy], [Xy.T, yy]])
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        scatter -= np.outer(total, total / weight)
-        mean = pilot + total / weight
-    return Moments(float(unit * weight), mean, unit * scatter, X.shape[1])
-
-
-def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[Any, ...]:
-    """Products of a block, those with A in the dtype of A.
-
-    By np.dot, which releases the GIL where matmul (NumPy 2.4) does not.
-    """
-    B_like_A, root_like_A = B.astype(A.dtype), root.astype(A.dtype)
-    return (
-        np.dot(root, root),
-        np.dot(root_like_A, A),
-        np.dot(root, B),
-        np.dot(A.T, A),
-        np.dot(A.T, B_like_A),
-        np.dot(B.T, B),
-    )
-
-
-def _pilots(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give what to subtract from X and y so that their products keep their digits.
-
-    A mean that is 10 spreads away takes two of the sixteen digits of float64, and one
-    that is 3 away one of the seven of float32; up to there, zero will do for X, and
-    spares a copy of each block. Weighted rows, most of which may weigh nothing against
-    a few, want the mean of all; for others that of the first block will do.
-    """
-    if sample_weight is not None:
-        return means(X, sample_weight).astype(dtype), means(y, sample_weight)
-    first = blocks(X)[0]
-    X_pilot, y_pilot = means(X[first], None), means(y[first], None)
-    spread = root_mean_squares(X[first], None, X_pilot)
-    spreads_away = 3 if dtype == np.float32 else 10
-    if (np.abs(X_pilot) <= spreads_away * spread).all():
-        X_pilot = np.zeros_like(X_pilot)
-    return X_pilot.astype(dtype), y_pilot
-
-
-def _has_squares(moments: Moments, X: np.ndarray, y: np.ndarray, dtype: type) -> bool:
-    """Whether no square left the range of the dtype in which it was computed."""
-    if not np.isfinite(moments.scatter).all():
-        return False
-    variances = np.diag(moments.scatter) / moments.weight
-    smallest = np.finfo(dtype).tiny / np.finfo(dtype).eps
-    for j in np.flatnonzero(variances < smallest):
-        column = X[:, j] if j < X.shape[1] else y[:, j - X.shape[1]]
-        if (column != column[0]).any():
-            return False
-    return True
-
-
-def _sparse_moments(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Moments:
-    """Moments of sparse rows; only the scatter is dense."""
-    refuse_nan_and_infinity(X)
-    w = np.ones(len(y)) if sample_weight is None else sample_weight
-    weight = float(w.sum())
-    X, y = X.astype(np.float64), y.astype(np.float64)
-    weighted = diags_array(w) @ X
-    mean = np.concatenate([np.asarray(X.T @ w).ravel(), w @ y]) / weight
-    n_features = X.shape[1]
-    scatter = np.empty((len(mean), len(mean)))
-    scatter[:n_features, :n_features] = (X.T @ weighted).toarray()
-    scatter[:n_features, n_features:] = weighted.T @ y
-    scatter[n_features:, :n_features] = scatter[:n_features, n_features:].T
-    scatter[n_features:, n_features:] = y.T @ (w[:, None] * y)
-    scatter -= weight * np.outer(mean, mean)
-    return Moments(weight, mean, scatter, n_features)
 
 
 def _factor(scatter: np.ndarray) -> np.ndarray:

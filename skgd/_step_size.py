@@ -71,7 +71,7 @@ def _exact(rows: Rows, fit_intercept: bool) -> float:
 
 
 def _by_lanczos(rows: Rows, fit_intercept: bool) -> float:
-    """Approximate the same from below, to four digits, without forming the matrix."""
+    """Approximate the same from below, to six digits, without forming the matrix."""
     X, _, weight = rows
     n_rows, n_features = X.shape
 
@@ -92,4 +92,4 @@ def _by_lanczos(rows: Rows, fit_intercept: bool) -> float:
         return np.inf
     if not along_start.any():  # X is zero, of which Lanczos can make nothing
         return 0.0
-    return float(eigsh(operator, k=1, v0=start, tol=1e-4, return_eigenvectors=False)[0])
+    return float(eigsh(operator, k=1, v0=start, tol=1e-6, return_eigenvectors=False)[0])

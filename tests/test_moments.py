@@ -176,6 +176,9 @@ def test_an_offset_costs_no_digits():
     plain = Moments.from_data(X, y)
     shifted = Moments.from_data(X + 1_700_000_000, y)
     np.testing.assert_allclose(shifted.scatter[:2], plain.scatter[:2], rtol=1e-9)
+    for rows in (X, sp.csr_array(X)):
+        shifted = Moments.from_data(rows, y + 1e6)
+        np.testing.assert_allclose(shifted.scatter[2], plain.scatter[2], rtol=1e-7)
 
 
 def test_the_shape_of_y_is_kept():
