@@ -41,19 +41,22 @@ class Extrapolation:
         if not self._last:
             self._last = deepcopy(here)
             self._k = 0 * here[0][0]  # one for each target, in the parameters' dtype
+            self._k = 0 if len(self._k) == 1 else self._k  # a number costs less
             return
         steps = [x - last for x, last in zip(here, self._last, strict=True)]
         mu = self._next_momentum(steps, _blocks(*strategy.gradients))
         for x, last, step in zip(here, self._last, steps, strict=True):
             last[...] = x
-            x += mu * step
+            step *= mu
+            x += step
 
     def _next_momentum(self, steps: list[Any], gradients: list[Any]) -> Any:
         """Give mu: a number, or one for each target."""
         if self.momentum is not None:
             return self.momentum
-        slopes = [(g * step).sum(0) for g, step in zip(gradients, steps, strict=True)]
-        k = self._k * (sum(slopes) <= 0)
+        slope = sum((g * step).sum(0) for g, step in zip(gradients, steps, strict=True))
+        went_down = slope <= 0
+        k = self._k * (bool(went_down) if isinstance(self._k, int) else went_down)
         self._k = k + 1
         return k / (k + 3)
 
