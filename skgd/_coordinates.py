@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from skgd._moments import Moments
 from skgd._rows import Rows, means, root_mean_squares
 
 Parameters = tuple[np.ndarray, np.ndarray | None]
@@ -23,8 +25,13 @@ class Coordinates(NamedTuple):
     """
 
     X_offset: np.ndarray  # (n_features,)
-    X_scale: np.ndarray  # (n_features,)
+    X_scale: np.ndarray  # (n_features,); inf: the feature becomes 0
     y_offset: np.ndarray  # (n_targets,)
+
+    @property
+    def coef_scale(self) -> np.ndarray:
+        """What coefficients are multiplied by: 1 where the feature becomes 0."""
+        return np.where(np.isinf(self.X_scale), 1.0, self.X_scale)[:, None]
 
     def rows(self, rows: Rows) -> Rows:
         """Bring rows here from the user's units."""
@@ -36,11 +43,21 @@ class Coordinates(NamedTuple):
             X = np.divide(X, self.X_scale.astype(X.dtype), out=X if centring else None)
         return Rows(X, y, weight)
 
+    def moments(self, moments: Moments) -> Moments:
+        """Bring moments here from the user's units."""
+        offset = np.concatenate([self.X_offset, self.y_offset])
+        scale = np.concatenate([self.X_scale, np.ones_like(self.y_offset)])
+        return replace(
+            moments,
+            mean=(moments.mean - offset) / scale,
+            scatter=moments.scatter / scale[:, None] / scale,
+        )
+
     def from_user(self, coef: np.ndarray, intercept: np.ndarray | None) -> Parameters:
         """Bring a linear model here from the user's units, in float64."""
         if intercept is not None:
             intercept = intercept + self.X_offset @ coef - self.y_offset
-        return coef * self.X_scale[:, None], intercept
+        return coef * self.coef_scale, intercept
 
     def to_user(
         self, coef: np.ndarray, intercept: np.ndarray | None, dtype: np.dtype
@@ -51,7 +68,7 @@ class Coordinates(NamedTuple):
         matters most, their rounding then cancels.
         """
         with np.errstate(over="ignore", invalid="ignore"):
-            coef = (coef / self.X_scale[:, None]).astype(dtype)
+            coef = (coef / self.coef_scale).astype(dtype)
             if intercept is not None:
                 intercept = intercept + self.y_offset - self.X_offset @ coef
                 intercept = intercept.astype(dtype)
@@ -61,37 +78,59 @@ class Coordinates(NamedTuple):
         self, coef_gradient: np.ndarray, intercept_gradient: np.ndarray | None
     ) -> Parameters:
         """Give the gradients with respect to the model in the user's units."""
-        coef_gradient = coef_gradient * self.X_scale[:, None]
+        coef_gradient = coef_gradient * self.coef_scale
         if intercept_gradient is not None:
             coef_gradient += np.outer(self.X_offset, intercept_gradient)
         return coef_gradient, intercept_gradient
 
 
-def users_coordinates(rows: Rows) -> Coordinates:
+def users_coordinates(data: Rows | Moments) -> Coordinates:
     """Leave everything where it is."""
-    n_features, n_targets = rows.X.shape[1], rows.y.shape[1]
-    return Coordinates(np.zeros(n_features), np.ones(n_features), np.zeros(n_targets))
+    d, t = data.n_features, data.n_targets
+    return Coordinates(np.zeros(d), np.ones(d), np.zeros(t))
 
 
-def standardized_coordinates(rows: Rows, *, fit_intercept: bool) -> Coordinates:
+def standardized_coordinates(
+    data: Rows | Moments, *, fit_intercept: bool
+) -> Coordinates:
     """Give every feature the spread 1, about a mean of 0 where there is an intercept.
 
     Centring takes the means' share out of the condition number, scaling that of the
     units; what is left is how the features correlate. Without an intercept nothing is
-    centred, and the spread is that about 0. A feature that does not vary has the scale
-    1, and is 0 once centred.
+    centred, and the spread is that about 0. A feature that does not vary, but for
+    rounding, becomes 0.
     """
+    X_offset, spread, y_offset = (
+        _of_moments(data, fit_intercept)
+        if isinstance(data, Moments)
+        else _of_rows(data, fit_intercept)
+    )
+    constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
+    return Coordinates(X_offset, np.where(constant, np.inf, spread), y_offset)
+
+
+def _of_rows(rows: Rows, fit_intercept: bool) -> Coordinates:
+    """Offsets and spreads of rows."""
+    X, y, weight = rows
     coordinates = users_coordinates(rows)
-    X_mean = means(rows.X, rows.weight)
-    about = X_mean if fit_intercept else coordinates.X_offset
-    spread = root_mean_squares(rows.X, rows.weight, about)
-    # The mean of equal values is not always that value.
-    constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(about)
-    spread[constant] = 1.0
-    if not fit_intercept:
-        return coordinates._replace(X_scale=spread)
-    X_mean = np.where(constant, rows.X[0], X_mean)
-    return Coordinates(X_mean, spread, means(rows.y, rows.weight))
+    if fit_intercept:
+        coordinates = coordinates._replace(
+            X_offset=means(X, weight), y_offset=means(y, weight)
+        )
+    spread = root_mean_squares(X, weight, coordinates.X_offset)
+    return coordinates._replace(X_scale=spread)
+
+
+def _of_moments(moments: Moments, fit_intercept: bool) -> Coordinates:
+    """Offsets and spreads that moments tell."""
+    n_features = moments.n_features
+    squares = np.maximum(np.diag(moments.scatter), 0) / moments.weight
+    if fit_intercept:
+        offset = moments.mean.copy()
+    else:
+        offset, squares = np.zeros_like(squares), squares + moments.mean**2
+    spread = np.sqrt(squares[:n_features])
+    return Coordinates(offset[:n_features], spread, offset[n_features:])
 
 
 def _shifted(columns: np.ndarray, offset: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ class Steps(NamedTuple):
     """The steps of a descent: how long, and how far each is carried on."""
 
     learning_rate: float
-    momentum: float | None  # None: adaptive; 0.0: none
+    momentum: float | str  # "adaptive"; 0.0 is none
 
 
 class Descent(NamedTuple):

@@ -22,10 +22,12 @@ class DivergenceError(ValueError):
     learning_rate : float
         The learning rate that was used.
     largest_stable_learning_rate : float or None
-        The rate below which plain gradient descent converges on this data: 2/L, L being
-        the largest eigenvalue of the objective's Hessian (Nesterov, *Lectures on Convex
-        Optimization*, 2018, section 2.1.5). None where the steps are not plain gradient
-        steps on the coefficients, as with another optimizer.
+        The rate below which this descent converges: 2/L, L being the largest eigenvalue
+        of the objective's Hessian (Nesterov, *Lectures on Convex Optimization*, 2018,
+        section 2.1.5) on the rows as they are descended on, which are standardized with
+        ``standardize=True``; with a constant momentum mu, ``(1 + mu) / (1 + 2 mu)`` of
+        that. None where the steps are not plain gradient steps on the coefficients, as
+        with another optimizer.
     loss_curve : list of float
         The objective at the start of each epoch, as in `loss_curve_`.
 

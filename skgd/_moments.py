@@ -11,7 +11,6 @@ from scipy.sparse import issparse
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight
 
-from skgd._rows import Rows
 from skgd._scatter import dense_scatter, sparse_scatter
 
 
@@ -68,19 +67,27 @@ class Moments:
     n_features: int
     y_is_1d: bool = False
 
+    @property
+    def n_targets(self) -> int:
+        """How many of the columns are those of y."""
+        return len(self.mean) - self.n_features
+
     @classmethod
     def from_data(cls, X: Any, y: Any, sample_weight: Any = None) -> Moments:
         """Compute the moments of data in one pass, block by block.
 
-        Nothing of the size of X is allocated. Sums are float64 whatever the dtype of X;
-        float32 blocks are multiplied in float32. Where an offset is large against the
-        spread (timestamps), each block is shifted by the mean of the first before it is
-        multiplied, so that it costs no digits.
+        Beside the result, a few blocks of 2 MiB are allocated, or of 8192 rows where
+        these are more. Sums are float64 whatever the dtype of X; float32 blocks are
+        multiplied in float32, and once more in float64 where the columns are nearly
+        collinear. Where an offset is large against the spread (timestamps), each block
+        is shifted before it is multiplied, so that it costs no digits; but not that of
+        a sparse column.
 
         Parameters
         ----------
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Rows; may be memory-mapped, or integers.
+            Rows; may be memory-mapped, or integers. Columns go by their order, not by
+            name.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -94,7 +101,8 @@ class Moments:
         Raises
         ------
         ValueError
-            On NaN, infinity, mismatched lengths, and negative or all-zero weights.
+            On no rows, NaN, infinity, squares that leave the range of float64,
+            mismatched lengths, and negative or all-zero weights.
         """
         X, y = check_X_y(
             X,
@@ -130,12 +138,11 @@ class Moments:
         ValueError
             Where the numbers of features or targets differ.
         """
-        if (self.n_features, len(self.mean)) != (other.n_features, len(other.mean)):
+        if (self.n_features, self.n_targets) != (other.n_features, other.n_targets):
             raise ValueError(
-                f"Moments of {self.n_features} features and "
-                f"{len(self.mean) - self.n_features} targets cannot be merged with "
-                f"those of {other.n_features} features and "
-                f"{len(other.mean) - other.n_features} targets."
+                f"Moments of {self.n_features} features and {self.n_targets} targets "
+                f"cannot be merged with those of {other.n_features} features and "
+                f"{other.n_targets} targets."
             )
         weight = self.weight + other.weight
         share = other.weight / weight
@@ -187,13 +194,6 @@ class Moments:
         rows = self.mean + np.sqrt(n_rows / self.weight) * HF
         X, y = rows[:, : self.n_features], rows[:, self.n_features :]
         return X, y[:, 0] if self.y_is_1d else y
-
-
-def condensed(rows: Rows) -> Rows:
-    """Give the few float64 rows that have the moments of these, checking X."""
-    n_features = rows.X.shape[1]
-    X, y = Moments(*dense_scatter(*rows), n_features).condense()
-    return Rows(X, y, weight=None)
 
 
 def _factor(scatter: np.ndarray) -> np.ndarray:

@@ -23,11 +23,11 @@ class Extrapolation:
 
     Parameters
     ----------
-    momentum : float or None
-        Constant mu; None: adaptive.
+    momentum : float or "adaptive"
+        Constant mu, or the above.
     """
 
-    def __init__(self, momentum: float | None) -> None:
+    def __init__(self, momentum: float | str) -> None:
         self.momentum = momentum
         self._last: list[Any] = []
         self._k: Any = None
@@ -40,8 +40,9 @@ class Extrapolation:
         here = _blocks(strategy.coef, strategy.intercept)
         if not self._last:
             self._last = deepcopy(here)
-            self._k = 0 * here[0][0]  # one for each target, in the parameters' dtype
-            self._k = 0 if len(self._k) == 1 else self._k  # a number costs less
+            n_targets = here[0].shape[1]
+            # For several targets in their dtype; a single number costs less.
+            self._k = 0 if n_targets == 1 else 0 * here[0][0]
             return
         steps = [x - last for x, last in zip(here, self._last, strict=True)]
         mu = self._next_momentum(steps, _blocks(*strategy.gradients))
@@ -52,11 +53,13 @@ class Extrapolation:
 
     def _next_momentum(self, steps: list[Any], gradients: list[Any]) -> Any:
         """Give mu: a number, or one for each target."""
-        if self.momentum is not None:
+        if self.momentum != "adaptive":
             return self.momentum
         slope = sum((g * step).sum(0) for g, step in zip(gradients, steps, strict=True))
         went_down = slope <= 0
-        k = self._k * (bool(went_down) if isinstance(self._k, int) else went_down)
+        if isinstance(self._k, int):
+            went_down = bool(went_down)
+        k = self._k * went_down
         self._k = k + 1
         return k / (k + 3)
 

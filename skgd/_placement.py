@@ -19,10 +19,20 @@ class Placement(NamedTuple):
 
     device: torch.device | None
 
+    @property
+    def has_float64(self) -> bool:
+        """Whether double precision can be had here."""
+        return self.device is None or self.device.type != "mps"
+
     def put(self, array: np.ndarray | None) -> Any:
         """Bring a NumPy array (or None) here; on the CPU without a copy."""
         if self.device is None or array is None:
             return array
+        if array.dtype == np.float64 and not self.has_float64:
+            raise ValueError(
+                "device='mps' computes in float32, whose range the squares of the "
+                "values in X or y leave. Rescale the columns, or use device='cpu'."
+            )
         import torch
 
         if any(stride < 0 or stride % array.itemsize for stride in array.strides):
@@ -107,9 +117,8 @@ def _available_device(device: Any, dtype: np.dtype) -> torch.device:
 
     if resolved.type == "mps" and torch.backends.mps.is_available() and not mps_fits:
         raise ValueError(
-            "device='mps' computes in float32, but X is float64, or the squares of its "
-            "values leave the range of float32: pass X rescaled and "
-            "X.astype(numpy.float32), or use device='cpu'."
+            "device='mps' computes in float32, but X is float64: pass X.astype("
+            "numpy.float32), or use device='cpu'."
         )
     is_there = {
         "cpu": True,

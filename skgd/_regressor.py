@@ -17,11 +17,12 @@ from skgd._coordinates import (
     users_coordinates,
 )
 from skgd._descent import Descent, Steps, descend
-from skgd._moments import condensed
+from skgd._moments import Moments
 from skgd._objective import Objective
 from skgd._placement import placement_of, to_numpy
 from skgd._progress import TrainingLog
 from skgd._rows import Rows
+from skgd._scatter import dense_scatter
 from skgd._step_size import largest_stable_learning_rate
 from skgd._stopping import StoppingRule
 from skgd._validation import (
@@ -73,36 +74,41 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation; without an intercept on ``X / scale``, where it is the
         root mean square. Coefficients, intercept and the lines of `verbose` are in the
-        data's units all the same. A constant column has the scale 1, and keeps the
-        coefficient that it started with. "auto" does so where ``learning_rate="auto"``.
+        data's units all the same. A column that does not vary about its mean keeps the
+        coefficient that it started with, zero. "auto": where ``learning_rate="auto"``.
     momentum : float in [0, 1) or "auto", default="auto"
         How far each step is carried on along the last one (Nesterov's extrapolation).
         A float is constant, and 0.0 is none. "auto" is none where `learning_rate` is a
-        float; where that is "auto", it is ``k / (k + 3)`` at the k-th step, from 0
-        again whenever the step went uphill [2]_: the number of epochs then grows with
-        the square root of the condition number only. The momentum of an optimizer of
-        torch's is its own (``optimizer_params={"momentum": 0.9}``).
+        float; where that is "auto", it is ``k / (k + 3)`` after step k = 0, 1, ...; and
+        k is 0 again whenever the step went uphill, against the gradient that it was
+        taken by [2]_: the number of epochs then grows with the square root only of the
+        Hessian's condition number. The momentum of an optimizer of torch's is its own
+        (``optimizer_params={"momentum": 0.9}``).
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: as many rows as
         there are features and targets, and one, that have the same moments and
-        therefore the same loss, gradient and iterates (see `Moments`). An epoch's cost
-        then does not depend on the number of samples. "auto" does so where it pays:
-        with more than 1000 samples, more samples than features and targets, and at most
-        2000 of these.
+        therefore the same loss, gradient and iterates, to rounding (see `Moments`). It
+        is float64 (float32 on "mps"). An epoch's cost then does not depend on the
+        number of samples. "auto" does so where it pays: with more than 1000 samples,
+        ten times as many as there are features and targets, and at most 2000 of these.
     max_iter : int, default=1000
-        Largest number of epochs. An epoch is one pass over the data and one step.
+        Largest number of epochs. An epoch is one pass over the data and one step, but
+        for the one that finds `tol` met, which takes no step.
     tol : float or None, default=1e-4
         The descent stops when, for each target, no feature correlates with the residual
-        by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or ``|r| <= tol
-        |y|`` [1]_ (``|y - mean(y)|`` where an intercept is fitted). Neither depends on
-        units. None: exactly `max_iter` epochs.
+        by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or the target is
+        met, ``|r| <= tol^2 |y|`` [1]_ (``|y - mean(y)|`` where an intercept is fitted;
+        up to sqrt(eps) where rounding asks for it). Neither depends on units. At 1e-4
+        the loss is good to several digits, but coefficients of correlated features only
+        to a few percent; 1e-8 takes about three times the epochs. None: exactly
+        `max_iter` epochs.
     warm_start : bool, default=False
         Whether `fit` goes on from the coefficients of the last fit. The state of an
         optimizer, such as its momentum, starts anew.
     verbose : int, default=0
         Print a line every so many epochs, and one at the end: epoch, loss, norm of the
-        gradient and, where there is one feature, the coefficient and the intercept,
-        before the update and in the data's units.
+        gradient and, where there is one feature, the coefficient and the intercept, in
+        the data's units; those of an epoch are before its update.
 
     Attributes
     ----------
@@ -114,9 +120,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of epochs, ``len(loss_curve_)``.
     loss_curve_ : list of float
         ``loss_curve_[k]`` is the objective at the start of epoch k, before its update:
-        the mean squared error, summed over targets. On standardized data it starts at
-        the variance of y, since there an intercept of zero is the mean of y. With
-        momentum it is the loss at the extrapolated parameters, and may rise at times.
+        the mean squared error, summed over targets. Where `tol` was met, the last one
+        is that of the model. With ``standardize=True`` and an intercept, it starts from
+        the mean of y, at y's variance. With momentum it is the loss at the extrapolated
+        parameters, and may rise at times.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -243,19 +250,27 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
-            pays = self._pays_to_condense(rows)
-            rows = condensed(rows) if pays else checked_rows(rows, dtype)
-            coordinates = self._choose_coordinates(rows)
+            strategy = strategy_from(self.strategy)
+            placement = placement_of(
+                self.device, dtype, needs_tensors=strategy.needs_tensors
+            )
+            condenses = self._pays_to_condense(rows)
+            if condenses:
+                moments = Moments(*dense_scatter(*rows), n_features=rows.n_features)
+                coordinates = self._choose_coordinates(moments)
+                rows = Rows(*coordinates.moments(moments).condense(), weight=None)
+            else:
+                rows = checked_rows(rows, dtype)
+                coordinates = self._choose_coordinates(rows)
+                rows = coordinates.rows(rows)
             # Cast last: shifted to the origin, float32 has all its digits for the rest.
-            rows = in_working_dtype(coordinates.rows(rows), dtype)
+            # So few rows cost no more in float64.
+            if not (condenses and placement.has_float64):
+                rows = in_working_dtype(rows, dtype)
             start = self._validated_start(
                 rows, coordinates, coef_init, intercept_init, going_on=going_on
             )
 
-            strategy = strategy_from(self.strategy)
-            placement = placement_of(
-                self.device, rows.X.dtype, needs_tensors=strategy.needs_tensors
-            )
             log = TrainingLog(self.verbose, coordinates) if self.verbose else None
             stopping = self._stopping_rule(rows)
             with errors_noted(strategy), placement.gradients_on():
@@ -277,7 +292,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 model = coordinates.to_user(coef, intercept, dtype)
                 raise_if_too_large(*model)
             self._store(descent, *model, y_is_1d=y_is_1d)
-            warn_unless_arrived(descent, strategy, stopping)
+            warn_unless_arrived(descent, strategy, stopping, self._faster(strategy))
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -301,20 +316,25 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         return hasattr(self, "coef_")
 
     def _pays_to_condense(self, rows: Rows) -> bool:
-        """Decide on `precompute`; below 1000 rows an epoch is all overhead."""
+        """Decide on `precompute`.
+
+        Below 1000 rows an epoch is all overhead; and rows have to be many more than
+        columns to be worth the products of each column with each (3000 x 1000: twice
+        the time).
+        """
         if self.precompute != "auto":
             return bool(self.precompute)
-        n_columns = rows.X.shape[1] + rows.y.shape[1]
-        return len(rows.y) > max(1000, n_columns) and n_columns <= 2000
+        n_columns = rows.n_features + rows.n_targets
+        return len(rows.y) > max(1000, 10 * n_columns) and n_columns <= 2000
 
-    def _choose_coordinates(self, rows: Rows) -> Coordinates:
+    def _choose_coordinates(self, data: Rows | Moments) -> Coordinates:
         """Decide on `standardize`: a float learning rate is the textbook's."""
         standardize = self.standardize
         if standardize == "auto":
             standardize = isinstance(self.learning_rate, str)
         if standardize:
-            return standardized_coordinates(rows, fit_intercept=self.fit_intercept)
-        return users_coordinates(rows)
+            return standardized_coordinates(data, fit_intercept=self.fit_intercept)
+        return users_coordinates(data)
 
     def _validated_start(
         self,
@@ -326,7 +346,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         going_on: bool,
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Give the coefficients and the intercept to start from, in `coordinates`."""
-        n_features, n_targets = rows.X.shape[1], rows.y.shape[1]
+        n_features, n_targets = rows.n_features, rows.n_targets
         coef = np.zeros((n_features, n_targets))
         intercept = None
         coef_name, intercept_name = "coef_init", "intercept_init"
@@ -364,9 +384,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _resolve_steps(self, rows: Rows, strategy: GradientStrategy) -> Steps:
         """Give the float learning rate or 1/L, and the momentum that goes with it."""
         auto = isinstance(self.learning_rate, str)
-        momentum: float | None
+        momentum: float | str
         if isinstance(self.momentum, str):
-            momentum = None if auto else 0.0
+            momentum = "adaptive" if auto else 0.0
         else:
             momentum = float(self.momentum)
         if not strategy.plain:
@@ -375,6 +395,21 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             return Steps(float(self.learning_rate), momentum)
         largest = largest_stable_learning_rate(rows, fit_intercept=self.fit_intercept)
         return Steps(largest / 2, momentum)
+
+    def _faster(self, strategy: GradientStrategy) -> str:
+        """Say what takes fewer epochs than these parameters."""
+        if not strategy.plain:
+            return "or try a larger learning_rate."
+        if not isinstance(self.learning_rate, str):
+            return "or use learning_rate='auto', which takes fewer epochs."
+        if not isinstance(self.momentum, str):
+            return "or use momentum='auto', which takes fewer epochs."
+        if not self.standardize:
+            return "or use standardize=True, which takes fewer epochs."
+        return (
+            "or, where columns are nearly collinear, use a direct solver such as "
+            "sklearn.linear_model.LinearRegression."
+        )
 
     def _refuse_derived_steps(self, strategy: GradientStrategy) -> None:
         """Raise where parameters presume plain gradient steps."""

@@ -24,26 +24,40 @@ class Rows(NamedTuple):
     y: Any
     weight: Any
 
+    @property
+    def n_features(self) -> int:
+        """Number of columns of X."""
+        return self.X.shape[1]
+
+    @property
+    def n_targets(self) -> int:
+        """Number of columns of y."""
+        return self.y.shape[1]
+
     def astype(self, dtype: np.dtype) -> Rows:
         """Cast NumPy rows, without a copy where they have the dtype."""
         return Rows(*(a if a is None else a.astype(dtype, copy=False) for a in self))
 
 
-def blocks(columns: np.ndarray) -> list[slice]:
-    """Cut rows into blocks, the last of which may be shorter."""
-    n_rows, n_columns = columns.shape
+def blocks(n_rows: int, n_columns: int) -> list[slice]:
+    """Cut rows of so many columns, all told, into blocks; the last may be shorter."""
     many_columns = min(_BLOCK_ROWS, n_rows // _BLOCKS)
     block_rows = max(_BLOCK_ELEMENTS // n_columns, many_columns, 1)
     return list(gen_batches(n_rows, block_rows))
 
 
 def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-    """Weighted mean of each column, in float64."""
-    if weight is None:
-        return columns.mean(axis=0, dtype=np.float64)
-    weight = weight.astype(np.float64, copy=False)
-    total = sum(weight[rows] @ columns[rows] for rows in blocks(columns))
-    return total / weight.sum()
+    """Weighted mean of each column, in float64.
+
+    Of the distances from the first row, so that the mean of equal values is that value.
+    """
+    first = columns[0].astype(np.float64)
+    total = np.zeros(columns.shape[1])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for rows in blocks(*columns.shape):
+            distance = columns[rows] - first
+            total += distance.sum(axis=0) if weight is None else weight[rows] @ distance
+    return first + total / (len(columns) if weight is None else weight.sum())
 
 
 def root_mean_squares(
@@ -58,7 +72,7 @@ def root_mean_squares(
     about = np.zeros(n_columns) if about is None else about
     squares = np.zeros(n_columns)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        for rows in blocks(columns):
+        for rows in blocks(*columns.shape):
             distance = columns[rows] - about
             weighted = distance if weight is None else distance * weight[rows, None]
             squares += np.einsum("ij,ij->j", weighted, distance)

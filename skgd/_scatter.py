@@ -5,11 +5,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import diags_array
+from scipy.linalg.lapack import dpstrf
+from scipy.sparse import diags_array, issparse
 
 from skgd._rows import blocks, means, root_mean_squares
 from skgd._threads import in_threads
 from skgd._validation import refuse_nan_and_infinity
+
+# Products in float32 are good to 1e-6. Where others explain a column but for less than
+# this share of its variance, they are repeated in float64.
+_LEAST_PIVOT_OF_FLOAT32 = 1e-4
 
 
 class Scatter(NamedTuple):
@@ -26,15 +31,16 @@ def dense_scatter(
     """Sum dense rows up; raises where X holds NaN or what float64 cannot square."""
     if X.dtype == np.float32:
         sums = _scatter_by_blocks(X, y, sample_weight, np.float32)
-        if _has_squares(sums, X, y, np.float32):
+        squared = not _wrongly_squared(sums, X, y, sample_weight, np.float32)
+        if squared and _least_pivot(sums.scatter) > _LEAST_PIVOT_OF_FLOAT32:
             return sums
     sums = _scatter_by_blocks(X, y, sample_weight, np.float64)
-    if not _has_squares(sums, X, y, np.float64):
+    what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
+    if what:
         refuse_nan_and_infinity(X)
         raise ValueError(
-            "The squares of the values in X or y overflow or underflow float64: the "
-            f"largest in X is {np.abs(X).max():.3g}, in y {np.abs(y).max():.3g}. "
-            "Rescale the columns."
+            f"{what} in float64. Rescale the columns, or pass precompute=False to "
+            "GDLinearRegressor."
         )
     return sums
 
@@ -47,13 +53,16 @@ def _scatter_by_blocks(
     Of ``A = X - pilot``, ``B = y - pilot`` and a column of ones, all times the root of
     the weights, the products of each with each are all that is wanted.
     """
-    all_blocks = blocks(X)
+    n_rows, n_features = X.shape
+    all_blocks = blocks(n_rows, n_features + y.shape[1] + 1)
     X_pilot, y_pilot = _pilots(X, y, sample_weight, dtype)
     unit = 1.0 if sample_weight is None else float(sample_weight.max())
-    copies = sample_weight is not None or X_pilot.any() or X.dtype != dtype
+    rows_lie_together = X.strides[1] == X.itemsize  # others BLAS reads at half speed
+    shifts = sample_weight is not None or X_pilot.any()
+    copies = shifts or X.dtype != dtype or not rows_lie_together
 
     def products(share: list[slice]) -> list[np.ndarray]:
-        buffer = np.empty((all_blocks[0].stop, X.shape[1] if copies else 0), dtype)
+        buffer = np.empty((all_blocks[0].stop, n_features if copies else 0), dtype)
         ones = np.ones(all_blocks[0].stop)
         sums: list[np.ndarray] = []
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -73,16 +82,18 @@ def _scatter_by_blocks(
                     total += term
         return sums
 
-    parts = in_threads(products, all_blocks, X.shape[1])
-    weight, X_sum, y_sum, XX, Xy, yy = (
-        np.sum(terms, axis=0) for terms in zip(*parts, strict=True)
-    )
+    first, *others = in_threads(products, all_blocks, n_features)
+    for part in others:
+        for total, term in zip(first, part, strict=True):
+            total += term
+    weight, X_sum, y_sum, XX, Xy, yy = first
     total, pilot = np.concatenate([X_sum, y_sum]), np.concatenate([X_pilot, y_pilot])
     scatter = np.block([[XX, Xy], [Xy.T, yy]])
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         scatter -= np.outer(total, total / weight)
+        scatter *= unit
         mean = pilot + total / weight
-    return Scatter(float(unit * weight), mean, unit * scatter)
+    return Scatter(unit * float(weight), mean, scatter)
 
 
 def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[Any, ...]:
@@ -113,7 +124,7 @@ def _pilots(
     """
     if sample_weight is not None:
         return means(X, sample_weight).astype(dtype), means(y, sample_weight)
-    first = blocks(X)[0]
+    first = blocks(*X.shape)[0]
     X_pilot, y_pilot = means(X[first], None), means(y[first], None)
     spread = root_mean_squares(X[first], None, X_pilot)
     spreads_away = 3 if dtype == np.float32 else 10
@@ -122,17 +133,40 @@ def _pilots(
     return X_pilot.astype(dtype), y_pilot
 
 
-def _has_squares(sums: Scatter, X: np.ndarray, y: np.ndarray, dtype: type) -> bool:
-    """Whether no square left the range of the dtype in which it was computed."""
-    if not np.isfinite(sums.scatter).all():
-        return False
+def _wrongly_squared(
+    sums: Scatter,
+    X: Any,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    dtype: type,
+) -> str:
+    """Say which column's squares left the range of the dtype; empty if none did."""
+    n_features = X.shape[1]
     variances = np.diag(sums.scatter) / sums.weight
     smallest = np.finfo(dtype).tiny / np.finfo(dtype).eps
-    for j in np.flatnonzero(variances < smallest):
-        column = X[:, j] if j < X.shape[1] else y[:, j - X.shape[1]]
+    for j in np.flatnonzero(~(variances >= smallest) | np.isinf(variances)):
+        of_X = j < n_features
+        name = f"column {j} of X" if of_X else f"column {j - n_features} of y"
+        if not variances[j] < smallest:
+            return f"The squares of the values in {name} overflow"
+        column: Any = X[:, [j]] if of_X else y[:, [j - n_features]]
+        column = column.toarray()[:, 0] if issparse(column) else column[:, 0]
+        if sample_weight is not None:
+            column = column[sample_weight > 0]
         if (column != column[0]).any():
-            return False
-    return True
+            return f"The squares of the values in {name} underflow"
+    return ""
+
+
+def _least_pivot(scatter: np.ndarray) -> float:
+    """Least share of a column's variance that those before leave unexplained."""
+    scale = np.sqrt(np.maximum(np.diag(scatter), 0))
+    varies = scale > 0
+    correlations = scatter[np.ix_(varies, varies)] / np.outer(
+        scale[varies], scale[varies]
+    )
+    U, _, rank, _ = dpstrf(correlations)
+    return float(U.diagonal().min() ** 2) if rank == len(U) > 0 else 0.0
 
 
 def sparse_scatter(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Scatter:
@@ -141,18 +175,20 @@ def sparse_scatter(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> S
     X is not shifted, which would fill it: columns that are mostly zero have no mean
     that is large against their spread.
     """
-    refuse_nan_and_infinity(X)
     w = np.ones(len(y)) if sample_weight is None else sample_weight
     weight = float(w.sum())
     y_pilot = means(y, w)
     X, y = X.astype(np.float64), y - y_pilot
-    weighted = diags_array(w) @ X
-    total = np.concatenate([np.asarray(X.T @ w).ravel(), w @ y])
-    Xy = weighted.T @ y
-    scatter = np.block(
-        [[(X.T @ weighted).toarray(), Xy], [Xy.T, y.T @ (w[:, None] * y)]]
-    )
-    scatter -= np.outer(total, total / weight)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        weighted = diags_array(w) @ X
+        total = np.concatenate([np.asarray(X.T @ w).ravel(), w @ y])
+        XX, Xy, yy = (X.T @ weighted).toarray(), weighted.T @ y, y.T @ (w[:, None] * y)
+        scatter = np.block([[XX, Xy], [Xy.T, yy]]) - np.outer(total, total / weight)
     mean = total / weight
     mean[X.shape[1] :] += y_pilot
-    return Scatter(weight, mean, scatter)
+    sums = Scatter(weight, mean, scatter)
+    what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
+    if what:
+        refuse_nan_and_infinity(X)
+        raise ValueError(f"{what} in float64. Rescale the columns.")
+    return sums

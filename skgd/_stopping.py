@@ -19,11 +19,15 @@ class StoppingRule:
     """LSQR's two scale-free rules (Paige & Saunders 1982), for each target.
 
     A target has arrived when no feature correlates with its residual by more than
-    `tol`, ``|x_j' r| / (|x_j| |r|) <= tol``, or when its residual is small against the
-    target itself, ``|r| <= tol |y|``. The intercept counts as a feature of ones, and
-    where there is one, ``|y|`` is the spread of y about its mean, lest a large offset
-    of y hide the residual. Neither rule depends on the units of X or y, nor on the
-    number of rows.
+    `tol`, ``|x_j' r| / (|x_j| |r|) <= tol``, or when it is met, ``|r| <= tol^2 |y|``.
+    The square is for those that can be met almost: where the best R^2 is 1 - 1e-9, a
+    residual of 1e-4 may still be three times too large. But a residual below ``eps /
+    tol`` of y is rounded by more than `tol` of itself, so that the first rule may never
+    hold; it counts as met, up to sqrt(eps).
+
+    The intercept counts as a feature of ones, and where there is one, ``|y|`` is the
+    spread of y about its mean, lest a large offset of y hide the residual. Neither rule
+    depends on the units of X or y, nor on the number of rows.
 
     For squared error, ``gradient = 2/n X' r`` and ``loss = |r|^2 / n``, so neither
     needs the residuals. The rule remembers the steepest feature that it last saw: as
@@ -42,6 +46,7 @@ class StoppingRule:
 
     def __init__(self, tol: float, rows: Rows, *, fit_intercept: bool) -> None:
         self.tol = tol
+        self._met = _size_of_a_met_target(tol, np.finfo(rows.y.dtype).eps)
         feature_norms = root_mean_squares(rows.X, rows.weight)
         # A column of zeros has no slope; the last norm is that of the ones.
         feature_norms[feature_norms == 0] = np.inf
@@ -62,7 +67,7 @@ class StoppingRule:
         slopes = self._slopes(gradients)
         # Said the other way round, a slope that is nan would have arrived.
         steep = ~(slopes <= 2 * self.tol * residual_norms)
-        steep &= residual_norms > self.tol * self._target_norms
+        steep &= residual_norms > self._met * self._target_norms
         steepest = np.where(steep, slopes, 0).argmax()
         feature, target = np.unravel_index(steepest, slopes.shape)
         self._steepest = int(feature), int(target)
@@ -74,17 +79,18 @@ class StoppingRule:
         """Give the least `tol` at which every target would have arrived, and its name.
 
         The name says which of the two rules it is that the last target comes next to.
+        Rounding is left out.
         """
         residual_norms = np.sqrt(losses)
         with np.errstate(divide="ignore", invalid="ignore"):
             correlations = self._slopes(gradients).max(axis=0) / (2 * residual_norms)
-            relative_residuals = residual_norms / self._target_norms
+            relative_residuals = np.sqrt(residual_norms / self._target_norms)
         # 0 / 0: a target of zeros that is met exactly.
         reached = np.nan_to_num(np.fmin(correlations, relative_residuals))
         last = reached.argmax()
         what = "largest correlation of a feature with the residual"
         if relative_residuals[last] < correlations[last]:
-            what = "size of the residual against the target"
+            what = "square root of the residual's size over the target's"
         return float(reached[last]), what
 
     def _denied_by_steepest(
@@ -100,7 +106,7 @@ class StoppingRule:
         residual_norm = math.sqrt(losses[target])
         return (
             slope > 2 * self.tol * residual_norm * self._feature_norms[feature, 0]
-            and residual_norm > self.tol * self._target_norms[target]
+            and residual_norm > self._met * self._target_norms[target]
         )
 
     def _slopes(self, gradients: Gradients) -> np.ndarray:
@@ -108,3 +114,9 @@ class StoppingRule:
         rows = [to_numpy(g) for g in gradients if g is not None]
         stacked = np.vstack(rows)
         return np.abs(stacked) / self._feature_norms[: len(stacked)]
+
+
+def _size_of_a_met_target(tol: float, eps: float) -> float:
+    """Size of the residual, relative to y's, at which there is nothing to gain."""
+    rounded = float(eps) / tol if tol > 0 else np.inf
+    return max(tol**2, min(rounded, float(eps) ** 0.5))

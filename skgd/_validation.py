@@ -86,10 +86,10 @@ def checked_rows(rows: Rows, dtype: np.dtype) -> Rows:
     return in_working_dtype(rows, dtype)
 
 
-def refuse_nan_and_infinity(X: np.ndarray) -> None:
+def refuse_nan_and_infinity(X: Any) -> None:
     """Raise scikit-learn's error where X holds them."""
     with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
-        assert_all_finite(X, estimator_name="GDLinearRegressor", input_name="X")
+        assert_all_finite(X, estimator_name="skgd", input_name="X")
 
 
 def in_working_dtype(rows: Rows, dtype: np.dtype) -> Rows:
@@ -157,7 +157,8 @@ def _averaging_one(sample_weight: np.ndarray) -> np.ndarray | None:
     if (sample_weight == sample_weight[0]).all():
         return None
     weight = sample_weight / sample_weight.max()  # so that the sum does not overflow
-    return weight * (np.count_nonzero(weight) / weight.sum())
+    weight *= np.count_nonzero(weight) / weight.sum()
+    return weight
 
 
 def _squares_fit(columns: np.ndarray) -> bool:

@@ -62,18 +62,16 @@ def raise_if_diverged(
         return
 
     learning_rate, momentum = steps
+    constant = momentum if isinstance(momentum, float) else 0.0
     stable = None
     if strategy.plain:
+        fit_intercept = strategy.intercept is not None
         stable = largest_stable_learning_rate(
-            rows,
-            fit_intercept=strategy.intercept is not None,
-            momentum=momentum or 0.0,
+            rows, fit_intercept=fit_intercept, momentum=constant
         )
-        if momentum and learning_rate < stable and np.isfinite(last):
-            return  # it swings, and will come down
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
-        f"{learning_rate:.6g}{f' and momentum={momentum:g}' if momentum else ''}. "
+        f"{learning_rate:.6g}{f' and momentum={constant:g}' if constant else ''}. "
         f"{_advice(learning_rate, stable)}",
         epoch=epoch,
         learning_rate=learning_rate,
@@ -94,7 +92,10 @@ def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
 
 
 def warn_unless_arrived(
-    descent: Descent, strategy: GradientStrategy, stopping: StoppingRule | None
+    descent: Descent,
+    strategy: GradientStrategy,
+    stopping: StoppingRule | None,
+    advice: str,
 ) -> None:
     """Warn where the epochs were used up before the stopping rule was met."""
     if stopping is None or descent.outcome is Outcome.ARRIVED:
@@ -102,9 +103,8 @@ def warn_unless_arrived(
     reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
     warnings.warn(
         f"Gradient descent used up max_iter={descent.n_epochs} epochs. The {what} is "
-        f"{reached:.2g}, and tol={stopping.tol:g}. Increase max_iter or tol. If your "
-        "learning_rate is a float, 'auto' takes fewer epochs, or a larger one, or "
-        "standardize=True. With tol=None all epochs are run, without this warning.",
+        f"{reached:.2g}, and tol={stopping.tol:g}. Increase max_iter; {advice} With "
+        "tol=None all epochs are run, without this warning.",
         ConvergenceWarning,
         stacklevel=_FRAMES_TO_USER,
     )
@@ -122,9 +122,9 @@ def _advice(learning_rate: float, stable: float | None) -> str:
             "ill-conditioned for their dtype (pass X as float64, or scaled)."
         )
     return (
-        f"The largest stable learning rate for this data is {stable:.6g}: stay below "
-        "it, at half of it for instance, or use learning_rate='auto', which also "
-        "standardizes the data. On standardized data larger ones are stable."
+        f"The largest stable learning rate for this data is {stable:.6g}. Use "
+        "learning_rate='auto', or a float below that, half of it for instance; on "
+        "features of very different units even that takes very many epochs."
     )
 
 

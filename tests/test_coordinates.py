@@ -58,7 +58,7 @@ def test_the_coordinates_are_those_of_standard_scaler(weighted, dtype):
     rows = Rows(X, np.ones((30, 1), dtype), weight)
     coordinates = standardized_coordinates(rows, fit_intercept=True)
     scaler = StandardScaler().fit(X.astype(float), sample_weight=weight)
-    np.testing.assert_allclose(coordinates.X_scale, scaler.scale_, rtol=1e-9)
+    np.testing.assert_allclose(coordinates.coef_scale[:, 0], scaler.scale_, rtol=1e-9)
     expected = scaler.transform(X.astype(float))
     np.testing.assert_allclose(coordinates.rows(rows).X, expected, atol=1e-4)
 
@@ -111,3 +111,42 @@ def test_a_start_and_a_log_are_in_the_users_units(strategy, capsys):
     norm = np.hypot(2 / 3 * X[:, 0] @ residual, 2 / 3 * residual.sum())
     assert f"loss = {(residual**2).mean():.5f}" in first
     assert f"gradient norm = {norm:.5f}" in first
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+@pytest.mark.parametrize("value", [0.3, 1.0, 273.15, 1e9 + 0.1])
+def test_so_has_one_that_is_constant_but_for_rounding(
+    value, precompute, strategy, regression
+):
+    X, y = regression
+    rounded = np.where(np.arange(40) % 3, value, np.nextafter(value, 0))
+    X = np.column_stack([rounded, X])
+    model = GDLinearRegressor(strategy, precompute=precompute).fit(X, y)
+    assert model.coef_[0] == 0
+    expected = LinearRegression().fit(X[:, 1:], y)
+    np.testing.assert_allclose(model.coef_[1:], expected.coef_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("n_samples", [400, 1000, 20_000])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_so_has_one_of_many_rows(n_samples, weighted):
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.standard_normal((n_samples, 2)), np.full(n_samples, 0.1)])
+    y = X[:, 0] + rng.standard_normal(n_samples) + 50
+    weight = rng.uniform(0, 3, n_samples) if weighted else None
+    for precompute in (True, False):
+        model = GDLinearRegressor(precompute=precompute).fit(X, y, weight)
+        assert model.coef_[-1] == 0
+
+
+@pytest.mark.parametrize("precompute", [True, False])
+def test_a_constant_column_keeps_a_coefficient_that_it_starts_with(
+    precompute, strategy, regression
+):
+    X, y = regression
+    X = np.column_stack([X, np.full(40, 0.1)])
+    model = GDLinearRegressor(strategy, precompute=precompute)
+    without = model.fit(X, y).predict(X)
+    model.fit(X, y, coef_init=[0, 0, 0, 5])
+    assert model.coef_[-1] == pytest.approx(5, rel=1e-12)
+    np.testing.assert_allclose(model.predict(X), without, rtol=1e-9)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from skgd import DivergenceError, GDLinearRegressor
-from skgd.strategies import ModuleStrategy
+from skgd.strategies import ManualStrategy, ModuleStrategy
 
 
 def nesterov_by_hand(X, y, learning_rate, momentum, epochs):
@@ -99,15 +99,38 @@ def test_the_largest_stable_rate_is_that_with_momentum(momentum, strategy, regre
         model.set_params(learning_rate=1.01 * stable, tol=None).fit(*regression)
 
 
-def test_swinging_is_not_diverging(strategy, regression):
-    X, y = regression
-    model = GDLinearRegressor(strategy, momentum=0.99, max_iter=4, tol=None)
-    learning_rate = 0.6 / np.linalg.norm(np.c_[X, np.ones(40)], 2) ** 2 * 40
-    near = LinearRegression().fit(X, y)
-    model.set_params(learning_rate=learning_rate).fit(
-        X, y, coef_init=1.01 * near.coef_, intercept_init=near.intercept_
+class Uphill(ManualStrategy):
+    """A gradient of the wrong sign."""
+
+    def evaluate(self, X, y, weight):
+        losses = super().evaluate(X, y, weight)
+        self.gradients = tuple(-gradient for gradient in self.gradients)
+        return losses
+
+
+@pytest.mark.parametrize("params", [{}, {"learning_rate": 0.01, "momentum": 0.5}])
+def test_a_wrong_gradient_is_told_with_momentum_too(params, regression):
+    model = GDLinearRegressor(Uphill(), max_iter=50, tol=None, **params)
+    with pytest.raises(DivergenceError, match="gradient is wrong"):
+        model.fit(*regression)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    share=st.floats(0.01, 0.999),
+    momentum=st.floats(0, 0.999),
+    epochs=st.integers(1, 60),
+)
+def test_a_stable_rate_never_ends_above_its_start(seed, share, momentum, epochs):
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((20, 3)), rng.standard_normal(20)
+    A = np.column_stack([X, np.ones(20)])
+    stable = 20 / np.linalg.norm(A, 2) ** 2 * (1 + momentum) / (1 + 2 * momentum)
+    model = GDLinearRegressor(
+        learning_rate=share * stable, momentum=momentum, max_iter=epochs, tol=None
     )
-    assert len(model.loss_curve_) == 4
+    model.fit(X, y, coef_init=rng.standard_normal(3))  # else a DivergenceError
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
-from skgd import GDLinearRegressor
+from skgd import GDLinearRegressor, Moments
+from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import ManualStrategy
 
@@ -87,6 +88,18 @@ def test_an_offset_of_a_million_spreads_costs_six_digits(strategy, regression):
     np.testing.assert_allclose(with_it.coef_, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("spread", [1e4, 1.0, 1e-2])
+def test_timestamps_keep_their_digits(spread, strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 2)) * [spread, 1] + [1.7e9, 0]
+    y = (X[:, 0] - 1.7e9) / spread + X[:, 1] + rng.standard_normal(2000)
+    with_it, without = (
+        GDLinearRegressor(strategy, precompute=precompute, tol=1e-10).fit(X, y).coef_
+        for precompute in (True, False)
+    )
+    np.testing.assert_allclose(with_it, without, rtol=1e-9)
+
+
 def test_float32_with_an_offset_keeps_its_digits(strategy):
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((5000, 3)) + 1e3).astype("float32")
@@ -114,14 +127,10 @@ def test_auto_condenses_where_it_pays(n_samples, precompute, seen):
 
 
 def test_the_largest_stable_rate_is_that_of_the_rows(regression):
-    from skgd._moments import condensed
-    from skgd._rows import Rows
-
-    X, y = regression
-    rows = Rows(X, y[:, None], None)
+    X, y = (np.asarray(array).reshape(40, -1) for array in regression)
     rates = [
-        largest_stable_learning_rate(r, fit_intercept=True)
-        for r in (rows, condensed(rows))
+        largest_stable_learning_rate(Rows(*rows, weight=None), fit_intercept=True)
+        for rows in ((X, y), Moments.from_data(X, y).condense())
     ]
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from problems import PROBLEMS, excess_loss, wide
+from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor
@@ -61,6 +62,50 @@ def test_weights_of_very_different_size_count(heavy, precompute, strategy, regre
     assert_least_squares(model, X, y, weight)
     weight = 10 ** np.linspace(-12, 12, 40)
     assert_least_squares(model.fit(X, y, weight), X, y, weight)
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-4, 1e-6])
+@pytest.mark.parametrize("own_ones", [False, True])
+def test_a_target_that_can_be_met_almost_is_met_as_well(noise, own_ones, strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 3)) * [1e5, 1, 1] + 10
+    y = X @ [1, 5, -3] + noise * 1e5 * rng.standard_normal(2000)
+    if own_ones:
+        X, y = np.column_stack([X, np.ones(2000)]), y + 1e4
+    model = GDLinearRegressor(strategy, fit_intercept=not own_ones).fit(X, y)
+    assert_least_squares(model, X, y)
+
+
+@pytest.mark.parametrize("offset", [0, 100])
+def test_float32_that_is_ill_conditioned_is_fitted_as_float64_is(offset, strategy):
+    rng = np.random.default_rng(0)
+    rotation = np.linalg.qr(rng.standard_normal((6, 6)))[0]
+    X = rng.standard_normal((20_000, 6)) * np.logspace(0, -2, 6) @ rotation + offset / 6
+    y = X @ rng.standard_normal(6) + 1e-2 * rng.standard_normal(20_000)
+    X, y = X.astype("float32"), y.astype("float32")
+    model = GDLinearRegressor(strategy, tol=1e-6, max_iter=5000).fit(X, y)
+    assert model.coef_.dtype == np.float32
+    assert excess_loss(model.predict(X.astype(float)), X.astype(float), y) <= 1e-3
+
+
+@pytest.mark.parametrize("precompute", ["auto", False])
+@pytest.mark.parametrize("learning_rate", ["auto", 0.05])
+def test_many_rows_of_weight_zero_are_left_out(precompute, learning_rate, strategy):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((3000, 4)), rng.standard_normal(3000)
+    weight = rng.integers(0, 3, 3000).astype(float)
+    X[:, 1] = np.where(weight > 0, 1.0, X[:, 1])  # constant where it counts
+    model = GDLinearRegressor(
+        strategy, precompute=precompute, learning_rate=learning_rate, tol=1e-8
+    )
+    model.fit(X, y, weight)
+    repeated = np.repeat(np.arange(3000), weight.astype(int))
+    expected = clone(model).fit(X[repeated], y[repeated])
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-6, atol=1e-9)
+    y = np.where(weight > 0, 2.0, y)
+    assert model.fit(X, y, weight).intercept_ == pytest.approx(
+        2 - model.coef_ @ [0, 1, 0, 0], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("precompute", [True, False])

@@ -18,7 +18,7 @@ def lsqr_rule(X, y, weight, residual, fit_intercept):
     A, r, y = A * root[:, None], residual * root, y * root
     norms = np.linalg.norm(A, axis=0) * np.linalg.norm(r)
     correlations = np.abs(A.T @ r)[norms > 0] / norms[norms > 0]
-    return min(correlations.max(), np.linalg.norm(r) / np.linalg.norm(y))
+    return min(correlations.max(), np.sqrt(np.linalg.norm(r) / np.linalg.norm(y)))
 
 
 @settings(max_examples=100, deadline=None)

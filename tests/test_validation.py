@@ -29,6 +29,8 @@ TOO_LARGE = np.array([1e300, 0, 0, 0, 0, 0])
         ({"max_iter": 0}, "'max_iter' .* Got 0 "),
         ({"max_iter": 1.5}, "'max_iter' .* Got 1.5 "),
         ({"tol": -1e-3}, "'tol' .* Got -0.001 "),
+        ({"standardize": "yes"}, "'standardize' .* Got 'yes' "),
+        ({"precompute": 2}, "'precompute' .* Got 2 "),
         ({"tol": "tight"}, "'tol' .* Got 'tight' "),
         ({"fit_intercept": "yes"}, "'fit_intercept' .* Got 'yes' "),
         ({"warm_start": 2}, "'warm_start' .* Got 2 "),
@@ -101,7 +103,7 @@ def test_overflowing_squares_are_named(learning_rate, values, precompute, strate
     model = GDLinearRegressor(
         strategy, learning_rate=learning_rate, standardize=False, precompute=precompute
     )
-    with pytest.raises(ValueError, match=r"overflow .*float64.* Rescale [^,]*\.$"):
+    with pytest.raises(ValueError, match=r"overflow .*float64.* Rescale"):
         model.fit(*values)
 
 

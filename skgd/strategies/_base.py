@@ -35,7 +35,8 @@ class GradientStrategy(BaseEstimator, ABC):
         derived for that step, is accepted. Read after `start`.
     coef : array of shape (n_features, n_targets)
         Current coefficients, live: where `plain`, what the loop writes into them in
-        place is where the next `evaluate` takes place.
+        place, as momentum does, is where the next `evaluate` takes place. A torch
+        tensor that requires gradients is shown as its ``detach()``.
     intercept : array of shape (n_targets,) or None
         Current intercept, live in the same way; None where there is none to fit.
     gradients : tuple of (array, array or None)

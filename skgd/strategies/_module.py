@@ -65,8 +65,8 @@ class ModuleStrategy(GradientStrategy):
     >>> from skgd.strategies import ModuleStrategy
     >>> X, y = [[1.0], [2.0], [3.0], [4.0]], [2.0, 4.0, 6.0, 8.0]
     >>> adam = ModuleStrategy(optimizer=torch.optim.Adam)
-    >>> model = GDLinearRegressor(adam, learning_rate=0.1, max_iter=500).fit(X, y)
-    >>> model.predict([[10.0]]).round(1)
+    >>> model = GDLinearRegressor(adam, learning_rate=0.1, max_iter=500, tol=None)
+    >>> model.fit(X, y).predict([[10.0]]).round(1)
     array([20.])
     """
 
