@@ -12,6 +12,7 @@ from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight
 
 from skgd._scatter import dense_scatter, sparse_scatter
+from skgd._threads import in_one_thread
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +205,8 @@ def _factor(scatter: np.ndarray) -> np.ndarray:
     """
     scale = np.sqrt(np.maximum(np.diag(scatter), 0))
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-    U, pivots, rank, _ = dpstrf(scatter * inverse[:, None] * inverse)
+    with in_one_thread():
+        U, pivots, rank, _ = dpstrf(scatter * inverse[:, None] * inverse)
     U = np.triu(U)
     U[rank:] = 0
     F = np.empty_like(U)

@@ -19,7 +19,7 @@ from skgd._coordinates import (
 from skgd._descent import Descent, Steps, descend
 from skgd._moments import Moments
 from skgd._objective import Objective
-from skgd._placement import placement_of, to_numpy
+from skgd._placement import Placement, placement_of, to_numpy
 from skgd._progress import TrainingLog
 from skgd._rows import Rows
 from skgd._scatter import dense_scatter
@@ -254,19 +254,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             placement = placement_of(
                 self.device, dtype, needs_tensors=strategy.needs_tensors
             )
-            condenses = self._pays_to_condense(rows)
-            if condenses:
-                moments = Moments(*dense_scatter(*rows), n_features=rows.n_features)
-                coordinates = self._choose_coordinates(moments)
-                rows = Rows(*coordinates.moments(moments).condense(), weight=None)
-            else:
-                rows = checked_rows(rows, dtype)
-                coordinates = self._choose_coordinates(rows)
-                rows = coordinates.rows(rows)
-            # Cast last: shifted to the origin, float32 has all its digits for the rest.
-            # So few rows cost no more in float64.
-            if not (condenses and placement.has_float64):
-                rows = in_working_dtype(rows, dtype)
+            rows, coordinates = self._prepared(rows, dtype, placement)
             start = self._validated_start(
                 rows, coordinates, coef_init, intercept_init, going_on=going_on
             )
@@ -314,6 +302,26 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
+
+    def _prepared(
+        self, rows: Rows, dtype: np.dtype, placement: Placement
+    ) -> tuple[Rows, Coordinates]:
+        """Condense and standardize the rows, as far as that is asked for.
+
+        They are cast last: shifted to the origin, float32 has all its digits for the
+        rest. Condensed, they are so few that float64 costs no more.
+        """
+        if self._pays_to_condense(rows):
+            moments = Moments(*dense_scatter(*rows), n_features=rows.n_features)
+            coordinates = self._choose_coordinates(moments)
+            rows = Rows(*coordinates.moments(moments).condense(), weight=None)
+            if placement.has_float64:
+                return rows, coordinates
+        else:
+            rows = checked_rows(rows, dtype)
+            coordinates = self._choose_coordinates(rows)
+            rows = coordinates.rows(rows)
+        return in_working_dtype(rows, dtype), coordinates
 
     def _pays_to_condense(self, rows: Rows) -> bool:
         """Decide on `precompute`.

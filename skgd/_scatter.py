@@ -9,7 +9,7 @@ from scipy.linalg.lapack import dpstrf
 from scipy.sparse import diags_array, issparse
 
 from skgd._rows import blocks, means, root_mean_squares
-from skgd._threads import in_threads
+from skgd._threads import in_one_thread, in_threads
 from skgd._validation import refuse_nan_and_infinity
 
 # Products in float32 are good to 1e-6. Where others explain a column but for less than
@@ -120,13 +120,12 @@ def _pilots(
     A mean that is 10 spreads away takes two of the sixteen digits of float64, and one
     that is 3 away one of the seven of float32; up to there, zero will do for X, and
     spares a copy of each block. Weighted rows, most of which may weigh nothing against
-    a few, want the mean of all; for others that of the first block will do.
+    a few, want the mean of all; for others that of the first thousand will do.
     """
     if sample_weight is not None:
         return means(X, sample_weight).astype(dtype), means(y, sample_weight)
-    first = blocks(*X.shape)[0]
-    X_pilot, y_pilot = means(X[first], None), means(y[first], None)
-    spread = root_mean_squares(X[first], None, X_pilot)
+    X_pilot, y_pilot = means(X[:1000], None), means(y[:1000], None)
+    spread = root_mean_squares(X[:1000], None, X_pilot)
     spreads_away = 3 if dtype == np.float32 else 10
     if (np.abs(X_pilot) <= spreads_away * spread).all():
         X_pilot = np.zeros_like(X_pilot)
@@ -165,7 +164,8 @@ def _least_pivot(scatter: np.ndarray) -> float:
     correlations = scatter[np.ix_(varies, varies)] / np.outer(
         scale[varies], scale[varies]
     )
-    U, _, rank, _ = dpstrf(correlations)
+    with in_one_thread():
+        U, _, rank, _ = dpstrf(correlations)
     return float(U.diagonal().min() ** 2) if rank == len(U) > 0 else 0.0
 
 

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from skgd._losses import SquaredError
 from skgd._rows import Rows
+from skgd._threads import in_one_thread
 
 # Up to this many features the Hessian is formed and its largest eigenvalue is exact;
 # beyond, Lanczos steps on the rows are cheaper.
@@ -67,7 +68,8 @@ def _exact(rows: Rows, fit_intercept: bool) -> float:
     if not np.isfinite(second_moments).all():
         return np.inf
     last = len(second_moments) - 1
-    return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
+    with in_one_thread():
+        return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
 
 
 def _by_lanczos(rows: Rows, fit_intercept: bool) -> float:

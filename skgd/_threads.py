@@ -1,9 +1,10 @@
-"""Blocks of rows, worked on in as many threads as BLAS has."""
+"""Threads: blocks of rows in as many as BLAS has, and small matrices in one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from threading import Lock
@@ -41,6 +42,18 @@ def in_threads(
         one_thread = _controller().limit(limits=1, user_api="blas")
         with one_thread, ThreadPoolExecutor(n_threads) as pool:
             return list(pool.map(work, shares))
+
+
+@contextmanager
+def in_one_thread() -> Iterator[None]:
+    """Keep BLAS to one thread, for what takes a millisecond.
+
+    SciPy has threads of its own beside NumPy's, which still spin for a while after a
+    large product: a factor of 300 x 300 right after one takes 1 ms with one thread, and
+    40 ms with two on two cores.
+    """
+    with _one_at_a_time, _controller().limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache

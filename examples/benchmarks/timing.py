@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 # One that has taken this long, all its runs together, is not run again.
-PATIENCE = 20.0
+PATIENCE = 10.0
 
 
 def least_seconds(
