@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from scipy.linalg.lapack import dpstrf
 from scipy.sparse import issparse
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight
 
-from skgd._scatter import dense_scatter, sparse_scatter
-from skgd._threads import in_one_thread
+from skgd._scatter import dense_scatter, pivoted_factor, sparse_scatter
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,17 +196,10 @@ class Moments:
 
 
 def _factor(scatter: np.ndarray) -> np.ndarray:
-    """Factor F of ``F' F = scatter``, which may be singular.
-
-    The columns are scaled to one first, so that what counts as singular does not
-    depend on their units.
-    """
-    scale = np.sqrt(np.maximum(np.diag(scatter), 0))
-    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-    with in_one_thread():
-        U, pivots, rank, _ = dpstrf(scatter * inverse[:, None] * inverse)
+    """Factor F of ``F' F = scatter``, which may be singular."""
+    U, pivots, rank, scale = pivoted_factor(scatter)
     U = np.triu(U)
     U[rank:] = 0
     F = np.empty_like(U)
-    F[:, pivots - 1] = U
+    F[:, pivots] = U
     return F * scale

@@ -40,8 +40,10 @@ class Placement(NamedTuple):
         if array.flags.writeable:
             return torch.from_numpy(array).to(self.device)
         with warnings.catch_warnings():
-            # torch warns of read-only arrays (memory maps); rows are only read.
-            warnings.filterwarnings("ignore", message=".*not writable")
+            warnings.filterwarnings(
+                "ignore",
+                message=".*not writable",  # a memory map; rows are only read
+            )
             return torch.from_numpy(array).to(self.device)
 
     def gradients_on(self) -> AbstractContextManager:

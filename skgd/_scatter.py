@@ -159,14 +159,35 @@ def _wrongly_squared(
 
 def _least_pivot(scatter: np.ndarray) -> float:
     """Least share of a column's variance that those before leave unexplained."""
+    U, _, rank, scale = pivoted_factor(scatter)
+    if rank < np.count_nonzero(scale):
+        return 0.0
+    return float((U.diagonal()[:rank] ** 2).min(initial=1.0))
+
+
+def pivoted_factor(
+    scatter: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
+    """Pivoted Cholesky factor of a scatter whose columns are scaled to one first.
+
+    What counts as singular then does not depend on their units.
+
+    Returns
+    -------
+    U : ndarray of shape (r, r)
+        Upper triangle; what is below is not for use.
+    pivots : ndarray of shape (r,)
+        Which column, from 0, each column of U is.
+    rank : int
+        Number of rows of U that count.
+    scale : ndarray of shape (r,)
+        What each column of the scatter was divided by; 0 of one that does not vary.
+    """
     scale = np.sqrt(np.maximum(np.diag(scatter), 0))
-    varies = scale > 0
-    correlations = scatter[np.ix_(varies, varies)] / np.outer(
-        scale[varies], scale[varies]
-    )
+    inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
     with in_one_thread():
-        U, _, rank, _ = dpstrf(correlations)
-    return float(U.diagonal().min() ** 2) if rank == len(U) > 0 else 0.0
+        U, pivots, rank, _ = dpstrf(scatter * inverse[:, None] * inverse)
+    return U, pivots - 1, rank, scale
 
 
 def sparse_scatter(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Scatter:

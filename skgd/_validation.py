@@ -35,7 +35,7 @@ def validated_rows(
     """Check training data, but for NaN and infinity in X.
 
     Looking for these takes a third of the time of multiplying X'X; whoever reads X
-    first does it on the way: `condensed`, or `checked_rows`.
+    first does it on the way: `dense_scatter`, or `checked_rows`.
 
     Returns
     -------

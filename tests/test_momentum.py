@@ -14,12 +14,12 @@ from skgd.strategies import ManualStrategy, ModuleStrategy
 def nesterov_by_hand(X, y, learning_rate, momentum, epochs):
     """Give the last gradient step and all losses, in the lines of a textbook."""
     A = np.column_stack([X, np.ones(len(X))])
-    x = x_last = np.zeros(A.shape[1])
+    x = x_last = gradient = np.zeros(A.shape[1])
     k, losses = 0, []
     for epoch in range(epochs):
         step = x - x_last
         if momentum == "adaptive":
-            if epoch and gradient @ step > 0:  # noqa: F821
+            if gradient @ step > 0:
                 k = 0
             mu = k / (k + 3)
             k += epoch > 0
