@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from scipy.sparse import issparse
 
 from skgd._moments import Moments
-from skgd._rows import Rows, means, root_mean_squares
+from skgd._rows import Rows, divided, means, root_mean_squares
 
 Parameters = tuple[np.ndarray, np.ndarray | None]
 
 
-class Coordinates(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Coordinates:
     """A shift and a scale of X, and a shift of y.
 
     In ``(x - X_offset) / X_scale`` and ``y - y_offset``, a linear model has the
@@ -21,7 +23,8 @@ class Coordinates(NamedTuple):
     residuals and the loss that it has in the user's units.
 
     Offsets and scales are float64 whatever the dtype of the rows: rounded to float32, a
-    mean of 10,000 would leave 0.0005 of it behind.
+    mean of 10,000 would leave 0.0005 of it behind. Sparse rows are scaled, but not
+    shifted, which would fill them.
     """
 
     X_offset: np.ndarray  # (n_features,)
@@ -36,12 +39,16 @@ class Coordinates(NamedTuple):
     def rows(self, rows: Rows) -> Rows:
         """Bring rows here from the user's units."""
         X, y, weight = rows
-        centring = bool(self.X_offset.any() or self.y_offset.any())
-        if centring:
-            X, y = _shifted(X, self.X_offset), _shifted(y, self.y_offset)
-        if (self.X_scale != 1).any():
-            X = np.divide(X, self.X_scale.astype(X.dtype), out=X if centring else None)
-        return Rows(X, y, weight)
+        own = None  # an array that may be written into
+        if self._shifts_features:
+            X = own = _shifted(X, self.X_offset)
+        if self._scales:
+            X = divided(X, self.X_scale.astype(X.dtype), out=own)
+        return Rows(X, self.targets(y), weight)
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """Bring targets here from the user's units."""
+        return _shifted(y, self.y_offset) if self._shifts_targets else y
 
     def moments(self, moments: Moments) -> Moments:
         """Bring moments here from the user's units."""
@@ -83,6 +90,18 @@ class Coordinates(NamedTuple):
             coef_gradient += np.outer(self.X_offset, intercept_gradient)
         return coef_gradient, intercept_gradient
 
+    @cached_property
+    def _shifts_features(self) -> bool:
+        return bool(self.X_offset.any())
+
+    @cached_property
+    def _shifts_targets(self) -> bool:
+        return bool(self.y_offset.any())
+
+    @cached_property
+    def _scales(self) -> bool:
+        return bool((self.X_scale != 1).any())
+
 
 def users_coordinates(data: Rows | Moments) -> Coordinates:
     """Leave everything where it is."""
@@ -97,32 +116,34 @@ def standardized_coordinates(
 
     Centring takes the means' share out of the condition number, scaling that of the
     units; what is left is how the features correlate. Without an intercept nothing is
-    centred, and the spread is that about 0. A feature that does not vary, but for
-    rounding, becomes 0.
+    centred, and the spread is that about 0; so is that of sparse rows, whose columns
+    are mostly zero, and do not correlate with the intercept by much. A feature that
+    does not vary, but for rounding, becomes 0.
     """
-    X_offset, spread, y_offset = (
-        _of_moments(data, fit_intercept)
-        if isinstance(data, Moments)
-        else _of_rows(data, fit_intercept)
-    )
+    if isinstance(data, Moments):
+        return zeroing_constants(*_of_moments(data, fit_intercept))
+    X, y, weight = data
+    X_offset, y_offset = np.zeros(data.n_features), np.zeros(data.n_targets)
+    if fit_intercept:
+        y_offset = means(y, weight)
+        if not issparse(X):
+            X_offset = means(X, weight)
+    spread = root_mean_squares(X, weight, X_offset)
+    return zeroing_constants(X_offset, spread, y_offset)
+
+
+def zeroing_constants(
+    X_offset: np.ndarray, spread: np.ndarray, y_offset: np.ndarray
+) -> Coordinates:
+    """Scale by the spread, but make a column 0 where that is rounding or nothing."""
     constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
     return Coordinates(X_offset, np.where(constant, np.inf, spread), y_offset)
 
 
-def _of_rows(rows: Rows, fit_intercept: bool) -> Coordinates:
-    """Offsets and spreads of rows."""
-    X, y, weight = rows
-    coordinates = users_coordinates(rows)
-    if fit_intercept:
-        coordinates = coordinates._replace(
-            X_offset=means(X, weight), y_offset=means(y, weight)
-        )
-    spread = root_mean_squares(X, weight, coordinates.X_offset)
-    return coordinates._replace(X_scale=spread)
-
-
-def _of_moments(moments: Moments, fit_intercept: bool) -> Coordinates:
-    """Offsets and spreads that moments tell."""
+def _of_moments(
+    moments: Moments, fit_intercept: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Offset and spread of X, and offset of y, that moments tell."""
     n_features = moments.n_features
     squares = np.maximum(np.diag(moments.scatter), 0) / moments.weight
     if fit_intercept:
@@ -130,7 +151,7 @@ def _of_moments(moments: Moments, fit_intercept: bool) -> Coordinates:
     else:
         offset, squares = np.zeros_like(squares), squares + moments.mean**2
     spread = np.sqrt(squares[:n_features])
-    return Coordinates(offset[:n_features], spread, offset[n_features:])
+    return offset[:n_features], spread, offset[n_features:]
 
 
 def _shifted(columns: np.ndarray, offset: np.ndarray) -> np.ndarray:

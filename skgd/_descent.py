@@ -1,20 +1,24 @@
-"""The descent: one loop for every strategy."""
+"""The descent: one loop for every strategy, and for batches of every size."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from skgd._averaging import Average
+from skgd._batches import FullBatch, MiniBatches
+from skgd._early_stopping import Validation
 from skgd._momentum import Extrapolation
-from skgd._rows import Rows
+from skgd._plateau import Plateau
+from skgd._schedule import Pace
 from skgd._stopping import StoppingRule
 from skgd.strategies import GradientStrategy
 
-#: Called as ``report(epoch, loss, strategy)`` after each evaluation.
+#: Called as ``report(epoch, loss, strategy)`` in each epoch, before its last update.
 Report = Callable[[int, float, GradientStrategy], None]
 
 
@@ -22,23 +26,37 @@ class Outcome(Enum):
     """How a descent ended."""
 
     ARRIVED = "the stopping rule was met"
+    PLATEAU = "the loss, or the validation score, no longer improved"
     OUT_OF_EPOCHS = "max_iter epochs were run"
     OVERFLOW = "the loss is not finite"
 
 
 class Steps(NamedTuple):
-    """The steps of a descent: how long, and how far each is carried on."""
+    """The steps of a descent: how long, how far carried on, and whether averaged."""
 
-    learning_rate: float
-    momentum: float | str  # "adaptive"; 0.0 is none
+    pace: Pace
+    momentum: float | str = 0.0  # or "adaptive"; 0.0 is none
+    average: Average | None = None
+
+
+class Watch(NamedTuple):
+    """What may end a descent before its epochs are used up."""
+
+    stopping: StoppingRule | None = None  # of a full batch
+    plateau: Plateau | None = None  # of the validation score, or else of the losses
+    validation: Validation | None = None
+    report: Report | None = None
 
 
 class Descent(NamedTuple):
-    """What a descent did; where it got to is in the strategy."""
+    """What a descent did, and where it got to."""
 
     outcome: Outcome
-    loss_curve: list[float]  # at the start of each epoch, before its update
-    last_losses: list[float]  # where the strategy stands now, target by target
+    loss_curve: list[float]  # mean over an epoch's batches, each before its update
+    first_loss: float  # of the first batch
+    last_losses: list[float]  # where the strategy stands, target by target
+    coef: Any  # the best on held-out rows, the average, or where the strategy stands
+    intercept: Any
 
     @property
     def n_epochs(self) -> int:
@@ -48,43 +66,97 @@ class Descent(NamedTuple):
 
 def descend(
     strategy: GradientStrategy,
-    rows: Rows,
+    batches: FullBatch | MiniBatches,
     steps: Steps,
+    watch: Watch | None = None,
     *,
     max_iter: int,
-    stopping: StoppingRule | None = None,
-    report: Report | None = None,
 ) -> Descent:
-    """Take up to `max_iter` steps from where the strategy was started.
+    """Run up to `max_iter` epochs from where the strategy was started.
 
-    Each epoch evaluates the objective and takes a step. The epoch that finds the
-    stopping rule met, or the loss not finite, is the last one and takes no step. With
-    momentum, an epoch begins where the last step is carried on to; after the last one
-    nothing is carried on.
+    An epoch evaluates the objective on each batch and takes a step. The epoch that
+    finds the stopping rule met, or the loss not finite, is the last one and does not
+    take its last step. With momentum, a step begins where the last one is carried on
+    to; after the last one nothing is carried on.
     """
-    extrapolation = Extrapolation(steps.momentum) if steps.momentum != 0 else None
+    stopping, plateau, validation, report = watch or Watch()
+    walk = _Walk(strategy, steps)
     loss_curve: list[float] = []
+
+    def ended(outcome: Outcome) -> Descent:
+        best = validation.best if validation is not None else None
+        model = best or walk.model()
+        return Descent(outcome, loss_curve, walk.first_loss, losses, *model)
+
     # Overflow is an outcome here, not a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         for epoch in range(max_iter):
-            if extrapolation is not None:
-                extrapolation.extrapolate(strategy)
-            losses = strategy.evaluate(*rows).tolist()
+            losses = walk.through(batches)
             loss = sum(losses)
             loss_curve.append(loss)
             if report is not None:
                 report(epoch, loss, strategy)
             if not math.isfinite(loss):
-                return Descent(Outcome.OVERFLOW, loss_curve, losses)
+                return ended(Outcome.OVERFLOW)
             if stopping is not None and stopping.has_arrived(
                 losses, strategy.gradients
             ):
-                return Descent(Outcome.ARRIVED, loss_curve, losses)
-            strategy.update(steps.learning_rate)
-        losses = strategy.evaluate(*rows).tolist()
-    outcome = Outcome.OUT_OF_EPOCHS
+                return ended(Outcome.ARRIVED)
+            walk.step()
+            watched = losses
+            if validation is not None:
+                watched = [-validation.score(*walk.model())]
+            if plateau is not None and plateau.reached(watched):
+                reduced = steps.pace.schedule.reduce()
+                if plateau.ends_descent and not (reduced and plateau.gained):
+                    return ended(Outcome.PLATEAU)
+        if batches.whole:  # of batches, that would be another pass over the rows
+            losses = strategy.evaluate(*walk.rows).tolist()
     if not math.isfinite(sum(losses)):
-        outcome = Outcome.OVERFLOW
-    elif stopping is not None and stopping.has_arrived(losses, strategy.gradients):
-        outcome = Outcome.ARRIVED
-    return Descent(outcome, loss_curve, losses)
+        return ended(Outcome.OVERFLOW)
+    if stopping is not None and stopping.has_arrived(losses, strategy.gradients):
+        return ended(Outcome.ARRIVED)
+    return ended(Outcome.OUT_OF_EPOCHS)
+
+
+class _Walk:
+    """A descent under way: what it does from one batch to the next."""
+
+    def __init__(self, strategy: GradientStrategy, steps: Steps) -> None:
+        self.strategy = strategy
+        self.pace, momentum, self.average = steps
+        self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
+        self.first_loss = math.nan
+        self.rows: Any = None
+
+    def through(self, batches: FullBatch | MiniBatches) -> list[float]:
+        """Go through an epoch, up to its last step; give the loss of each target."""
+        total = None
+        for rows in batches:
+            if total is not None:
+                self.step()
+            self.rows = rows
+            if self.extrapolation is not None:
+                self.extrapolation.extrapolate(self.strategy)
+            losses = self.strategy.evaluate(*rows)
+            if batches.whole:
+                total = losses
+            else:  # left on the device until the end of the epoch
+                total = losses + (0 if total is None else total)
+            if math.isnan(self.first_loss):
+                self.first_loss = sum(losses.tolist())
+        assert total is not None
+        return [loss * batches.share for loss in total.tolist()]
+
+    def step(self) -> None:
+        """Take the step that the last evaluation makes ready."""
+        self.strategy.update(self.pace.next())
+        if self.average is not None:
+            coef, intercept = self.strategy.coef, self.strategy.intercept
+            self.average.add(coef, intercept, len(self.rows.y))
+
+    def model(self) -> tuple[Any, Any]:
+        """Give the average where there is one, or where the strategy stands."""
+        if self.average is not None and self.average.n_averaged:
+            return self.average.coef, self.average.intercept
+        return self.strategy.coef, self.strategy.intercept

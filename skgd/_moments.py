@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -154,6 +154,23 @@ class Moments:
             self.n_features,
             self.y_is_1d,
         )
+
+    def times(self, factor: float) -> Moments:
+        """Give the moments of the same data with all weights multiplied.
+
+        Parameters
+        ----------
+        factor : float
+            What to multiply by.
+
+        Returns
+        -------
+        moments : Moments
+            With the same mean.
+        """
+        with np.errstate(over="ignore", under="ignore"):
+            scatter = self.scatter * factor
+        return replace(self, weight=self.weight * factor, scatter=scatter)
 
     def __add__(self, other: Moments) -> Moments:
         """Merge, so that moments of parts add up."""

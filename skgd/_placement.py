@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 
 from skgd._rows import Rows
 
@@ -24,10 +26,17 @@ class Placement(NamedTuple):
         """Whether double precision can be had here."""
         return self.device is None or self.device.type != "mps"
 
-    def put(self, array: np.ndarray | None) -> Any:
-        """Bring a NumPy array (or None) here; on the CPU without a copy."""
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether arrays have to be sent here, to memory of the device's own."""
+        return self.device is not None and self.device.type != "cpu"
+
+    def put(self, array: np.ndarray | csr_array | None) -> Any:
+        """Bring a NumPy or CSR array (or None) here; on the CPU without a copy."""
         if self.device is None or array is None:
             return array
+        if issparse(array):
+            return self._put_sparse(array)
         if array.dtype == np.float64 and not self.has_float64:
             raise ValueError(
                 "device='mps' computes in float32, whose range the squares of the "
@@ -46,6 +55,17 @@ class Placement(NamedTuple):
             )
             return torch.from_numpy(array).to(self.device)
 
+    def _put_sparse(self, array: csr_array) -> Any:
+        """Bring a CSR array here, as what torch multiplies."""
+        if self.device is not None and self.device.type == "mps":
+            raise ValueError(
+                "device='mps' has no sparse matrices. Pass X.toarray() if it fits into "
+                "memory, or use device='cpu'."
+            )
+        from skgd._sparse_tensor import SparseMatrix
+
+        return SparseMatrix(array, self.put)
+
     def gradients_on(self) -> AbstractContextManager:
         """Let torch record gradients, also where the user has switched that off."""
         if self.device is None:
@@ -56,6 +76,13 @@ class Placement(NamedTuple):
         context.enter_context(torch.inference_mode(False))
         context.enter_context(torch.enable_grad())
         return context
+
+    def put_parts(self, parts: Iterable[Rows]) -> Rows:
+        """Bring rows here part by part, with no copy of all of them on the way."""
+        import torch
+
+        pieces = list(zip(*(self.put_rows(part) for part in parts), strict=True))
+        return Rows(*(None if p[0] is None else torch.cat(p) for p in pieces))
 
     def put_rows(self, rows: Rows) -> Rows:
         """Bring rows here, y column by column.

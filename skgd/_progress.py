@@ -6,29 +6,32 @@ import math
 
 import numpy as np
 
-from skgd._coordinates import Coordinates
 from skgd._placement import to_numpy
+from skgd._preparation import Prepared
 from skgd.strategies import GradientStrategy
 
 
 class TrainingLog:
     """Prints a line every so many epochs, and one at the end.
 
-    A line holds the numbers before the epoch's update: the loss, the norm of its
-    gradient and, where there is one feature, the coefficient and the intercept, all in
-    the user's units.
+    A line holds the numbers before the epoch's (last) update: the loss, the norm of its
+    gradient (of a full batch), the validation score (where rows are held out) and,
+    where there is one feature, the coefficient and the intercept, all in the user's
+    units.
 
     Parameters
     ----------
     every : int
         Print every so many epochs.
-    coordinates : Coordinates
-        Those of the descent.
+    ready : Prepared
+        What is descended on.
     """
 
-    def __init__(self, every: int, coordinates: Coordinates) -> None:
+    def __init__(self, every: int, ready: Prepared) -> None:
         self.every = every
-        self.coordinates = coordinates
+        self.coordinates = ready.coordinates
+        self.whole = ready.batches.whole
+        self.validation = ready.validation
 
     def epoch(self, epoch: int, loss: float, strategy: GradientStrategy) -> None:
         """Print the line of an epoch, if it is due."""
@@ -41,9 +44,11 @@ class TrainingLog:
 
     def _state(self, loss: float, strategy: GradientStrategy) -> str:
         """Describe where the strategy stands."""
-        gradients = self.coordinates.user_gradients(*map(to_numpy, strategy.gradients))
-        norm = math.hypot(*(np.linalg.norm(g) for g in gradients if g is not None))
-        state = f"loss = {_number(loss)}, gradient norm = {_number(norm)}"
+        state = f"loss = {_number(loss)}"
+        if self.whole:
+            state += f", gradient norm = {_number(self._gradient_norm(strategy))}"
+        if self.validation is not None and self.validation.scores:
+            state += f", validation score = {_number(self.validation.scores[-1])}"
         if len(strategy.coef) == 1:
             coef, intercept = map(to_numpy, (strategy.coef, strategy.intercept))
             coef, intercept = self.coordinates.to_user(coef, intercept, coef.dtype)
@@ -51,6 +56,11 @@ class TrainingLog:
             if intercept is not None:
                 state += f", intercept = {_numbers(intercept)}"
         return state
+
+    def _gradient_norm(self, strategy: GradientStrategy) -> float:
+        """Norm of the gradient with respect to the model in the user's units."""
+        gradients = self.coordinates.user_gradients(*map(to_numpy, strategy.gradients))
+        return math.hypot(*(np.linalg.norm(g) for g in gradients if g is not None))
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skgd._coordinates import (
-    Coordinates,
-    standardized_coordinates,
-    users_coordinates,
-)
-from skgd._descent import Descent, Steps, descend
-from skgd._moments import Moments
+from skgd._batches import FullBatch, MiniBatches
+from skgd._coordinates import Parameters
+from skgd._defaults import faster, plan_of, plateau_of, steps_of
+from skgd._descent import Descent, Watch, descend
+from skgd._early_stopping import Validation
 from skgd._objective import Objective
 from skgd._placement import Placement, placement_of, to_numpy
+from skgd._preparation import (
+    MOST_COLUMNS,
+    Prepared,
+    batched,
+    condensed,
+    moments_of,
+    prepared,
+    refuse_to_condense_batches,
+    rows_a_batch,
+)
 from skgd._progress import TrainingLog
 from skgd._rows import Rows
-from skgd._scatter import dense_scatter
-from skgd._step_size import largest_stable_learning_rate
+from skgd._schedule import SCHEDULE_NAMES
 from skgd._stopping import StoppingRule
+from skgd._stream import Stream
 from skgd._validation import (
-    checked_rows,
-    in_working_dtype,
+    averaging_one,
+    check_values,
     unchanged_on_error,
     validated_features,
     validated_rows,
@@ -40,6 +52,15 @@ from skgd._verdict import (
     warn_unless_arrived,
 )
 from skgd.strategies import STRATEGY_NAMES, GradientStrategy, strategy_from
+
+
+class _Setting(NamedTuple):
+    """What a call of fit or partial_fit has found out first."""
+
+    strategy: GradientStrategy
+    placement: Placement
+    dtype: np.dtype  # of X
+    y_is_1d: bool
 
 
 class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -160,11 +181,24 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
         ],
+        "schedule": [StrOptions({"auto", *SCHEDULE_NAMES}), callable],
+        "power_t": [Interval(Real, None, None, closed="neither")],
+        "average": ["boolean", Interval(Integral, 0, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="right"),
+            None,
+        ],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
         "standardize": ["boolean", StrOptions({"auto"})],
         "momentum": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "precompute": ["boolean", StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "verbose": ["verbose"],
     }
@@ -178,9 +212,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         learning_rate: float | str = "auto",
         standardize: bool | str = "auto",
         momentum: float | str = "auto",
+        batch_size: float | None = None,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        schedule: str | Callable[[int], float] = "auto",
+        power_t: float = 0.25,
+        average: bool | int = False,
         precompute: bool | str = "auto",
         max_iter: int = 1000,
         tol: float | None = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 5,
         warm_start: bool = False,
         verbose: int = 0,
     ) -> None:
@@ -190,9 +233,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.learning_rate = learning_rate
         self.standardize = standardize
         self.momentum = momentum
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.schedule = schedule
+        self.power_t = power_t
+        self.average = average
         self.precompute = precompute
         self.max_iter = max_iter
         self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.verbose = verbose
 
@@ -250,37 +302,113 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
-            strategy = strategy_from(self.strategy)
-            placement = placement_of(
-                self.device, dtype, needs_tensors=strategy.needs_tensors
-            )
-            rows, coordinates = self._prepared(rows, dtype, placement)
+            setting = self._setting(dtype, y_is_1d)
+            strategy, placement, *_ = setting
+            plan, random_state = plan_of(self), check_random_state(self.random_state)
+            with placement.gradients_on():  # tensors are made here
+                ready = prepared(rows, dtype, placement, plan, random_state)
             start = self._validated_start(
-                rows, coordinates, coef_init, intercept_init, going_on=going_on
+                rows, coef_init, intercept_init, going_on=going_on
             )
+            descent, watch, model = self._descend(ready, setting, start)
+            self._store(descent, model, setting)
+            if ready.validation is not None:
+                self.validation_scores_ = ready.validation.scores
+            if ready.moments is not None:
+                self.moments_ = replace(ready.moments, y_is_1d=y_is_1d)
+            warn_unless_arrived(descent, strategy, watch, faster(self, strategy))
+        return self
 
-            log = TrainingLog(self.verbose, coordinates) if self.verbose else None
-            stopping = self._stopping_rule(rows)
-            with errors_noted(strategy), placement.gradients_on():
-                coef, intercept = map(placement.put, start)
-                strategy.start(coef, intercept, Objective())
-                steps = self._resolve_steps(rows, strategy)
-                descent = descend(
-                    strategy,
-                    placement.put_rows(rows),
-                    steps,
-                    max_iter=self.max_iter,
-                    stopping=stopping,
-                    report=log.epoch if log else None,
-                )
-                if log:
-                    log.end(descent.n_epochs, sum(descent.last_losses), strategy)
-                raise_if_diverged(descent, strategy, rows, steps)
-                coef, intercept = map(to_numpy, (strategy.coef, strategy.intercept))
-                model = coordinates.to_user(coef, intercept, dtype)
-                raise_if_too_large(*model)
-            self._store(descent, *model, y_is_1d=y_is_1d)
-            warn_unless_arrived(descent, strategy, stopping, self._faster(strategy))
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> GDLinearRegressor:
+        """Go on with one more chunk of a stream of rows.
+
+        For the full batch (``batch_size=None``), the chunk's `Moments` are merged into
+        those of all rows before, and the descent goes on over all that was seen, from
+        where it stands, up to `tol`: after the last chunk the model is that of one
+        `fit` on everything, however the rows were split. Memory does not grow.
+
+        With a `batch_size`, or where the scatter of the columns does not fit (more than
+        2000 of them, or ``precompute=False``), it is one epoch over the chunk, as that
+        of :class:`~sklearn.linear_model.SGDRegressor`: learning rate schedule, average
+        and random order go on from call to call; a chunk shorter than `batch_size` is
+        one batch, which weighs as much less; means and scales for `standardize` are
+        those of the rows so far; the automatic learning rate is the least so far, and
+        its schedule is "invscaling".
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+            The chunk's rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nonnegative weights, measured against those of the other chunks.
+
+        Returns
+        -------
+        self : GDLinearRegressor
+            The estimator. `loss_curve_` and `n_iter_` are those of this call.
+
+        Raises
+        ------
+        ValueError
+            On bad input, on other features or targets than before, with
+            ``early_stopping=True``, and where the model comes from a `fit` whose
+            moments are not known. The model, and what it knows of earlier chunks, then
+            stay as they were.
+        DivergenceError
+            As `fit`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            For the full batch, as `fit`.
+
+        Notes
+        -----
+        The state of an optimizer, as of Adam's, starts anew with each chunk.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd import GDLinearRegressor
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.standard_normal((5000, 3))
+        >>> y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(5000)
+        >>> whole, model = GDLinearRegressor().fit(X, y), GDLinearRegressor()
+        >>> for first in range(0, 5000, 500):
+        ...     chunk = slice(first, first + 500)
+        ...     model = model.partial_fit(X[chunk], y[chunk])
+        >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
+        True
+        """
+        if self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True: it sees no more of "
+                "the data than a chunk to hold rows out of. Set early_stopping=False, "
+                "and score rows of your own between the calls."
+            )
+        with unchanged_on_error(self):
+            going_on = self.__sklearn_is_fitted__()
+            rows, dtype, y_is_1d = validated_rows(
+                self, X, y, sample_weight, reset=not going_on
+            )
+            if going_on:
+                self._check_targets(rows, y_is_1d)
+            setting = self._setting(dtype, y_is_1d)
+            merges = self.precompute
+            if merges == "auto":
+                n_columns = rows.n_features + rows.n_targets
+                merges = self.batch_size is None and n_columns <= MOST_COLUMNS
+            if merges:
+                descent, watch = self._merge(rows, setting)
+                advice = faster(self, setting.strategy)
+                warn_unless_arrived(descent, setting.strategy, watch, advice)
+            else:
+                self._run_epoch(rows, setting)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -288,7 +416,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
             Samples.
 
         Returns
@@ -303,57 +431,30 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 
-    def _prepared(
-        self, rows: Rows, dtype: np.dtype, placement: Placement
-    ) -> tuple[Rows, Coordinates]:
-        """Condense and standardize the rows, as far as that is asked for.
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
-        They are cast last: shifted to the origin, float32 has all its digits for the
-        rest. Condensed, they are so few that float64 costs no more.
-        """
-        if self._pays_to_condense(rows):
-            moments = Moments(*dense_scatter(*rows), n_features=rows.n_features)
-            coordinates = self._choose_coordinates(moments)
-            rows = Rows(*coordinates.moments(moments).condense(), weight=None)
-            if placement.has_float64:
-                return rows, coordinates
-        else:
-            rows = checked_rows(rows, dtype)
-            coordinates = self._choose_coordinates(rows)
-            rows = coordinates.rows(rows)
-        return in_working_dtype(rows, dtype), coordinates
-
-    def _pays_to_condense(self, rows: Rows) -> bool:
-        """Decide on `precompute`.
-
-        Below 1000 rows an epoch is all overhead; and rows have to be many more than
-        columns to be worth the products of each column with each (3000 x 1000: twice
-        the time).
-        """
-        if self.precompute != "auto":
-            return bool(self.precompute)
-        n_columns = rows.n_features + rows.n_targets
-        return len(rows.y) > max(1000, 10 * n_columns) and n_columns <= 2000
-
-    def _choose_coordinates(self, data: Rows | Moments) -> Coordinates:
-        """Decide on `standardize`: a float learning rate is the textbook's."""
-        standardize = self.standardize
-        if standardize == "auto":
-            standardize = isinstance(self.learning_rate, str)
-        if standardize:
-            return standardized_coordinates(data, fit_intercept=self.fit_intercept)
-        return users_coordinates(data)
+    def _setting(self, dtype: np.dtype, y_is_1d: bool) -> _Setting:
+        """Build the strategy, and find where it is to run."""
+        strategy = strategy_from(self.strategy)
+        needs_tensors = strategy.needs_tensors
+        placement = placement_of(self.device, dtype, needs_tensors=needs_tensors)
+        return _Setting(strategy, placement, dtype, y_is_1d)
 
     def _validated_start(
         self,
         rows: Rows,
-        coordinates: Coordinates,
-        coef_init: ArrayLike | None,
-        intercept_init: ArrayLike | None,
+        coef_init: ArrayLike | None = None,
+        intercept_init: ArrayLike | None = None,
         *,
         going_on: bool,
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Give the coefficients and the intercept to start from, in `coordinates`."""
+    ) -> Parameters:
+        """Give the coefficients and the intercept to start from, in the user's units.
+
+        The intercept is None where there is none to fit, or none to start from.
+        """
         n_features, n_targets = rows.n_features, rows.n_targets
         coef = np.zeros((n_features, n_targets))
         intercept = None
@@ -377,73 +478,145 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                     "fit_intercept=False. Leave it out, or set fit_intercept=True."
                 )
             intercept = np.broadcast_to(values, n_targets)
-        coef, intercept = coordinates.from_user(coef, intercept)
-        if intercept is None:
-            intercept = np.zeros(n_targets)
-        coef, intercept = (a.astype(rows.X.dtype) for a in (coef, intercept))
-        return coef, intercept if self.fit_intercept else None
+        return coef, intercept
 
-    def _stopping_rule(self, rows: Rows) -> StoppingRule | None:
-        """Give the rule that `tol` stands for, if any."""
-        if self.tol is None:
-            return None
-        return StoppingRule(self.tol, rows, fit_intercept=self.fit_intercept)
-
-    def _resolve_steps(self, rows: Rows, strategy: GradientStrategy) -> Steps:
-        """Give the float learning rate or 1/L, and the momentum that goes with it."""
-        auto = isinstance(self.learning_rate, str)
-        momentum: float | str
-        if isinstance(self.momentum, str):
-            momentum = "adaptive" if auto else 0.0
-        else:
-            momentum = float(self.momentum)
-        if not strategy.plain:
-            self._refuse_derived_steps(strategy)
-        if not auto:
-            return Steps(float(self.learning_rate), momentum)
-        largest = largest_stable_learning_rate(rows, fit_intercept=self.fit_intercept)
-        return Steps(largest / 2, momentum)
-
-    def _faster(self, strategy: GradientStrategy) -> str:
-        """Say what takes fewer epochs than these parameters."""
-        if not strategy.plain:
-            return "or try a larger learning_rate."
-        if not isinstance(self.learning_rate, str):
-            return "or use learning_rate='auto', which takes fewer epochs."
-        if not isinstance(self.momentum, str):
-            return "or use momentum='auto', which takes fewer epochs."
-        if not self.standardize:
-            return "or use standardize=True, which takes fewer epochs."
-        return (
-            "or, where columns are nearly collinear, use a direct solver such as "
-            "sklearn.linear_model.LinearRegression."
-        )
-
-    def _refuse_derived_steps(self, strategy: GradientStrategy) -> None:
-        """Raise where parameters presume plain gradient steps."""
-        if isinstance(self.learning_rate, str):
-            raise ValueError(
-                "learning_rate='auto' is derived for plain gradient steps on the "
-                f"coefficients, and {strategy!r} takes others. Pass a float; several "
-                "powers of ten in a GridSearchCV find one that fits."
-            )
-        if not isinstance(self.momentum, str) and self.momentum != 0:
-            raise ValueError(
-                f"momentum={self.momentum!r} extrapolates plain gradient steps on the "
-                f"coefficients, and {strategy!r} takes others. Leave it at 'auto', and "
-                "give the optimizer a momentum of its own: "
-                "ModuleStrategy(optimizer_params={'momentum': 0.9})."
-            )
-
-    def _store(
+    def _descend(
         self,
-        descent: Descent,
-        coef: np.ndarray,
-        intercept: np.ndarray | None,
-        *,
-        y_is_1d: bool,
-    ) -> None:
-        """Set the fitted attributes, shaped as y was."""
+        ready: Prepared,
+        setting: _Setting,
+        start: Parameters,
+        stream: Stream | None = None,
+    ) -> tuple[Descent, Watch, Parameters]:
+        """Descend from `start`; give what happened, and the model in user's units."""
+        batches, coordinates, validation, _ = ready
+        strategy, placement, dtype, _ = setting
+        log = TrainingLog(self.verbose, ready) if self.verbose else None
+        watch = self._watch(batches, validation, log)
+        if stream is not None:
+            watch = watch._replace(plateau=stream.plateau)
+        coef, intercept = coordinates.from_user(*start)
+        if intercept is None:
+            intercept = np.zeros(coef.shape[1])
+        coef, intercept = (a.astype(batches.dtype) for a in (coef, intercept))
+        with errors_noted(strategy), placement.gradients_on():
+            strategy.start(
+                placement.put(coef),
+                placement.put(intercept) if self.fit_intercept else None,
+                Objective(),
+            )
+            if stream is None:
+                steps = steps_of(self, batches, strategy)
+            else:
+                steps = stream.steps(self, ready, strategy, placement)
+            descent = descend(
+                strategy,
+                batches,
+                steps,
+                watch,
+                max_iter=self.max_iter if stream is None else 1,
+            )
+            if log:
+                log.end(descent.n_epochs, sum(descent.last_losses), strategy)
+            raise_if_diverged(descent, strategy, batches, steps)
+            model = coordinates.to_user(
+                to_numpy(descent.coef), to_numpy(descent.intercept), dtype
+            )
+            raise_if_too_large(*model)
+            if stream is not None:
+                stream.put(strategy, steps.average, coordinates)
+        return descent, watch, model
+
+    def _watch(
+        self,
+        batches: FullBatch | MiniBatches,
+        validation: Validation | None,
+        log: TrainingLog | None,
+    ) -> Watch:
+        """Say what may end the descent before `max_iter`."""
+        stopping = plateau = None
+        if self.tol is not None and batches.whole:
+            stopping = StoppingRule(
+                self.tol, batches.parts[0], fit_intercept=self.fit_intercept
+            )
+        if validation is not None or not batches.whole or self.schedule == "adaptive":
+            plateau = plateau_of(self)
+        return Watch(stopping, plateau, validation, log.epoch if log else None)
+
+    def _merge(self, rows: Rows, setting: _Setting) -> tuple[Descent, Watch]:
+        """Add a chunk's moments to those of all before, and descend on the whole."""
+        _, placement, dtype, y_is_1d = setting
+        if self.batch_size is not None:
+            refuse_to_condense_batches(self.batch_size)
+        going_on = self.__sklearn_is_fitted__()
+        if going_on and not hasattr(self, "moments_"):
+            raise ValueError(
+                "partial_fit cannot go on from this fit, of whose rows the moments are "
+                "not known. Fit with precompute=True, or begin with partial_fit on an "
+                "unfitted clone; or set batch_size, to take an epoch of small steps "
+                "over the new rows alone."
+            )
+        weight, unit = averaging_one(rows.weight)
+        moments = moments_of(rows._replace(weight=weight)).times(unit)
+        moments = replace(moments, y_is_1d=y_is_1d)
+        if going_on:
+            moments = self.moments_ + moments
+        with placement.gradients_on():
+            ready = condensed(moments, dtype, placement, plan_of(self))
+        start = self._validated_start(rows, going_on=going_on)
+        descent, watch, model = self._descend(ready, setting, start)
+        self._store(descent, model, setting)
+        self.moments_ = moments
+        return descent, watch
+
+    def _run_epoch(self, rows: Rows, setting: _Setting) -> None:
+        """Take an epoch of steps over a chunk."""
+        check_values(rows)
+        _, placement, dtype, _ = setting
+        stream = deepcopy(getattr(self, "_stream", None))
+        if stream is None:
+            going_on = self.__sklearn_is_fitted__()
+            start = self._validated_start(rows, going_on=going_on)
+            random_state = deepcopy(check_random_state(self.random_state))
+            stream = Stream(start, random_state, plateau_of(self))
+        rows = stream.weigh(rows)
+        plan, coordinates = plan_of(self), None
+        if plan.standardize:
+            fit_intercept = plan.fit_intercept
+            coordinates = stream.coordinates(rows, fit_intercept=fit_intercept)
+        batch_size = rows.n_weighty
+        if self.batch_size is not None:
+            batch_size = rows_a_batch(self.batch_size, rows.n_weighty, of_a_chunk=True)
+        shuffle = stream.random_state if self.shuffle else None
+        with placement.gradients_on():
+            ready = batched(
+                rows,
+                dtype,
+                placement,
+                plan,
+                batch_size,
+                shuffle,
+                coordinates=coordinates,
+            )
+        descent, _, model = self._descend(ready, setting, stream.parameters, stream)
+        self._store(descent, model, setting)
+        self._stream = stream
+
+    def _check_targets(self, rows: Rows, y_is_1d: bool) -> None:
+        """Raise where y has not the shape of the y before."""
+        expected = () if self.coef_.ndim == 1 else (len(self.coef_),)
+        shape = () if y_is_1d else (rows.n_targets,)
+        if shape != expected:
+            raise ValueError(
+                f"y has shape {(len(rows.y), *shape)}; to go on from the model so far, "
+                f"it must have shape {('n_samples', *expected)}."
+            )
+
+    def _store(self, descent: Descent, model: Parameters, setting: _Setting) -> None:
+        """Set the fitted attributes, shaped as y was; drop those of some fits only."""
+        for name in ("moments_", "validation_scores_", "_stream"):
+            self.__dict__.pop(name, None)
+        coef, intercept = model
+        y_is_1d = setting.y_is_1d
         self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
         self.intercept_: Any = 0.0
         if intercept is not None:

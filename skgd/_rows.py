@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 from sklearn.utils import gen_batches
 
 # Rows are worked on in blocks of so many elements, which stay in the cache from one use
@@ -16,8 +17,9 @@ _BLOCK_ELEMENTS, _BLOCK_ROWS, _BLOCKS = 2**18, 2**13, 32
 class Rows(NamedTuple):
     """Validated rows, as NumPy arrays or as tensors of one device and dtype.
 
-    `X` is (n_rows, n_features); `y` is (n_rows, n_targets), also for one target;
-    `weight` is (n_rows,) and averages one, or None where all rows weigh the same.
+    `X` is (n_rows, n_features), and may be a SciPy csr_array or a torch tensor of that
+    layout; `y` is (n_rows, n_targets), also for one target; `weight` is (n_rows,) and
+    averages one over the data, or None where all rows weigh the same.
     """
 
     X: Any
@@ -34,9 +36,27 @@ class Rows(NamedTuple):
         """Number of columns of y."""
         return self.y.shape[1]
 
+    @property
+    def n_weighty(self) -> int:
+        """Number of rows that have a weight."""
+        if self.weight is None:
+            return len(self.y)
+        return int(np.count_nonzero(self.weight))
+
     def astype(self, dtype: np.dtype) -> Rows:
         """Cast NumPy rows, without a copy where they have the dtype."""
         return Rows(*(a if a is None else a.astype(dtype, copy=False) for a in self))
+
+    def at(self, index: np.ndarray | slice) -> Rows:
+        """Gather NumPy rows."""
+        if isinstance(index, slice):
+            return Rows(*(a if a is None else a[index] for a in self))
+        X, y, weight = self
+        return Rows(
+            X[index] if issparse(X) else X.take(index, axis=0),  # faster than X[index]
+            y.take(index, axis=0),
+            weight if weight is None else weight.take(index),
+        )
 
 
 def blocks(n_rows: int, n_columns: int) -> list[slice]:
@@ -44,6 +64,14 @@ def blocks(n_rows: int, n_columns: int) -> list[slice]:
     many_columns = min(_BLOCK_ROWS, n_rows // _BLOCKS)
     block_rows = max(_BLOCK_ELEMENTS // n_columns, many_columns, 1)
     return list(gen_batches(n_rows, block_rows))
+
+
+def row_blocks(rows: Rows, n_rows: int) -> list[slice]:
+    """Cut that many rows like these into blocks; sparse ones by what they hold."""
+    n_columns = rows.n_features + rows.n_targets + 1
+    if issparse(rows.X):
+        n_columns = rows.X.nnz // rows.X.shape[0] + rows.n_targets + 1
+    return blocks(n_rows, n_columns)
 
 
 def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
@@ -66,8 +94,11 @@ def root_mean_squares(
     """Weighted root mean square of each column's distance from `about`, or from 0.
 
     In float64, block by block, where squares of float32 neither overflow nor underflow;
-    columns whose squares do so in float64 are scaled first.
+    columns whose squares do so in float64 are scaled first. Those of sparse columns are
+    about 0.
     """
+    if issparse(columns):
+        return _of_sparse(columns, weight)
     n_rows, n_columns = columns.shape
     about = np.zeros(n_columns) if about is None else about
     squares = np.zeros(n_columns)
@@ -85,3 +116,34 @@ def root_mean_squares(
                 mean_square = np.average((distance / peak) ** 2, weights=weight)
                 norms[j] = peak * np.sqrt(mean_square)
     return norms
+
+
+def peaks(columns: Any) -> np.ndarray:
+    """Largest absolute value of each column, without a copy of them."""
+    highest, lowest = highest_and_lowest(columns)
+    return np.maximum(highest, -lowest)
+
+
+def highest_and_lowest(columns: Any) -> np.ndarray:
+    """Largest and smallest value of each column, as two rows."""
+    extremes = columns.max(axis=0), columns.min(axis=0)
+    if issparse(columns):
+        extremes = extremes[0].toarray(), extremes[1].toarray()
+    highest, lowest = (np.ravel(extreme) for extreme in extremes)
+    return np.stack([highest, lowest])
+
+
+def divided(X: Any, scale: np.ndarray, out: np.ndarray | None = None) -> Any:
+    """Divide columns by a number each; sparse ones keep their pattern."""
+    if issparse(X):
+        return csr_array((X.data / scale[X.indices], X.indices, X.indptr), X.shape)
+    return np.divide(X, scale, out=out)
+
+
+def _of_sparse(columns: csr_array, weight: np.ndarray | None) -> np.ndarray:
+    """Weighted root mean square of sparse columns, scaled before they are squared."""
+    weight = np.ones(columns.shape[0]) if weight is None else weight
+    peak = peaks(columns).astype(np.float64)
+    squares = divided(columns.astype(np.float64), np.where(peak > 0, peak, 1))
+    squares.data **= 2
+    return peak * np.sqrt(weight @ squares / weight.sum())

@@ -2,39 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from scipy.linalg import eigvalsh
+from scipy.sparse import diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from skgd._losses import SquaredError
-from skgd._rows import Rows
+from skgd._rows import Rows, peaks
 from skgd._threads import in_one_thread
 
 # Up to this many features the Hessian is formed and its largest eigenvalue is exact;
-# beyond, Lanczos steps on the rows are cheaper.
-_MAX_HESSIAN = 500
+# beyond, Lanczos steps on the rows are cheaper. Rows that are prepared anew whenever
+# they are read are better read once.
+_MAX_HESSIAN, _MAX_HESSIAN_READ_ONCE = 500, 2000
 
 
 def largest_stable_learning_rate(
-    rows: Rows, *, fit_intercept: bool, momentum: float = 0.0
+    parts: Iterable[Rows],
+    *,
+    fit_intercept: bool,
+    batch_size: int | None = None,
+    momentum: float = 0.0,
 ) -> float:
-    """Give 2/L, below which plain gradient descent on squared error converges.
+    """Give 2/L, below which gradient descent on squared error converges.
 
     L is the largest eigenvalue of the Hessian, and 1/L is the standard step (Nesterov,
     Lectures on Convex Optimization, 2018, section 2.1.5). Where X is zero, and any rate
     is as good as another, it is 1.
 
-    A constant momentum mu shortens it. Along an eigenvector of the Hessian with
+    Of mini-batches, L is their expected smoothness (Gower et al. 2019, SGD: General
+    Analysis and Improved Rates, b-nice sampling): of b among n rows ::
+
+        L_b = n (b - 1) / (b (n - 1)) L + (n - b) / (b (n - 1)) max_i L_i
+
+    where L_i is the curvature of row i alone. Along each direction the Hessian H_b of a
+    random batch then has ``E H_b^2 <= L_b E H_b``, so that steps shorter than 2 / L_b
+    shrink the distance to the minimum, in the mean square, but for their noise.
+
+    A constant momentum mu shortens the step. Along an eigenvector of the Hessian with
     eigenvalue L, the distance to the minimum obeys ``e_next = (1 - lr L) ((1 + mu) e -
     mu e_last)``, whose roots lie inside the unit circle just where ``lr L < (2 + 2 mu)
     / (1 + 2 mu)``.
 
     Parameters
     ----------
-    rows : Rows
-        The rows of the descent, in NumPy.
+    parts : iterable of Rows
+        The rows of the descent, in NumPy, in one or several parts; read more than once.
     fit_intercept : bool
         Whether a column of ones belongs to X.
+    batch_size : int or None, default=None
+        Rows a batch. None: all.
     momentum : float, default=0.0
         Of the extrapolation between the steps.
 
@@ -43,28 +62,37 @@ def largest_stable_learning_rate(
     ValueError
         Where the squares of X overflow its dtype.
     """
-    largest = _exact if rows.X.shape[1] <= _MAX_HESSIAN else _by_lanczos
+    n_features = next(iter(parts)).n_features
+    read_once = not isinstance(parts, list)
+    limit = _MAX_HESSIAN_READ_ONCE if read_once else _MAX_HESSIAN
+    largest = _exact if n_features <= limit else _by_lanczos
     with np.errstate(over="ignore", invalid="ignore"):
-        L = SquaredError.curvature * largest(rows, fit_intercept)
+        L = largest(parts, fit_intercept)
+        if batch_size is not None:
+            L = _expected_smoothness(L, parts, fit_intercept, batch_size)
+        L *= SquaredError.curvature
     if not np.isfinite(L):
-        raise ValueError(
-            f"The squares of the values in X overflow {rows.X.dtype}: the largest is "
-            f"{np.abs(rows.X).max():.3g}. Rescale X"
-            f"{', or pass it as float64' if rows.X.dtype == np.float32 else ''}."
-        )
+        _raise_overflow(parts)
     return 2 / L * (1 + momentum) / (1 + 2 * momentum) if L > 0 else 1.0
 
 
-def _exact(rows: Rows, fit_intercept: bool) -> float:
+def _exact(parts: Iterable[Rows], fit_intercept: bool) -> float:
     """Largest eigenvalue of the mean of ``w x x'``, x ending in 1 for the intercept."""
-    X, _, weight = rows
-    n_rows, n_features = X.shape
-    weighted = X if weight is None else X * weight[:, None]
+    XX, X_sum, n_rows = np.zeros(()), np.zeros(()), 0
+    for X, y, weight in parts:
+        weighted = X
+        if weight is not None:
+            weighted = diags_array(weight) @ X if issparse(X) else X * weight[:, None]
+        products = X.T @ weighted
+        products = products.toarray() if issparse(X) else products
+        XX = XX + products.astype(np.float64)
+        X_sum = X_sum + np.ravel(weighted.sum(axis=0, dtype=np.float64))
+        n_rows += len(y)
+    n_features = len(XX)
     second_moments = np.eye(n_features + fit_intercept)
-    second_moments[:n_features, :n_features] = X.T @ weighted / n_rows
+    second_moments[:n_features, :n_features] = XX / n_rows
     if fit_intercept:
-        mean = weighted.mean(axis=0, dtype=np.float64)
-        second_moments[-1, :-1] = second_moments[:-1, -1] = mean
+        second_moments[-1, :-1] = second_moments[:-1, -1] = X_sum / n_rows
     if not np.isfinite(second_moments).all():
         return np.inf
     last = len(second_moments) - 1
@@ -72,26 +100,56 @@ def _exact(rows: Rows, fit_intercept: bool) -> float:
         return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
 
 
-def _by_lanczos(rows: Rows, fit_intercept: bool) -> float:
+def _by_lanczos(parts: Iterable[Rows], fit_intercept: bool) -> float:
     """Approximate the same from below, to six digits, without forming the matrix."""
-    X, _, weight = rows
-    n_rows, n_features = X.shape
+    first = next(iter(parts))
+    n_features, dtype = first.n_features, first.y.dtype
+    size = n_features + fit_intercept
 
     def second_moments_times(v: np.ndarray) -> np.ndarray:
-        along = X @ v[:n_features]
-        if fit_intercept:
-            along += v[-1]
-        if weight is not None:
-            along *= weight
-        ends = [along.sum()] if fit_intercept else []
-        return np.append(X.T @ along, ends) / n_rows
+        product, n_rows = np.zeros(size, dtype), 0
+        for X, y, weight in parts:
+            along = X @ v[:n_features]
+            if fit_intercept:
+                along += v[-1]
+            if weight is not None:
+                along *= weight
+            product[:n_features] += X.T @ along
+            product[n_features:] += along.sum()
+            n_rows += len(y)
+        return product / n_rows
 
-    size = n_features + fit_intercept
-    operator = LinearOperator((size, size), second_moments_times, dtype=X.dtype)
-    start = np.random.default_rng(0).standard_normal(size, X.dtype)
+    operator = LinearOperator((size, size), second_moments_times, dtype=dtype)
+    start = np.random.default_rng(0).standard_normal(size, dtype)
     along_start = operator @ start
     if not np.isfinite(along_start).all():
         return np.inf
     if not along_start.any():  # X is zero, of which Lanczos can make nothing
         return 0.0
     return float(eigsh(operator, k=1, v0=start, tol=1e-6, return_eigenvectors=False)[0])
+
+
+def _expected_smoothness(
+    L: float, parts: Iterable[Rows], fit_intercept: bool, b: int
+) -> float:
+    """Give L_b for the L of all rows, both over the curvature of the loss."""
+    n, L_max = 0, 0.0
+    for X, y, weight in parts:
+        squares = X.power(2).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", X, X)
+        L_i = np.ravel(squares) + fit_intercept
+        L_max = max(L_max, float((L_i if weight is None else L_i * weight).max()))
+        n += len(y)
+    if b >= n:
+        return L
+    return (n * (b - 1) * L + (n - b) * L_max) / (b * (n - 1))
+
+
+def _raise_overflow(parts: Iterable[Rows]) -> None:
+    """Name the largest value whose square overflows."""
+    largest = max(float(peaks(rows.X).max()) for rows in parts)
+    dtype = next(iter(parts)).y.dtype
+    raise ValueError(
+        f"The squares of the values in X overflow {dtype}: the largest is "
+        f"{largest:.3g}. Rescale X"
+        f"{', or pass it as float64' if dtype == np.float32 else ''}."
+    )

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
+from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skgd._rows import Rows
+from skgd._rows import Rows, highest_and_lowest, peaks
 
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
@@ -35,23 +35,25 @@ def validated_rows(
     """Check training data, but for NaN and infinity in X.
 
     Looking for these takes a third of the time of multiplying X'X; whoever reads X
-    first does it on the way: `dense_scatter`, or `checked_rows`.
+    first does it on the way: `dense_scatter`, `sparse_scatter`, or `check_values`.
 
     Returns
     -------
     rows : Rows
-        NumPy rows. X may still be of integers; weights average one over the rows that
-        have any, and float64.
+        NumPy rows. X may still be of integers, and CSR or CSC; weights are as they were
+        passed, but float64.
     dtype : numpy.dtype
         The floating dtype that X has, or is to have.
     y_is_1d : bool
         Whether y was one-dimensional.
     """
+    _refuse_torch_layouts(X)
     X, y = validate_data(
         estimator,
         X,
         y,
         reset=reset,
+        accept_sparse=["csr", "csc"],
         dtype=[*kept_dtypes(X), *(_INTEGERS if isinstance(X, np.ndarray) else [])],
         ensure_all_finite=False,
         multi_output=True,
@@ -62,28 +64,57 @@ def validated_rows(
     y_is_1d = y.ndim == 1
     weight = None
     if sample_weight is not None:
-        sample_weight = _check_sample_weight(
+        weight = _check_sample_weight(
             sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
-        weight = _averaging_one(sample_weight)
     return Rows(X, y[:, None] if y_is_1d else y, weight), dtype, y_is_1d
 
 
-def checked_rows(rows: Rows, dtype: np.dtype) -> Rows:
-    """Check the values, leave out rows of weight zero, and cast."""
+def check_values(rows: Rows) -> None:
+    """Raise where X holds NaN or infinity, or where y cannot be squared."""
     refuse_nan_and_infinity(rows.X)
-    largest = _peaks(rows.y).max()
+    largest = peaks(rows.y).max()
     if 0 < largest < np.finfo(np.float64).tiny ** 0.5:
         raise ValueError(
             "The squares of the values in y underflow float64: the largest value is "
             f"{largest:.3g}. Rescale y."
         )
-    if rows.weight is not None and not rows.weight.all():
-        kept = rows.weight > 0
-        rows = Rows(rows.X[kept], rows.y[kept], rows.weight[kept])
-        if (rows.weight == rows.weight[0]).all():
-            rows = rows._replace(weight=None)
-    return in_working_dtype(rows, dtype)
+
+
+def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, float]:
+    """Make weights average one over the rows that have any.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,) or None
+        The weights over the unit; None where all are equal.
+    unit : float
+        Average of the weights over the rows that have any.
+    """
+    if sample_weight is None:
+        return None, 1.0
+    some = sample_weight[sample_weight > 0]
+    if (some == some[0]).all():
+        weight = None if len(some) == len(sample_weight) else (sample_weight > 0) * 1.0
+        return weight, float(some[0])
+    largest = some.max()
+    weight = sample_weight / largest  # so that the sum does not overflow
+    average = weight.sum() / len(some)
+    return weight / average, float(average * largest)
+
+
+def weighty(rows: Rows) -> Rows:
+    """Leave out rows of weight zero."""
+    if rows.weight is None or rows.weight.all():
+        return rows
+    return without_unit_weights(rows).at(np.flatnonzero(rows.weight))
+
+
+def without_unit_weights(rows: Rows) -> Rows:
+    """Drop the weights where all rows that have any have the weight one."""
+    if rows.weight is not None and (rows.weight[rows.weight > 0] == 1).all():
+        return rows._replace(weight=None)
+    return rows
 
 
 def refuse_nan_and_infinity(X: Any) -> None:
@@ -92,16 +123,40 @@ def refuse_nan_and_infinity(X: Any) -> None:
         assert_all_finite(X, estimator_name="skgd", input_name="X")
 
 
+def canonical(rows: Rows) -> Rows:
+    """Bring sparse rows to the one layout that a descent reads."""
+    if not issparse(rows.X):
+        return rows
+    X = csr_array(rows.X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return rows._replace(X=X)
+
+
 def in_working_dtype(rows: Rows, dtype: np.dtype) -> Rows:
     """Cast to the dtype, or to float64 where squares leave the range of float32."""
+    return rows.astype(working_dtype(rows, dtype))
+
+
+def working_dtype(rows: Rows, dtype: np.dtype) -> np.dtype:
+    """Give the dtype, or float64 where squares of the rows leave that of float32."""
     if dtype == np.float32 and not (_squares_fit(rows.X) and _squares_fit(rows.y)):
-        return rows.astype(np.dtype(np.float64))
-    return rows.astype(dtype)
+        return np.dtype(np.float64)
+    return dtype
 
 
-def validated_features(estimator: BaseEstimator, X: Any) -> np.ndarray:
+def extremes(rows: Rows) -> Rows:
+    """Give two rows that have the largest and the smallest value of each column."""
+    return Rows(highest_and_lowest(rows.X), highest_and_lowest(rows.y), None)
+
+
+def validated_features(estimator: BaseEstimator, X: Any) -> Any:
     """Check the features of a prediction."""
-    return validate_data(estimator, X, reset=False, dtype=kept_dtypes(X))
+    _refuse_torch_layouts(X)
+    return validate_data(
+        estimator, X, reset=False, accept_sparse="csr", dtype=kept_dtypes(X)
+    )
 
 
 def validated_start(
@@ -152,21 +207,17 @@ def _validated_targets(y: Any, dtype: np.dtype) -> np.ndarray:
     return converted
 
 
-def _averaging_one(sample_weight: np.ndarray) -> np.ndarray | None:
-    """Make weights average one over the rows that have any; None if all are equal."""
-    if (sample_weight == sample_weight[0]).all():
-        return None
-    weight = sample_weight / sample_weight.max()  # so that the sum does not overflow
-    weight *= np.count_nonzero(weight) / weight.sum()
-    return weight
+def _refuse_torch_layouts(X: Any) -> None:
+    """Refuse sparse tensors, of which NumPy makes a matrix of objects, or nothing."""
+    layout = str(getattr(X, "layout", "torch.strided"))
+    if layout != "torch.strided":
+        raise ValueError(
+            f"X is a torch tensor of layout {layout}. Pass a SciPy sparse array "
+            "instead: scipy.sparse.csr_array((values, col_indices, crow_indices))."
+        )
 
 
-def _squares_fit(columns: np.ndarray) -> bool:
+def _squares_fit(columns: Any) -> bool:
     """Whether sums of squares of each column neither overflow nor underflow float32."""
-    peaks = _peaks(columns)
-    return bool(((peaks == 0) | ((peaks > 1e-15) & (peaks < 1e15))).all())
-
-
-def _peaks(columns: np.ndarray) -> np.ndarray:
-    """Largest absolute value of each column, without a copy of them."""
-    return np.maximum(columns.max(axis=0), -columns.min(axis=0))
+    largest = peaks(columns)
+    return bool(((largest == 0) | ((largest > 1e-15) & (largest < 1e15))).all())

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd._descent import Descent, Outcome, Steps
+from skgd._batches import FullBatch, MiniBatches, targets_of
+from skgd._descent import Descent, Outcome, Steps, Watch
 from skgd._exceptions import DivergenceError
 from skgd._placement import to_numpy
-from skgd._rows import Rows
+from skgd._rows import peaks
 from skgd._step_size import largest_stable_learning_rate
-from skgd._stopping import StoppingRule
 from skgd.strategies import GradientStrategy
 
 # From warn_unless_arrived to the line that called fit: fit, and the decorator of fit.
@@ -38,41 +38,40 @@ def errors_noted(strategy: GradientStrategy) -> Iterator[None]:
 def raise_if_diverged(
     descent: Descent,
     strategy: GradientStrategy,
-    rows: Rows,
+    batches: FullBatch | MiniBatches,
     steps: Steps,
 ) -> None:
-    """Raise where the loss overflowed, or ended above where it began.
-
-    `rows` are those of the descent, in NumPy.
-    """
-    first, last = descent.loss_curve[0], sum(descent.last_losses)
+    """Raise where the loss overflowed, or ended above where it may."""
+    first, last = descent.first_loss, sum(descent.last_losses)
     epoch = descent.n_epochs - 1
     if not np.isfinite(first):
         raise ValueError(
             f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
-            f"values in X, y, coef_init or intercept_init overflow {rows.X.dtype}. "
+            f"values in X, y, coef_init or intercept_init overflow {batches.dtype}. "
             "Rescale the data"
-            f"{', or pass X as float64' if rows.X.dtype == np.float32 else ''}."
+            f"{', or pass X as float64' if batches.dtype == np.float32 else ''}."
         )
     if descent.outcome is Outcome.OVERFLOW:
         happened = f"became {last} at epoch {epoch}"
-    elif last > first and last > _acceptable(first, rows, strategy):
+    elif last > first and last > _acceptable(first, batches, strategy):
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
         return
 
-    learning_rate, momentum = steps
-    constant = momentum if isinstance(momentum, float) else 0.0
+    learning_rate = steps.pace.largest
+    constant = steps.momentum if isinstance(steps.momentum, float) else 0.0
     stable = None
     if strategy.plain:
-        fit_intercept = strategy.intercept is not None
         stable = largest_stable_learning_rate(
-            rows, fit_intercept=fit_intercept, momentum=constant
+            batches.parts,
+            fit_intercept=strategy.intercept is not None,
+            batch_size=None if batches.whole else batches.batch_size,
+            momentum=constant,
         )
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
         f"{learning_rate:.6g}{f' and momentum={constant:g}' if constant else ''}. "
-        f"{_advice(learning_rate, stable)}",
+        f"{_advice(learning_rate, stable, whole=batches.whole)}",
         epoch=epoch,
         learning_rate=learning_rate,
         largest_stable_learning_rate=stable,
@@ -92,25 +91,30 @@ def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
 
 
 def warn_unless_arrived(
-    descent: Descent,
-    strategy: GradientStrategy,
-    stopping: StoppingRule | None,
-    advice: str,
+    descent: Descent, strategy: GradientStrategy, watch: Watch, advice: str
 ) -> None:
-    """Warn where the epochs were used up before the stopping rule was met."""
-    if stopping is None or descent.outcome is Outcome.ARRIVED:
+    """Warn where the epochs were used up before what was watched ended the descent."""
+    stopping, plateau, validation, _ = watch
+    if descent.outcome is not Outcome.OUT_OF_EPOCHS:
         return
-    reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
+    if plateau is not None and plateau.ends_descent:
+        what = "loss" if validation is None else "validation score"
+        state = f"The {what} still improves by more than tol now and then"
+    elif stopping is not None:
+        reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
+        state = f"The {what} is {reached:.2g}, and tol={stopping.tol:g}"
+    else:
+        return
     warnings.warn(
-        f"Gradient descent used up max_iter={descent.n_epochs} epochs. The {what} is "
-        f"{reached:.2g}, and tol={stopping.tol:g}. Increase max_iter; {advice} With "
-        "tol=None all epochs are run, without this warning.",
+        f"Gradient descent used up max_iter={descent.n_epochs} epochs. {state}. "
+        f"Increase max_iter; {advice} With tol=None all epochs are run, without this "
+        "warning.",
         ConvergenceWarning,
         stacklevel=_FRAMES_TO_USER,
     )
 
 
-def _advice(learning_rate: float, stable: float | None) -> str:
+def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
     """Say what to do about a divergence."""
     if stable is None:
         return "Use a smaller one, a tenth of it to begin with."
@@ -121,6 +125,12 @@ def _advice(learning_rate: float, stable: float | None) -> str:
             "skgd.testing.check_gradient_strategy), or the data are too large or too "
             "ill-conditioned for their dtype (pass X as float64, or scaled)."
         )
+    if not whole:
+        return (
+            "Batches of this size of this data are stable below a learning rate of "
+            f"{stable:.6g}. Use learning_rate='auto', or a float below that, a quarter "
+            "of it for instance, or a larger batch_size."
+        )
     return (
         f"The largest stable learning rate for this data is {stable:.6g}. Use "
         "learning_rate='auto', or a float below that, half of it for instance; on "
@@ -128,18 +138,21 @@ def _advice(learning_rate: float, stable: float | None) -> str:
     )
 
 
-def _acceptable(first: float, rows: Rows, strategy: GradientStrategy) -> float:
+def _acceptable(
+    first: float, batches: FullBatch | MiniBatches, strategy: GradientStrategy
+) -> float:
     """Give the largest loss at which a run that began at `first` may end.
 
-    Plain steps of a stable length only descend, but for rounding: a residual is rounded
-    to eps times the sizes of what it is the sum of, however small it is itself. Other
-    optimizers may climb from near the minimum, but not above the loss of the zero
-    model.
+    Plain full-batch steps of a stable length only descend, but for rounding: a residual
+    is rounded to eps times the sizes of what it is the sum of, however small it is
+    itself. Mini-batches and other optimizers may climb from near the minimum, but not
+    above the loss of the zero model.
     """
-    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-    if not strategy.plain:
-        return max(first, float(np.average(rows.y**2, axis=0, weights=weight).sum()))
-    eps = float(np.finfo(rows.X.dtype).eps)
-    terms = np.abs(rows.X).max(axis=0) @ np.abs(to_numpy(strategy.coef))
-    rounding = 32 * eps * max(float(np.abs(rows.y).max()), float(terms.max()))
+    if not (strategy.plain and batches.whole):
+        y, weight = targets_of(batches.parts)
+        return max(first, float(np.average(y**2, axis=0, weights=weight).sum()))
+    (rows,) = batches.parts
+    eps = float(np.finfo(batches.dtype).eps)
+    terms = peaks(rows.X) @ np.abs(to_numpy(strategy.coef))
+    rounding = 32 * eps * max(float(peaks(rows.y).max()), float(terms.max()))
     return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2

@@ -538,7 +538,7 @@ def _descent(strategy: Any, problem: _Problem, device: Any) -> None:
         return
     rows = problem.rows
     fit_intercept = problem.intercept is not None
-    stable = largest_stable_learning_rate(rows, fit_intercept=fit_intercept)
+    stable = largest_stable_learning_rate([rows], fit_intercept=fit_intercept)
     manual, model = (
         GDLinearRegressor(
             each,

@@ -22,19 +22,21 @@ def test_it_is_from_the_largest_eigenvalue(n_features, weighted, fit_intercept, 
     A = A * np.sqrt(np.ones(50) if weight is None else weight)[:, None]
     L = 2 * np.linalg.svd(A.astype(float), compute_uv=False)[0] ** 2 / 50
     rate = largest_stable_learning_rate(
-        Rows(X, None, weight), fit_intercept=fit_intercept
+        [Rows(X, X[:, :1], weight)], fit_intercept=fit_intercept
     )
     assert rate == pytest.approx(2 / L, rel=1e-4)
 
 
 def test_it_is_finite_where_there_is_nothing_to_learn_from():
     for n_features in (2, 600):
-        rows = Rows(np.zeros((3, n_features)), None, None)
-        assert largest_stable_learning_rate(rows, fit_intercept=False) == 1
+        X = np.zeros((3, n_features))
+        rows = Rows(X, X[:, :1], None)
+        assert largest_stable_learning_rate([rows], fit_intercept=False) == 1
 
 
 @pytest.mark.parametrize("n_features", [2, 600])
 def test_overflow_is_named(n_features):
-    rows = Rows(np.full((3, n_features), 1e30, "float32"), None, None)
+    X = np.full((3, n_features), 1e30, "float32")
+    rows = Rows(X, X[:, :1], None)
     with pytest.raises(ValueError, match=r"X overflow float32.* 1e\+30"):
-        largest_stable_learning_rate(rows, fit_intercept=True)
+        largest_stable_learning_rate([rows], fit_intercept=True)

@@ -84,11 +84,6 @@ def test_bad_data_are_named(arguments, message, strategy):
     assert not hasattr(model, "n_features_in_")
 
 
-def test_sparse_data_say_what_to_do(strategy):
-    with pytest.raises(TypeError, match="dense data is required"):
-        GDLinearRegressor(strategy).fit(sp.csr_array(X), Y)
-
-
 def test_an_intercept_to_start_from_needs_an_intercept(strategy):
     model = GDLinearRegressor(strategy, fit_intercept=False)
     with pytest.raises(ValueError, match=r"intercept_init=1.0 .*fit_intercept=False"):

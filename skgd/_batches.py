@@ -1,0 +1,183 @@
+"""What an epoch reads: all rows at once, or in a fresh order a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from scipy.sparse import issparse
+from sklearn.utils import gen_batches
+
+from skgd._coordinates import Coordinates
+from skgd._placement import Placement
+from skgd._rows import Rows, row_blocks
+from skgd._validation import extremes, without_unit_weights, working_dtype
+
+#: y, (n_rows, n_targets), and the weights, (n_rows,) or None.
+Targets = tuple[np.ndarray, np.ndarray | None]
+
+
+class FullBatch:
+    """All rows, as one batch.
+
+    Parameters
+    ----------
+    rows : Rows
+        NumPy rows in the coordinates and the dtype of the descent.
+    placement : Placement
+        Where the descent takes place.
+
+    Attributes
+    ----------
+    whole : bool
+        Whether a batch is all that an epoch reads.
+    share : float
+        What the loss of a batch counts for in that of an epoch.
+    parts : iterable of Rows
+        All rows in NumPy, in one or several parts, for what is asked of them before the
+        descent or after it.
+    """
+
+    whole = True
+    share = 1.0
+
+    def __init__(self, rows: Rows, placement: Placement) -> None:
+        self.parts = [rows]
+        self.n_rows = len(rows.y)
+        self.batch_size = self.n_rows
+        self.dtype = rows.y.dtype
+        self._batches = [placement.put_rows(rows)]
+
+    def __iter__(self) -> Iterator[Rows]:
+        return iter(self._batches)
+
+
+class MiniBatches:
+    """Rows a batch at a time; each iteration is an epoch in a fresh order.
+
+    A batch is gathered from the rows where they lie, brought to the coordinates of the
+    descent, cast and placed, so that there is never a copy of X; but to a device with
+    memory of its own dense rows are sent once, ready, and gathered there.
+
+    Each row counts for the same in every epoch: the last batch, where it is short of
+    `batch_size`, weighs as much less.
+
+    Parameters
+    ----------
+    rows : PreparedRows
+        What to read.
+    placement : Placement
+        Where the descent takes place.
+    batch_size : int
+        Rows a batch.
+    shuffle : RandomState or None
+        Draws the order of an epoch. None: as the rows lie.
+    """
+
+    whole = False
+
+    def __init__(
+        self,
+        rows: PreparedRows,
+        placement: Placement,
+        batch_size: int,
+        shuffle: RandomState | None,
+    ) -> None:
+        self.parts = rows
+        self.n_rows = len(rows)
+        self.batch_size = batch_size
+        self.dtype = rows.dtype
+        self.share = batch_size / self.n_rows
+        self._placement = placement
+        self._shuffle = shuffle
+        self._resident: Rows | None = None
+        if placement.is_elsewhere and not rows.is_sparse:
+            self._resident = placement.put_parts(rows)
+
+    def __iter__(self) -> Iterator[Rows]:
+        read = self._gathered_there if self._resident else self._gathered_here
+        order = None
+        if self._shuffle is not None:
+            order = self._shuffle.permutation(self.n_rows)
+            if self._resident:
+                order = self._placement.put(order)
+        for batch in gen_batches(self.n_rows, self.batch_size):
+            rows = read(batch if order is None else order[batch])
+            if len(rows.y) < self.batch_size:
+                rows = self._at_its_worth(rows)
+            yield rows
+
+    def _gathered_here(self, index: Any) -> Rows:
+        return self._placement.put_rows(self.parts[index])
+
+    def _gathered_there(self, index: Any) -> Rows:
+        return Rows(*(a if a is None else a[index] for a in self._resident or ()))
+
+    def _at_its_worth(self, rows: Rows) -> Rows:
+        """Weigh a short batch by how many rows it has."""
+        worth = len(rows.y) / self.batch_size
+        if rows.weight is not None:
+            return rows._replace(weight=rows.weight * worth)
+        weight = np.full(len(rows.y), worth, self.dtype)
+        return rows._replace(weight=self._placement.put(weight))
+
+
+class PreparedRows:
+    """Rows that are brought to the descent's coordinates and dtype when they are read.
+
+    Those of weight zero are left out. Indexing gives those rows, in NumPy; iterating
+    gives all of them, in blocks.
+
+    Parameters
+    ----------
+    rows : Rows
+        Rows as they are.
+    coordinates : Coordinates
+        Those of the descent.
+    dtype : numpy.dtype
+        The dtype asked for. float32 becomes float64 where squares leave its range.
+    """
+
+    def __init__(self, rows: Rows, coordinates: Coordinates, dtype: np.dtype) -> None:
+        ends = extremes(rows)
+        self._read_dtype = working_dtype(ends, dtype)
+        ends = coordinates.rows(ends.astype(self._read_dtype))
+        self.dtype = working_dtype(ends, dtype)
+        self.is_sparse = issparse(rows.X)
+        self._coordinates = coordinates
+        self._index: np.ndarray | None = None
+        if rows.weight is not None:
+            if not rows.weight.all():
+                self._index = np.flatnonzero(rows.weight)
+            rows = rows._replace(weight=rows.weight.astype(self.dtype))
+        self._rows = without_unit_weights(rows)
+
+    def __len__(self) -> int:
+        return len(self._rows.y) if self._index is None else len(self._index)
+
+    def __getitem__(self, index: Any) -> Rows:
+        rows = self._rows.at(index if self._index is None else self._index[index])
+        return self._coordinates.rows(rows.astype(self._read_dtype)).astype(self.dtype)
+
+    def targets(self) -> Targets:
+        """Give y and the weights of all rows, without reading X."""
+        y, weight = self._rows.y, self._rows.weight
+        if self._index is not None:
+            y = y[self._index]
+            weight = None if weight is None else weight[self._index]
+        y = self._coordinates.targets(y.astype(self._read_dtype, copy=False))
+        return y.astype(self.dtype, copy=False), weight
+
+    def __iter__(self) -> Iterator[Rows]:
+        for block in row_blocks(self._rows, len(self)):
+            yield self[block]
+
+
+def targets_of(parts: list[Rows] | PreparedRows) -> Targets:
+    """Give y and the weights of rows, in NumPy."""
+    if isinstance(parts, PreparedRows):
+        return parts.targets()
+    (rows,) = parts
+    return rows.y, rows.weight

@@ -1,0 +1,118 @@
+"""A sparse matrix among torch tensors, with a fast gradient."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+_MATMUL = {torch.matmul, torch.mm, torch.Tensor.matmul, torch.Tensor.__matmul__}
+_MATMUL |= {torch.Tensor.mm, torch.Tensor.__rmatmul__}
+
+
+class SparseMatrix:
+    """A CSR matrix that torch multiplies, and differentiates the product of.
+
+    ``matrix @ dense``, ``dense @ matrix`` and ``nn.Linear(...)(matrix)`` work as with a
+    tensor, and so does ``matrix.T``. Anything else gets torch's own CSR tensor. That is
+    what multiplies, too; but its ``backward()`` makes a transposed copy each time, with
+    the rows sorted through lists of coordinates: 20,000 x 100,000 with 2,000,000
+    entries take it 77 ms, and a copy that is kept 2.
+
+    Parameters
+    ----------
+    matrix : csr_array
+        The matrix.
+    put : callable
+        Brings a NumPy array to the device, as a tensor.
+    """
+
+    ndim = 2
+
+    def __init__(
+        self, matrix: csr_array, put: Callable[[np.ndarray], torch.Tensor]
+    ) -> None:
+        self.shape = matrix.shape
+        self._matrix, self._put = matrix, put
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore",
+                message="Sparse CSR tensor support is in beta",  # said once a process
+            )
+            self.tensor = torch.sparse_csr_tensor(
+                put(matrix.indptr),
+                put(matrix.indices),
+                put(matrix.data),
+                matrix.shape,
+                check_invariants=False,  # SciPy's are kept
+            )
+        self.dtype, self.device = self.tensor.dtype, self.tensor.device
+
+    @cached_property
+    def T(self) -> SparseMatrix:  # noqa: N802 (as in NumPy and torch)
+        """The transposed matrix, kept for the next time."""
+        transposed = SparseMatrix(self._matrix.T.tocsr(), self._put)
+        transposed.__dict__["T"] = self
+        return transposed
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __matmul__(self, dense: torch.Tensor) -> torch.Tensor:
+        return _Product.apply(dense, self)
+
+    def __rmatmul__(self, dense: torch.Tensor) -> torch.Tensor:
+        return (self.T @ dense.T).T
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run a function of torch's that got such a matrix."""
+        kwargs = kwargs or {}
+        if function is torch.nn.functional.linear:
+            return _linear(*args, **kwargs)
+        if function in _MATMUL:
+            left, right = args
+            if isinstance(left, cls):
+                return left @ right
+            return right.__rmatmul__(left)
+        args = [a.tensor if isinstance(a, cls) else a for a in args]
+        return function(*args, **kwargs)
+
+
+def _linear(
+    input: SparseMatrix, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Compute what ``nn.Linear`` calls for."""
+    product = input @ weight.T
+    return product if bias is None else product + bias
+
+
+class _Product(torch.autograd.Function):
+    """``matrix @ dense``, differentiable in `dense`."""
+
+    @staticmethod
+    def forward(dense: torch.Tensor, matrix: SparseMatrix) -> torch.Tensor:
+        return matrix.tensor @ dense
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.matrix = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+        return ctx.matrix.T @ gradient, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: torch.Tensor, _: None) -> torch.Tensor:
+        return ctx.matrix.tensor @ tangent
