@@ -86,7 +86,8 @@ def descend(
     def ended(outcome: Outcome) -> Descent:
         best = validation.best if validation is not None else None
         model = best or walk.model()
-        return Descent(outcome, loss_curve, walk.first_loss, losses, *model)
+        first_loss = loss_curve[0] if batches.whole else walk.first_loss
+        return Descent(outcome, loss_curve, first_loss, losses, *model)
 
     # Overflow is an outcome here, not a warning.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -126,12 +127,12 @@ class _Walk:
         self.strategy = strategy
         self.pace, momentum, self.average = steps
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
-        self.first_loss = math.nan
+        self.first_loss: Any = None
         self.rows: Any = None
 
     def through(self, batches: FullBatch | MiniBatches) -> list[float]:
         """Go through an epoch, up to its last step; give the loss of each target."""
-        total = None
+        total: Any = None
         for rows in batches:
             if total is not None:
                 self.step()
@@ -140,12 +141,11 @@ class _Walk:
                 self.extrapolation.extrapolate(self.strategy)
             losses = self.strategy.evaluate(*rows)
             if batches.whole:
-                total = losses
-            else:  # left on the device until the end of the epoch
-                total = losses + (0 if total is None else total)
-            if math.isnan(self.first_loss):
+                return losses.tolist()
+            if self.first_loss is None:
                 self.first_loss = sum(losses.tolist())
-        assert total is not None
+            # Left on the device until the end of the epoch.
+            total = losses + (0 if total is None else total)
         return [loss * batches.share for loss in total.tolist()]
 
     def step(self) -> None:

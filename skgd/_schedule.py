@@ -111,7 +111,9 @@ class Pace:
 
     def next(self) -> float:
         """Give the rate of the next step, and count it."""
-        rate = self.learning_rate * self.schedule.factor(self.step)
+        rate = self.learning_rate
+        if not isinstance(self.schedule, Constant):
+            rate *= self.schedule.factor(self.step)
         self.step += 1
         if rate > self.largest:
             self.largest = rate
