@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._batches import FullBatch, MiniBatches
@@ -52,6 +53,17 @@ from skgd._verdict import (
     warn_unless_arrived,
 )
 from skgd.strategies import STRATEGY_NAMES, GradientStrategy, strategy_from
+
+
+def _sees_every_row(params: GDLinearRegressor) -> bool:
+    """Let a stream go on only where nothing is held out."""
+    if params.early_stopping:
+        raise AttributeError(
+            "partial_fit does not support early_stopping=True: it sees no more of the "
+            "data than a chunk to hold rows out of. Set early_stopping=False, and "
+            "score rows of your own between the calls."
+        )
+    return True
 
 
 class _Setting(NamedTuple):
@@ -319,6 +331,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             warn_unless_arrived(descent, strategy, watch, faster(self, strategy))
         return self
 
+    @available_if(_sees_every_row)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
@@ -355,10 +368,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            On bad input, on other features or targets than before, with
-            ``early_stopping=True``, and where the model comes from a `fit` whose
-            moments are not known. The model, and what it knows of earlier chunks, then
-            stay as they were.
+            On bad input, on other features or targets than before, and where the model
+            comes from a `fit` whose moments are not known. The model, and what it knows
+            of earlier chunks, then stay as they were.
+        AttributeError
+            With ``early_stopping=True``.
         DivergenceError
             As `fit`.
 
@@ -385,12 +399,6 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True: it sees no more of "
-                "the data than a chunk to hold rows out of. Set early_stopping=False, "
-                "and score rows of your own between the calls."
-            )
         with unchanged_on_error(self):
             going_on = self.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_rows(

@@ -51,12 +51,7 @@ class Rows(NamedTuple):
         """Gather NumPy rows."""
         if isinstance(index, slice):
             return Rows(*(a if a is None else a[index] for a in self))
-        X, y, weight = self
-        return Rows(
-            X[index] if issparse(X) else X.take(index, axis=0),  # faster than X[index]
-            y.take(index, axis=0),
-            weight if weight is None else weight.take(index),
-        )
+        return Rows(*(a if a is None else _gathered(a, index) for a in self))
 
 
 def blocks(n_rows: int, n_columns: int) -> list[slice]:
@@ -64,6 +59,17 @@ def blocks(n_rows: int, n_columns: int) -> list[slice]:
     many_columns = min(_BLOCK_ROWS, n_rows // _BLOCKS)
     block_rows = max(_BLOCK_ELEMENTS // n_columns, many_columns, 1)
     return list(gen_batches(n_rows, block_rows))
+
+
+def _gathered(array: Any, index: np.ndarray) -> Any:
+    """Gather rows.
+
+    By take, in a fifth of the time of indexing; but where rows do not lie together, it
+    would copy all of the array first.
+    """
+    if issparse(array) or not array.flags.c_contiguous:
+        return array[index]
+    return array.take(index, axis=0)
 
 
 def row_blocks(rows: Rows, n_rows: int) -> list[slice]:

@@ -64,7 +64,7 @@ class SparseMatrix:
         return self.shape[0]
 
     def __matmul__(self, dense: torch.Tensor) -> torch.Tensor:
-        return _Product.apply(dense, self)
+        return _Product.apply(dense, lambda: self)
 
     def __rmatmul__(self, dense: torch.Tensor) -> torch.Tensor:
         return (self.T @ dense.T).T
@@ -99,11 +99,15 @@ def _linear(
 
 
 class _Product(torch.autograd.Function):
-    """``matrix @ dense``, differentiable in `dense`."""
+    """``matrix @ dense``, differentiable in `dense`, backward and forward.
+
+    It is passed a function that gives the matrix: among its arguments, torch would take
+    the matrix itself for a tensor.
+    """
 
     @staticmethod
-    def forward(dense: torch.Tensor, matrix: SparseMatrix) -> torch.Tensor:
-        return matrix.tensor @ dense
+    def forward(dense: torch.Tensor, matrix: Callable[[], SparseMatrix]) -> Any:
+        return matrix().tensor @ dense
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -111,8 +115,17 @@ class _Product(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> Any:
-        return ctx.matrix.T @ gradient, None
+        return ctx.matrix().T @ gradient, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: torch.Tensor, _: None) -> torch.Tensor:
-        return ctx.matrix.tensor @ tangent
+        return ctx.matrix() @ tangent
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: Any, dense: torch.Tensor, matrix: Callable[[], SparseMatrix]
+    ) -> Any:
+        """Multiply the columns of a whole batch at once, for torch.func."""
+        columns = dense.movedim(in_dims[0], -1)
+        product = matrix() @ columns.flatten(1)
+        return product.unflatten(1, columns.shape[1:]), 2

@@ -1,0 +1,328 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from conftest import STRATEGIES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import excess_loss
+from sklearn.exceptions import ConvergenceWarning
+
+from skgd import DivergenceError, GDLinearRegressor
+from skgd._batches import MiniBatches, PreparedRows
+from skgd._coordinates import users_coordinates
+from skgd._placement import Placement
+from skgd._rows import Rows
+
+
+def by_hand(X, y, rate, batch_size, epochs, weight=None, fit_intercept=True):
+    """Mini-batch descent in the rows' own order, as a textbook writes it."""
+    n = len(y)
+    weight = np.ones(n) if weight is None else weight / weight[weight > 0].mean()
+    X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
+    w, b = np.zeros((X.shape[1], *y.shape[1:])), np.zeros(y.shape[1:])
+    for _ in range(epochs):
+        for i in range(0, len(y), batch_size):
+            rows = slice(i, i + batch_size)
+            scale = weight[rows].reshape(-1, *[1] * (y.ndim - 1)) / batch_size
+            r = (X[rows] @ w + b - y[rows]) * scale
+            w -= rate * 2 * X[rows].T @ r
+            b -= rate * 2 * r.sum(axis=0) * fit_intercept
+    return w.T, b
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 40])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_it_walks_like_the_loop_by_hand(
+    strategy, batch_size, fit_intercept, dtype, weighted, two_targets
+):
+    X, Y = two_targets
+    weight = np.arange(40) % 3.0 if weighted else None
+    for y in (Y, Y[:, 0]):
+        model = GDLinearRegressor(
+            strategy,
+            learning_rate=0.01,
+            batch_size=min(batch_size, 40 if weight is None else 26),
+            shuffle=False,
+            fit_intercept=fit_intercept,
+            max_iter=4,
+            tol=None,
+            precompute=False,
+        ).fit(X.astype(dtype), y, weight)
+        expected = by_hand(
+            X, y, 0.01, model.batch_size, 4, weight, fit_intercept=fit_intercept
+        )
+        rtol = 1e-12 if dtype == "float64" else 1e-5
+        np.testing.assert_allclose(model.coef_, expected[0], rtol=rtol)
+        np.testing.assert_allclose(model.intercept_, expected[1], rtol=rtol)
+        assert model.coef_.dtype == dtype
+
+
+def test_batch_size_one_is_three_lines_of_stochastic_descent(strategy, regression):
+    X, y = regression
+    w, b = np.zeros(3), 0.0
+    for x, target in zip(X, y, strict=True):
+        r = x @ w + b - target
+        w -= 0.01 * 2 * r * x
+        b -= 0.01 * 2 * r
+    model = GDLinearRegressor(
+        strategy,
+        learning_rate=0.01,
+        batch_size=1,
+        shuffle=False,
+        max_iter=1,
+        tol=None,
+    ).fit(X, y)
+    np.testing.assert_allclose(model.coef_, w, rtol=1e-12)
+    np.testing.assert_allclose(model.intercept_, b, rtol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [40, 1.0])
+@pytest.mark.parametrize("learning_rate", ["auto", 0.05])
+def test_a_batch_of_all_rows_is_the_full_batch(
+    strategy, batch_size, learning_rate, regression
+):
+    model = GDLinearRegressor(strategy, learning_rate=learning_rate)
+    full = model.fit(*regression)
+    coef, curve = full.coef_, full.loss_curve_
+    model.set_params(batch_size=batch_size).fit(*regression)
+    assert np.array_equal(model.coef_, coef)
+    assert model.loss_curve_ == curve
+
+
+@given(
+    n_rows=st.integers(1, 60),
+    batch_size=st.integers(1, 60),
+    shuffle=st.booleans(),
+    n_without_weight=st.integers(0, 10),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_row_is_seen_once_an_epoch(n_rows, batch_size, shuffle, n_without_weight):
+    X = np.arange(n_rows, dtype=float)[:, None]
+    weight = np.ones(n_rows)
+    weight[: min(n_without_weight, n_rows - 1)] = 0
+    rows = Rows(X, -X, weight)
+    batches = MiniBatches(
+        PreparedRows(rows, users_coordinates(rows), X.dtype),
+        Placement(None),
+        batch_size,
+        np.random.RandomState(0) if shuffle else None,
+    )
+    orders = []
+    for _ in range(2):
+        epoch = list(batches)
+        assert all(len(batch.y) == batch_size for batch in epoch[:-1])
+        seen = np.concatenate([batch.X[:, 0] for batch in epoch])
+        assert np.array_equal(seen, -np.concatenate([b.y[:, 0] for b in epoch]))
+        assert sorted(seen) == np.flatnonzero(weight).tolist()
+        # What the rows of an epoch count for is the same for all.
+        for batch in epoch:
+            w = 1.0 if batch.weight is None else batch.weight
+            np.testing.assert_allclose(w / len(batch.y) * batch_size, 1)
+        orders.append(seen)
+    if not shuffle:
+        assert np.array_equal(seen, sorted(seen))
+    elif len(seen) > 10:
+        assert not np.array_equal(*orders)
+
+
+def test_the_same_random_state_gives_the_same_model(strategy, regression):
+    def fit(seed):
+        model = GDLinearRegressor(
+            strategy, learning_rate=0.01, batch_size=8, random_state=seed, max_iter=3
+        )
+        return model.set_params(tol=None).fit(*regression).coef_
+
+    assert np.array_equal(fit(0), fit(0))
+    assert not np.allclose(fit(0), fit(1), rtol=1e-6)
+    state = np.random.RandomState(0)
+    assert not np.allclose(fit(state), fit(state), rtol=1e-6)
+
+
+@given(seed=st.integers(0, 100), batch_size=st.integers(1, 40))
+@settings(max_examples=15, deadline=None)
+@pytest.mark.parametrize("learning_rate", ["auto", 0.01])
+def test_the_strategies_walk_the_same_iterates(learning_rate, seed, batch_size):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((40, 3)) * [1, 10, 0.1] + 5
+    X = X if learning_rate == "auto" else X / [10, 100, 10]
+    Y = X @ rng.standard_normal((3, 2)) + 0.1 * rng.standard_normal((40, 2))
+    weight = rng.integers(1, 3, 40) if seed % 2 else None
+    fits = [
+        GDLinearRegressor(
+            strategy,
+            learning_rate=learning_rate,
+            batch_size=batch_size,
+            random_state=seed,
+            max_iter=5,
+            tol=None,
+        ).fit(X, Y, weight)
+        for strategy in STRATEGIES
+    ]
+    for model in fits[1:]:
+        np.testing.assert_allclose(model.coef_, fits[0].coef_, rtol=1e-8)
+        np.testing.assert_allclose(model.loss_curve_, fits[0].loss_curve_, rtol=1e-8)
+
+
+def test_weight_zero_is_the_row_left_out(strategy, regression):
+    X, y = regression
+    weight = (np.arange(40) % 3 > 0) * 2.0
+    model = GDLinearRegressor(strategy, batch_size=8, random_state=0, max_iter=20)
+    with_zeros = model.set_params(tol=None).fit(X, y, weight).coef_
+    left_out = model.fit(X[weight > 0], y[weight > 0]).coef_
+    np.testing.assert_allclose(with_zeros, left_out, rtol=1e-12)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_rows(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, learning_rate=1e-12, batch_size=7, max_iter=2)
+    model.set_params(tol=None).fit(X, y)  # as good as not moving
+    np.testing.assert_allclose(model.loss_curve_, np.mean(y**2), rtol=1e-6)
+    weight = np.arange(40.0)
+    model.fit(X, y, weight)
+    expected = np.average(y**2, weights=weight)
+    np.testing.assert_allclose(model.loss_curve_, expected, rtol=1e-6)
+
+
+OFFSETS = {
+    "centred": (0, np.ones(12)),
+    "offset 5": (5, np.ones(12)),
+    "offset 50, scales 1 to 30": (50, np.linspace(1, 30, 12)),
+}
+
+
+@pytest.mark.parametrize("problem", OFFSETS)
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_defaults_end_at_the_least_squares_answer(strategy, problem, dtype):
+    offset, scale = OFFSETS[problem]
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((4000, 12)) * scale + offset).astype(dtype)
+    y = X @ rng.standard_normal(12) + 10 * rng.standard_normal(4000)
+    model = GDLinearRegressor(strategy, batch_size=64, max_iter=60, random_state=0)
+    assert excess_loss(model.fit(X, y).predict(X), X, y) < 1e-3
+
+
+@pytest.mark.parametrize("tol", [1e-4, None])
+def test_targets_of_any_size_end_there_together(strategy, tol, two_targets):
+    X, Y = two_targets
+    X, Y = np.tile(X, (20, 1)), np.tile(Y, (20, 1))
+    Y[:, 1] += np.random.default_rng(0).standard_normal(800)
+    Y[:, 1] *= 1e-6
+    model = GDLinearRegressor(strategy, batch_size=16, tol=tol, random_state=0)
+    model.set_params(max_iter=150).fit(X, Y)
+    for t in range(2):
+        assert excess_loss(model.predict(X)[:, t], X, Y[:, t]) < 1e-2
+
+
+def test_momentum_of_ones_own_converges_as_well(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, batch_size=8, momentum=0.9, random_state=0)
+    assert excess_loss(model.fit(X, y).predict(X), X, y) < 1e-2
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
+def test_no_copy_of_the_rows_is_made(strategy, dtype, order):
+    rng = np.random.default_rng(0)
+    X = np.asarray(10 * rng.standard_normal((40_000, 20)) + 20, dtype, order=order)
+    y = X @ rng.standard_normal(20)
+    model = GDLinearRegressor(strategy, batch_size=256, max_iter=2, tol=None)
+    model.fit(X[:1000], y[:1000])
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # One block of 2 MiB and its working copies, against 3 to 6 MiB of X.
+    assert peak < 1.2 * 40_000 * 20 * 8
+    model.set_params(learning_rate=1e-5)
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.4 * 40_000 * 20 * 8
+
+
+def test_a_memory_map_is_read_a_batch_at_a_time(strategy, tmp_path, regression):
+    X, y = regression
+    np.save(tmp_path / "X.npy", X)
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    model = GDLinearRegressor(strategy, batch_size=8, random_state=0)
+    coef = model.fit(X, y).coef_
+    assert np.array_equal(model.fit(mapped, y).coef_, coef)
+
+
+def test_a_fraction_is_of_the_rows(regression):
+    X, y = regression
+    model = GDLinearRegressor(learning_rate=0.01, random_state=0, max_iter=3, tol=None)
+    coef = model.set_params(batch_size=0.2).fit(X, y).coef_
+    assert np.array_equal(model.set_params(batch_size=8).fit(X, y).coef_, coef)
+    model.set_params(batch_size=1e-9).fit(X, y)  # one row
+
+
+def test_more_rows_a_batch_than_there_are_is_said(regression):
+    model = GDLinearRegressor(batch_size=41)
+    with pytest.warns(UserWarning, match="batch_size=41 is larger .* n_samples=40"):
+        model.fit(*regression)
+    assert np.array_equal(model.coef_, GDLinearRegressor().fit(*regression).coef_)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 0.0, 1.5, "8", np.nan])
+def test_a_wrong_batch_size_is_named(batch_size, regression):
+    with pytest.raises(ValueError, match=r"'batch_size' parameter .* Got"):
+        GDLinearRegressor(batch_size=batch_size).fit(*regression)
+
+
+def test_batches_are_not_condensed(regression):
+    model = GDLinearRegressor(batch_size=8, precompute=True)
+    with pytest.raises(ValueError, match=r"precompute=True .* batch_size=8"):
+        model.fit(*regression)
+    with pytest.raises(ValueError, match=r"precompute=True .* batch_size=8"):
+        model.partial_fit(*regression)
+
+
+def test_a_rate_that_is_too_large_is_named_with_one_that_is_not(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, learning_rate=100.0, batch_size=8)
+    with pytest.raises(DivergenceError, match="larger batch_size") as failure:
+        model.fit(X, y)
+    assert not hasattr(model, "coef_")
+    stable = failure.value.largest_stable_learning_rate
+    for batch_size in (1, 8):
+        with pytest.raises(DivergenceError) as failure:
+            model.set_params(batch_size=batch_size, learning_rate=100.0).fit(X, y)
+        stable = failure.value.largest_stable_learning_rate
+        for seed in range(5):
+            model.set_params(learning_rate=0.99 * stable, random_state=seed, tol=None)
+            model.set_params(max_iter=100).fit(X, y)  # noisy, but it stays
+
+
+def test_epochs_that_do_not_suffice_are_said(strategy, regression):
+    model = GDLinearRegressor(strategy, batch_size=8, max_iter=2)
+    with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs. The loss still"):
+        model.fit(*regression)
+    assert model.n_iter_ == len(model.loss_curve_) == 2
+
+
+def test_nan_is_refused(strategy, regression):
+    X, y = regression
+    X[3, 1] = np.nan
+    with pytest.raises(ValueError, match="X contains NaN"):
+        GDLinearRegressor(strategy, batch_size=8).fit(X, y)
+
+
+def test_a_warm_start_goes_on(strategy, regression):
+    model = GDLinearRegressor(
+        strategy,
+        learning_rate=0.01,
+        batch_size=8,
+        shuffle=False,
+        max_iter=3,
+        tol=None,
+        warm_start=True,
+    )
+    first = model.fit(*regression).loss_curve_
+    second = model.fit(*regression).loss_curve_
+    whole = model.set_params(max_iter=6, warm_start=False).fit(*regression)
+    np.testing.assert_allclose(first + second, whole.loss_curve_, rtol=1e-12)

@@ -1,0 +1,169 @@
+import numpy as np
+import pytest
+from problems import excess_loss
+
+from skgd import DivergenceError, GDLinearRegressor
+from skgd.strategies import ModuleStrategy
+
+
+def iterates(X, y, rates, batch_size):
+    """Coefficients and intercept after each step in the rows' order, by hand."""
+    w, b, path, step = np.zeros(X.shape[1]), 0.0, [], iter(rates)
+    while True:
+        for i in range(0, len(y), batch_size):
+            rate = next(step, None)
+            if rate is None:
+                return np.array(path)
+            r = X[i : i + batch_size] @ w + b - y[i : i + batch_size]
+            w = w - rate * 2 / batch_size * X[i : i + batch_size].T @ r
+            b = b - rate * 2 / batch_size * r.sum()
+            path.append([*w, b])
+
+
+def parameters(model):
+    return [*model.coef_, model.intercept_]
+
+
+def run(strategy, regression, **params):
+    params = {"learning_rate": 0.02, "max_iter": 3, "tol": None, **params}
+    params = {"shuffle": False, "precompute": False, **params}
+    return GDLinearRegressor(strategy, **params).fit(*regression)
+
+
+SCHEDULES = {
+    "constant": lambda t: 1.0,
+    "invscaling": lambda t: (t + 1) ** -0.3,
+}
+
+
+@pytest.mark.parametrize("batch_size", [8, 40])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_rate_follows_the_schedule(strategy, schedule, batch_size, regression):
+    n_steps = 3 * 40 // batch_size
+    factor = SCHEDULES[schedule]
+    expected = iterates(
+        *regression, [0.02 * factor(t) for t in range(n_steps)], batch_size
+    )[-1]
+    for given_as in (schedule, factor):
+        model = run(
+            strategy, regression, schedule=given_as, power_t=0.3, batch_size=batch_size
+        )
+        np.testing.assert_allclose(parameters(model), expected, rtol=1e-10)
+
+
+def test_a_function_is_asked_for_every_step_once(strategy, regression):
+    asked = []
+
+    def warm_up(step):
+        asked.append(step)
+        return min(step / 10, 1)
+
+    run(strategy, regression, schedule=warm_up, batch_size=8)
+    assert asked == list(range(15))
+
+
+@pytest.mark.parametrize("factor", [np.nan, np.inf, -0.1, None, "1", 1j])
+def test_a_factor_that_is_no_number_is_named(strategy, factor, regression):
+    for batch_size in (None, 8):
+        model = GDLinearRegressor(
+            strategy,
+            batch_size=batch_size,
+            schedule=lambda t: factor if t == 2 else 0.1,
+        )
+        with pytest.raises(ValueError, match=r"schedule.* schedule\(2\) returned"):
+            model.fit(*regression)
+        assert not hasattr(model, "coef_")
+
+
+def test_adaptive_divides_by_five_when_the_loss_no_longer_falls(strategy, regression):
+    """What a constant rate leaves of its noise, smaller rates take away."""
+    X, y = regression
+    y = y + np.random.default_rng(0).standard_normal(40)
+    shared = {"learning_rate": 0.1, "batch_size": 4, "shuffle": True, "max_iter": 200}
+    shared |= {"random_state": 0, "tol": 1e-5}
+    noisy = run(strategy, (X, y), schedule="constant", **shared)
+    model = run(strategy, (X, y), schedule="adaptive", **shared)
+    excess = [excess_loss(m.predict(X), X, y) for m in (noisy, model)]
+    assert excess[1] < excess[0] / 100
+    assert model.n_iter_ < 200
+
+
+def test_adaptive_goes_on_for_all_epochs_without_a_tolerance(strategy, regression):
+    X, y = regression
+    model = run(
+        strategy,
+        (X, y),
+        schedule="adaptive",
+        learning_rate=0.1,
+        batch_size=4,
+        max_iter=150,
+        shuffle=True,
+        random_state=0,
+    )
+    assert model.n_iter_ == 150
+    assert excess_loss(model.predict(X), X, y) < 1e-3
+
+
+def test_adaptive_serves_the_full_batch_too(strategy, regression):
+    X, y = regression
+    model = run(strategy, regression, schedule="adaptive", tol=1e-6, max_iter=5000)
+    assert excess_loss(model.predict(X), X, y) < 1e-3
+
+
+@pytest.mark.parametrize("batch_size", [8, 40])
+def test_the_average_is_that_of_the_iterates(strategy, batch_size, regression):
+    path = iterates(*regression, [0.02] * (120 // batch_size), batch_size)
+    model = run(strategy, regression, average=True, batch_size=batch_size)
+    np.testing.assert_allclose(parameters(model), path.mean(axis=0), rtol=1e-10)
+    # From the step on that has seen the 50th row.
+    model = run(strategy, regression, average=50, batch_size=batch_size)
+    seen = batch_size * np.arange(1, len(path) + 1)
+    expected = path[seen >= 50].mean(axis=0)
+    np.testing.assert_allclose(parameters(model), expected, rtol=1e-10)
+    for never in (1000, 0, False):
+        model = run(strategy, regression, average=never, batch_size=batch_size)
+        np.testing.assert_allclose(parameters(model), path[-1], rtol=1e-10)
+
+
+def test_the_average_goes_on_where_a_constant_rate_ends_in_noise(strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2000, 4))
+    y = X @ [1.0, 2.0, 3.0, 4.0] + rng.standard_normal(2000)
+    excess = {}
+    for average in (False, 4000):
+        model = run(
+            strategy,
+            (X, y),
+            average=average,
+            batch_size=4,
+            shuffle=True,
+            random_state=0,
+            max_iter=8,
+        )
+        excess[average] = excess_loss(model.predict(X), X, y)
+    assert excess[4000] < excess[False] / 10
+
+
+def test_schedules_serve_other_optimizers(regression):
+    X, y = regression
+    import torch
+
+    adam = ModuleStrategy(optimizer=torch.optim.Adam)
+    model = GDLinearRegressor(
+        adam,
+        learning_rate=0.3,
+        batch_size=8,
+        schedule="adaptive",
+        max_iter=300,
+        random_state=0,
+    ).fit(X, y)
+    assert excess_loss(model.predict(X), X, y) < 1e-3
+
+
+def test_a_divergence_names_the_rate_that_the_schedule_led_to(regression):
+    model = GDLinearRegressor(
+        learning_rate=0.01, schedule=lambda t: 10.0**t, max_iter=50
+    )
+    with pytest.raises(DivergenceError) as failure:
+        model.fit(*regression)
+    assert failure.value.learning_rate > failure.value.largest_stable_learning_rate
