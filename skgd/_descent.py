@@ -53,6 +53,7 @@ class Descent(NamedTuple):
 
     outcome: Outcome
     loss_curve: list[float]  # mean over an epoch's batches, each before its update
+    first_step: int  # 0, but where a stream goes on
     first_loss: float  # of the first batch
     last_losses: list[float]  # where the strategy stands, target by target
     coef: Any  # the best on held-out rows, the average, or where the strategy stands
@@ -80,14 +81,14 @@ def descend(
     to; after the last one nothing is carried on.
     """
     stopping, plateau, validation, report = watch or Watch()
-    walk = _Walk(strategy, steps)
+    walk, first_step = _Walk(strategy, steps), steps.pace.step
     loss_curve: list[float] = []
 
     def ended(outcome: Outcome) -> Descent:
         best = validation.best if validation is not None else None
         model = best or walk.model()
         first_loss = loss_curve[0] if batches.whole else walk.first_loss
-        return Descent(outcome, loss_curve, first_loss, losses, *model)
+        return Descent(outcome, loss_curve, first_step, first_loss, losses, *model)
 
     # Overflow is an outcome here, not a warning.
     with np.errstate(over="ignore", invalid="ignore"):

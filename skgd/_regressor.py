@@ -525,7 +525,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             if log:
                 log.end(descent.n_epochs, sum(descent.last_losses), strategy)
-            raise_if_diverged(descent, strategy, batches, steps)
+            raise_if_diverged(
+                descent, strategy, batches, steps, of_a_stream=stream is not None
+            )
             model = coordinates.to_user(
                 to_numpy(descent.coef), to_numpy(descent.intercept), dtype
             )

@@ -20,6 +20,9 @@ from skgd.strategies import GradientStrategy
 # From warn_unless_arrived to the line that called fit: fit, and the decorator of fit.
 _FRAMES_TO_USER = 4
 
+# Largest loss of stable mini-batches over that of the zero model.
+_NOISE_OF_BATCHES = 10
+
 
 @contextmanager
 def errors_noted(strategy: GradientStrategy) -> Iterator[None]:
@@ -40,11 +43,16 @@ def raise_if_diverged(
     strategy: GradientStrategy,
     batches: FullBatch | MiniBatches,
     steps: Steps,
+    *,
+    of_a_stream: bool = False,
 ) -> None:
-    """Raise where the loss overflowed, or ended above where it may."""
+    """Raise where the loss overflowed, or ended above where it may.
+
+    What rows a stream brings next may be anywhere, so that of it only overflow tells.
+    """
     first, last = descent.first_loss, sum(descent.last_losses)
     epoch = descent.n_epochs - 1
-    if not np.isfinite(first):
+    if descent.first_step == 0 and not np.isfinite(first):
         raise ValueError(
             f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
             f"values in X, y, coef_init or intercept_init overflow {batches.dtype}. "
@@ -53,6 +61,8 @@ def raise_if_diverged(
         )
     if descent.outcome is Outcome.OVERFLOW:
         happened = f"became {last} at epoch {epoch}"
+    elif of_a_stream:
+        return
     elif last > first and last > _acceptable(first, batches, strategy):
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
@@ -145,12 +155,14 @@ def _acceptable(
 
     Plain full-batch steps of a stable length only descend, but for rounding: a residual
     is rounded to eps times the sizes of what it is the sum of, however small it is
-    itself. Mini-batches and other optimizers may climb from near the minimum, but not
-    above the loss of the zero model.
+    itself. Other optimizers may climb from near the minimum, but not above the loss of
+    the zero model. So may mini-batches, whose noise at stable rates, where y is nothing
+    but noise, takes them above that as well, but not far.
     """
     if not (strategy.plain and batches.whole):
         y, weight = targets_of(batches.parts)
-        return max(first, float(np.average(y**2, axis=0, weights=weight).sum()))
+        zero_model = float(np.average(y**2, axis=0, weights=weight).sum())
+        return max(first, zero_model) * (1 if batches.whole else _NOISE_OF_BATCHES)
     (rows,) = batches.parts
     eps = float(np.finfo(batches.dtype).eps)
     terms = peaks(rows.X) @ np.abs(to_numpy(strategy.coef))

@@ -298,6 +298,17 @@ def test_a_rate_that_is_too_large_is_named_with_one_that_is_not(strategy, regres
             model.set_params(max_iter=100).fit(X, y)  # noisy, but it stays
 
 
+@pytest.mark.parametrize("batch_size", [1, 4])
+@pytest.mark.parametrize("max_iter", [1, 30])
+def test_noise_is_no_divergence(strategy, batch_size, max_iter):
+    """Where y is noise, that of the steps takes them above the zero model."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((100, 8)), rng.standard_normal(100)
+    for seed in range(5):
+        model = GDLinearRegressor(strategy, batch_size=batch_size, random_state=seed)
+        model.set_params(max_iter=max_iter, tol=None, schedule="constant").fit(X, y)
+
+
 def test_epochs_that_do_not_suffice_are_said(strategy, regression):
     model = GDLinearRegressor(strategy, batch_size=8, max_iter=2)
     with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs. The loss still"):

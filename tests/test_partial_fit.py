@@ -1,0 +1,288 @@
+import copy
+import pickle
+import tracemalloc
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import STRATEGIES
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from problems import condition_1e3, excess_loss
+from scipy.sparse import csr_array, random_array
+from sklearn.linear_model import SGDRegressor
+
+from skgd import DivergenceError, GDLinearRegressor, Moments
+from skgd.strategies import ModuleStrategy
+
+
+def streamed(model, X, y, bounds, weight=None):
+    """Call partial_fit on the chunks between the bounds."""
+    for first, last in zip([0, *bounds], [*bounds, len(y)], strict=True):
+        if first < last:
+            w = None if weight is None else weight[first:last]
+            model.partial_fit(X[first:last], y[first:last], w)
+    return model
+
+
+@given(
+    bounds=st.lists(st.integers(1, 119), max_size=6).map(sorted),
+    seed=st.integers(0, 100),
+    weighted=st.booleans(),
+    n_targets=st.integers(1, 2),
+)
+@settings(max_examples=12, deadline=None)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_any_split_ends_where_one_fit_on_everything_does(
+    strategy, bounds, seed, weighted, n_targets
+):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((120, 4)) * [1, 100, 1e-3, 1] + [0, 1000, 5, 1]
+    Y = X @ rng.standard_normal((4, n_targets)) + rng.standard_normal((120, n_targets))
+    y = Y[:, 0] if n_targets == 1 else Y
+    weight = rng.integers(1, 4, 120) * 2.0 if weighted else None
+    model = streamed(GDLinearRegressor(strategy, tol=1e-8), X, y, bounds, weight)
+    assert excess_loss(model.predict(X), X, y, weight) < 1e-8
+    whole = GDLinearRegressor(strategy, tol=1e-8).fit(X, y, weight)
+    np.testing.assert_allclose(model.coef_, whole.coef_, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(model.moments_.mean, whole.moments_.mean, rtol=1e-9)
+    assert model.moments_.weight == pytest.approx(whole.moments_.weight)
+
+
+def test_rows_one_by_one_are_a_stream(strategy, regression):
+    X, y = regression
+    model = streamed(GDLinearRegressor(strategy, tol=1e-8), X, y, range(1, 40))
+    assert excess_loss(model.predict(X), X, y) < 1e-8
+
+
+def test_ill_conditioned_rows_are_a_stream():
+    X, y = condition_1e3()
+    model = GDLinearRegressor(tol=1e-8, max_iter=20_000)
+    streamed(model, X, y, range(1000, 20_000, 1000))
+    assert excess_loss(model.predict(X), X, y) < 1e-8
+
+
+def test_the_moments_of_what_was_seen_are_kept(strategy, regression):
+    X, y = regression
+    model = streamed(GDLinearRegressor(strategy), X, y, [7, 30])
+    moments = Moments.from_data(X, y)
+    np.testing.assert_allclose(model.moments_.scatter, moments.scatter, rtol=1e-12)
+    assert model.moments_.y_is_1d
+    few = GDLinearRegressor(strategy).fit(*model.moments_.condense())
+    np.testing.assert_allclose(few.coef_, model.coef_, rtol=1e-3)
+
+
+@pytest.mark.parametrize("n_rows", [40, 2000])
+def test_it_goes_on_from_a_fit(strategy, n_rows):
+    """Whether that condensed the rows or not."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((2 * n_rows, 3))
+    y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(2 * n_rows)
+    half = slice(n_rows)
+    model = GDLinearRegressor(strategy, tol=1e-8).fit(X[half], y[half])
+    model.partial_fit(X[n_rows:], y[n_rows:])
+    assert excess_loss(model.predict(X), X, y) < 1e-8
+    # And a fit begins anew.
+    anew = model.fit(X[half], y[half]).coef_
+    fresh = GDLinearRegressor(strategy, tol=1e-8).fit(X[half], y[half])
+    assert np.array_equal(anew, fresh.coef_)
+
+
+@pytest.mark.parametrize(
+    "params", [{"batch_size": 8}, {"early_stopping": True}], ids=["batches", "early"]
+)
+def test_a_fit_without_moments_cannot_be_gone_on_from(params, regression):
+    model = GDLinearRegressor(random_state=0, **params).fit(*regression)
+    model.set_params(batch_size=None, early_stopping=False)
+    before = model.coef_.copy()
+    with pytest.raises(ValueError, match="cannot go on from this fit"):
+        model.partial_fit(*regression)
+    assert np.array_equal(model.coef_, before)
+
+
+MODES = {
+    "moments": {},
+    "mini-batches": {"batch_size": 8, "random_state": 0, "average": True},
+    "a step a chunk": {"precompute": False},
+}
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    """Parameters that say what partial_fit does with a chunk."""
+    return MODES[request.param]
+
+
+def state(model):
+    """All that a model knows, as bytes that can be compared."""
+    return {name: pickle.dumps(value) for name, value in vars(model).items()}
+
+
+def test_a_stream_goes_on_from_a_pickle(strategy, mode, regression):
+    X, y = regression
+    model = streamed(GDLinearRegressor(strategy, **mode), X[:20], y[:20], [7])
+    resumed = pickle.loads(pickle.dumps(model))
+    copied = copy.deepcopy(model)
+    for each in (model, resumed, copied):
+        streamed(each, X[20:], y[20:], [10])
+    assert np.array_equal(resumed.coef_, model.coef_)
+    assert np.array_equal(copied.coef_, model.coef_)
+    assert b"torch" not in pickle.dumps(vars(model))
+
+
+@pytest.mark.parametrize("learning_rate", ["auto", 1e-3])
+def test_a_failed_call_leaves_the_model_as_it_was(
+    strategy, mode, learning_rate, regression
+):
+    X, y = regression
+    model = GDLinearRegressor(strategy, learning_rate=learning_rate, **mode)
+    model.set_params(max_iter=5, tol=None)
+    streamed(model, X[:30], y[:30], [10, 20])
+    before = state(model)
+    nan = X.copy()
+    nan[3, 1] = np.nan
+    failures = [
+        (X[:, :2], y, "X has 2 features"),
+        (nan, y, "NaN"),
+        (X, np.column_stack([y, y]), "y has shape"),
+        (X, y[:, None], "y has shape"),
+        (X[:0], y[:0], "0 sample"),
+        (X, y[:5], "inconsistent numbers of samples"),
+    ]
+    for bad_X, bad_y, message in failures:
+        with pytest.raises(ValueError, match=message):
+            model.partial_fit(bad_X, bad_y)
+        assert state(model) == before
+    model.set_params(learning_rate=1e9, max_iter=400, schedule="constant")
+    for _ in range(40):  # a step a chunk takes as many calls
+        before = state(model)
+        try:
+            model.partial_fit(1e3 * X, y)
+        except DivergenceError:
+            break
+    else:
+        pytest.fail("did not diverge")
+    assert state(model) == before
+
+
+def test_a_first_call_that_fails_leaves_nothing(strategy, mode, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, **mode)
+    with pytest.raises(ValueError, match="NaN"):
+        model.partial_fit(np.full_like(X, np.nan), y)
+    assert not hasattr(model, "n_features_in_")
+    model.partial_fit(X[:, :2], y)
+    assert model.n_features_in_ == 2
+
+
+def test_names_are_checked_from_the_second_call_on(strategy, mode, regression):
+    X, y = regression
+    table = pd.DataFrame(X, columns=["a", "b", "c"])
+    model = GDLinearRegressor(strategy, **mode).partial_fit(table, y)
+    assert model.feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.partial_fit(table[["b", "a", "c"]], y)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        model.partial_fit(X, y)
+
+
+def test_early_stopping_has_no_stream(regression):
+    model = GDLinearRegressor(early_stopping=True)
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError) as failure:
+        model.partial_fit(*regression)
+    assert "early_stopping=True" in str(failure.value.__cause__)
+
+
+@pytest.mark.parametrize("batch_size", [1, 8, 13])
+def test_in_batches_the_chunks_are_one_epoch(strategy, batch_size, regression):
+    """Of a float rate: steps, schedule and average go on across chunks."""
+    X, y = regression
+    params = {"learning_rate": 0.02, "schedule": "invscaling", "average": 20}
+    params |= {"batch_size": batch_size, "shuffle": False, "tol": None}
+    model = GDLinearRegressor(strategy, **params)
+    n_full = 40 // batch_size * batch_size
+    whole = GDLinearRegressor(strategy, max_iter=1, **params)
+    whole.fit(X[:n_full], y[:n_full])
+    bounds = range(batch_size, n_full, batch_size)
+    streamed(model, X[:n_full], y[:n_full], bounds)
+    np.testing.assert_allclose(model.coef_, whole.coef_, rtol=1e-10)
+    np.testing.assert_allclose(model.intercept_, whole.intercept_, rtol=1e-10)
+
+
+def test_a_short_chunk_weighs_as_its_rows_deserve(strategy, regression):
+    X, y = regression
+    params = {"learning_rate": 0.02, "batch_size": 8, "shuffle": False, "tol": None}
+    model = GDLinearRegressor(strategy, **params).partial_fit(X[:3], y[:3])
+    gradient = 2 * X[:3].T @ -y[:3] / 8
+    np.testing.assert_allclose(model.coef_, -0.02 * gradient, rtol=1e-10)
+
+
+def test_weights_count_against_those_of_other_chunks(strategy, regression):
+    X, y = regression
+    params = {"learning_rate": 0.01, "precompute": False, "tol": None}
+    model = GDLinearRegressor(strategy, **params)
+    model.partial_fit(X, y, np.full(40, 3.0))
+    first = model.coef_
+    np.testing.assert_allclose(
+        first, GDLinearRegressor(strategy, **params).partial_fit(X, y).coef_, rtol=1e-12
+    )
+    # The average weight is now (3 + 1) / 2, so these count for half.
+    model.partial_fit(X, y)
+    r = X @ first + 0.01 * 2 * y.mean() - y
+    expected = first - 0.5 * 0.01 * 2 * X.T @ r / 40
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("average", [False, 5000])
+def test_automatic_batches_approach_least_squares_in_raw_units(strategy, average):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 5)) * [1, 100, 1e-3, 5, 1] + [0, 1000, 5, 1, -8]
+    y = X @ [1.0, 0.01, 1e3, 0.2, 1] + rng.standard_normal(20_000)
+    model = GDLinearRegressor(strategy, batch_size=32, random_state=0, average=average)
+    streamed(model, X, y, range(1000, 20_000, 1000))
+    assert excess_loss(model.predict(X), X, y) < (2e-3 if average else 1e-2)
+    sgd = streamed(SGDRegressor(alpha=0), X, y, range(1000, 20_000, 1000))
+    assert excess_loss(sgd.predict(X), X, y) > 1e6
+
+
+def test_more_columns_than_a_scatter_holds_take_a_step_a_chunk(strategy):
+    rng = np.random.default_rng(0)
+    X = csr_array(random_array((400, 3000), density=0.01, rng=rng))
+    y = X @ rng.standard_normal(3000)
+    model = GDLinearRegressor(strategy)
+    losses = [
+        model.partial_fit(X[i : i + 100], y[i : i + 100]).loss_curve_[0]
+        for _ in range(10)
+        for i in range(0, 400, 100)
+    ]
+    assert model.n_iter_ == 1
+    assert np.mean(losses[-4:]) < 0.7 * np.mean(losses[:4])
+
+
+def test_memory_does_not_grow_with_the_stream(strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 5))
+    y = X @ np.arange(5.0) + rng.standard_normal(20_000)
+    model = GDLinearRegressor(strategy).partial_fit(X, y)
+    sizes = [len(pickle.dumps(model.partial_fit(X, y))) for _ in range(3)]
+    tracemalloc.start()
+    model.partial_fit(X, y)
+    first = tracemalloc.get_traced_memory()[1]
+    for _ in range(5):
+        model.partial_fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.1 * first
+    assert max(sizes) - min(sizes) < 1000
+
+
+def test_optimizers_of_torchs_begin_anew_with_each_chunk(regression):
+    X, y = regression
+    import torch
+
+    adam = ModuleStrategy(optimizer=torch.optim.Adam)
+    model = GDLinearRegressor(adam, learning_rate=0.1, batch_size=8, random_state=0)
+    for _ in range(60):
+        model.partial_fit(X, y)
+    assert model.score(X, y) > 0.99
