@@ -28,6 +28,8 @@ class FullBatch:
         NumPy rows in the coordinates and the dtype of the descent.
     placement : Placement
         Where the descent takes place.
+    n_samples : int or None, default=None
+        How many rows these stand for, where they are condensed.
 
     Attributes
     ----------
@@ -43,10 +45,12 @@ class FullBatch:
     whole = True
     share = 1.0
 
-    def __init__(self, rows: Rows, placement: Placement) -> None:
+    def __init__(
+        self, rows: Rows, placement: Placement, n_samples: int | None = None
+    ) -> None:
         self.parts = [rows]
-        self.n_rows = len(rows.y)
-        self.batch_size = self.n_rows
+        self.n_samples = len(rows.y) if n_samples is None else n_samples
+        self.batch_size = self.n_samples
         self.dtype = rows.y.dtype
         self._batches = [placement.put_rows(rows)]
 
@@ -86,10 +90,10 @@ class MiniBatches:
         shuffle: RandomState | None,
     ) -> None:
         self.parts = rows
-        self.n_rows = len(rows)
+        self.n_samples = len(rows)
         self.batch_size = batch_size
         self.dtype = rows.dtype
-        self.share = batch_size / self.n_rows
+        self.share = batch_size / self.n_samples
         self._placement = placement
         self._shuffle = shuffle
         self._resident: Rows | None = None
@@ -100,10 +104,10 @@ class MiniBatches:
         read = self._gathered_there if self._resident else self._gathered_here
         order = None
         if self._shuffle is not None:
-            order = self._shuffle.permutation(self.n_rows)
+            order = self._shuffle.permutation(self.n_samples)
             if self._resident:
                 order = self._placement.put(order)
-        for batch in gen_batches(self.n_rows, self.batch_size):
+        for batch in gen_batches(self.n_samples, self.batch_size):
             rows = read(batch if order is None else order[batch])
             if len(rows.y) < self.batch_size:
                 rows = self._at_its_worth(rows)

@@ -130,6 +130,7 @@ class _Walk:
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
         self.first_loss: Any = None
         self.rows: Any = None
+        self.n_read = 0  # of the user's rows, by the next step
 
     def through(self, batches: FullBatch | MiniBatches) -> list[float]:
         """Go through an epoch, up to its last step; give the loss of each target."""
@@ -138,6 +139,7 @@ class _Walk:
             if total is not None:
                 self.step()
             self.rows = rows
+            self.n_read = batches.n_samples if batches.whole else len(rows.y)
             if self.extrapolation is not None:
                 self.extrapolation.extrapolate(self.strategy)
             losses = self.strategy.evaluate(*rows)
@@ -154,7 +156,7 @@ class _Walk:
         self.strategy.update(self.pace.next())
         if self.average is not None:
             coef, intercept = self.strategy.coef, self.strategy.intercept
-            self.average.add(coef, intercept, len(self.rows.y))
+            self.average.add(coef, intercept, self.n_read)
 
     def model(self) -> tuple[Any, Any]:
         """Give the average where there is one, or where the strategy stands."""

@@ -95,7 +95,7 @@ def prepared(
     if pays_to_condense(rows, plan.precompute):
         moments = moments_of(rows)
         others = None if held_out is None else moments_of(held_out)
-        ready = condensed(moments, dtype, placement, plan, others)
+        ready = condensed(moments, dtype, placement, plan, n_rows, others)
         if held_out is None:
             ready = ready._replace(moments=moments.times(unit))
         return ready
@@ -158,9 +158,10 @@ def condensed(
     dtype: np.dtype,
     placement: Placement,
     plan: Plan,
+    n_samples: int,
     held_out: Moments | None = None,
 ) -> Prepared:
-    """Turn moments into rows again, few of them."""
+    """Turn the moments of so many rows into rows again, few of them."""
     coordinates = _coordinates(moments, plan)
 
     def ready(moments: Moments) -> Rows:
@@ -171,7 +172,8 @@ def condensed(
     validation = None
     if held_out is not None:
         validation = Validation([ready(held_out)], placement)
-    return Prepared(FullBatch(ready(moments), placement), coordinates, validation)
+    batches = FullBatch(ready(moments), placement, n_samples)
+    return Prepared(batches, coordinates, validation)
 
 
 def batched(

@@ -76,13 +76,13 @@ class _Setting(NamedTuple):
 
 
 class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
-    """Linear regression by batch gradient descent.
+    """Linear regression by batch or mini-batch gradient descent.
 
     Minimises the mean squared error ``1/n |X w + b - y|^2`` (weighted by
-    `sample_weight`, summed over targets) by full-batch gradient descent, where the
-    gradient comes from one of three interchangeable strategies. On the same data, from
-    the same start, with the same learning rate, all three walk the same iterates to
-    rounding.
+    `sample_weight`, summed over targets) by gradient descent on all rows or a batch of
+    them at a time, where the gradient comes from one of three interchangeable
+    strategies. On the same data, from the same start, with the same learning rate, all
+    three walk the same iterates to rounding.
 
     Parameters
     ----------
@@ -101,29 +101,65 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     learning_rate : float or "auto", default="auto"
         A float is the textbook: plain gradient descent on the coefficients and the
         intercept jointly, in the data's own units, unless `standardize` or `momentum`
-        is asked for. "auto" is for work, and switches both on; the rate is 1/L, where
-        L is the largest eigenvalue of the Hessian of the objective.
+        is asked for. "auto" is for work. For the full batch it switches both on, and
+        the rate is 1/L, where L is the largest eigenvalue of the Hessian of the
+        objective. For mini-batches it switches on `standardize` and an adaptive
+        `schedule`; the rate is 1/(2 L_b), where L_b is the expected smoothness of
+        batches of that size [3]_, times one minus a `momentum` of your own.
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation; without an intercept on ``X / scale``, where it is the
-        root mean square. Coefficients, intercept and the lines of `verbose` are in the
-        data's units all the same. A column that does not vary about its mean keeps the
-        coefficient that it started with, zero. "auto": where ``learning_rate="auto"``.
+        root mean square. Sparse X that is not condensed is scaled by that, too, but not
+        centred, which would fill it. Coefficients, intercept and the lines of `verbose`
+        are in the data's units all the same. A column that does not vary about its mean
+        keeps the coefficient that it started with, zero. "auto": where
+        ``learning_rate="auto"``.
     momentum : float in [0, 1) or "auto", default="auto"
         How far each step is carried on along the last one (Nesterov's extrapolation).
         A float is constant, and 0.0 is none. "auto" is none where `learning_rate` is a
         float; where that is "auto", it is ``k / (k + 3)`` after step k = 0, 1, ...; and
         k is 0 again whenever the step went uphill, against the gradient that it was
         taken by [2]_: the number of epochs then grows with the square root only of the
-        Hessian's condition number. The momentum of an optimizer of torch's is its own
+        Hessian's condition number. For mini-batches, whose noise it would amplify,
+        "auto" is none. The momentum of an optimizer of torch's is its own
         (``optimizer_params={"momentum": 0.9}``).
+    batch_size : int, float or None, default=None
+        Rows a step. None: all of them, the full batch, for which least squares need not
+        see the rows more than once (`precompute`), so that it is the faster way to the
+        answer. A float is a fraction of the rows. An epoch goes through all of them;
+        the last batch may be shorter, and then weighs as much less. Rows are gathered,
+        and standardized, a batch at a time: there is no copy of X. More rows than there
+        are: the full batch, with a UserWarning.
+    shuffle : bool, default=True
+        Whether each epoch goes through the rows in a fresh order.
+    random_state : int, RandomState instance or None, default=None
+        Draws the orders, and the rows held out by `early_stopping`. Pass an int for the
+        same results each time.
+    schedule : {"auto", "constant", "invscaling", "adaptive"} or callable, \
+            default="auto"
+        How the learning rate goes on from step to step. "invscaling" divides it by
+        ``t**power_t`` at the t-th step; "adaptive" by 5 whenever `n_iter_no_change`
+        epochs in a row have not improved on the best loss (or validation score) by
+        `tol`, and the descent stops when that gained nothing. A callable gets the
+        number of the step, from 0 on, and gives what the learning rate is multiplied
+        by. A step is a batch; in the full batch, an epoch. "auto" is "adaptive" where
+        ``learning_rate="auto"`` and there are mini-batches ("invscaling" in
+        `partial_fit`), and otherwise "constant".
+    power_t : float, default=0.25
+        Exponent of "invscaling".
+    average : bool or int, default=False
+        Whether the model is the average of the coefficients after each step (Polyak
+        and Ruppert). An int: of those from the step on that brings the number of rows
+        seen to it.
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: as many rows as
         there are features and targets, and one, that have the same moments and
         therefore the same loss, gradient and iterates, to rounding (see `Moments`). It
         is float64 (float32 on "mps"). An epoch's cost then does not depend on the
-        number of samples. "auto" does so where it pays: with more than 1000 samples,
-        ten times as many as there are features and targets, and at most 2000 of these.
+        number of samples. "auto" does so where it pays: for the full batch, with more
+        than 1000 samples, ten times as many as there are features and targets, and at
+        most 2000 of these; where X is sparse, if it holds no fewer numbers than the
+        condensed rows would. True with mini-batches is an error.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data and one step, but
         for the one that finds `tol` met, which takes no step.
@@ -133,15 +169,25 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         met, ``|r| <= tol^2 |y|`` [1]_ (``|y - mean(y)|`` where an intercept is fitted;
         up to sqrt(eps) where rounding asks for it). Neither depends on units. At 1e-4
         the loss is good to several digits, but coefficients of correlated features only
-        to a few percent; 1e-8 takes about three times the epochs. None: exactly
-        `max_iter` epochs.
+        to a few percent; 1e-8 takes about three times the epochs. Mini-batches stop
+        when `n_iter_no_change` epochs in a row have not improved on the best loss, of
+        any target, by this share of it. None: exactly `max_iter` epochs.
+    early_stopping : bool, default=False
+        Whether to hold out rows, drawn at random, and to stop when `n_iter_no_change`
+        epochs in a row have not improved the score (R^2) on them by `tol`. The model is
+        that of the best score. The full batch still stops by the two rules above, too.
+    validation_fraction : float in (0, 1), default=0.1
+        Share of the rows to hold out; at least two are.
+    n_iter_no_change : int, default=5
+        How many epochs without improvement are a plateau.
     warm_start : bool, default=False
         Whether `fit` goes on from the coefficients of the last fit. The state of an
         optimizer, such as its momentum, starts anew.
     verbose : int, default=0
         Print a line every so many epochs, and one at the end: epoch, loss, norm of the
-        gradient and, where there is one feature, the coefficient and the intercept, in
-        the data's units; those of an epoch are before its update.
+        gradient (of the full batch), score (with `early_stopping`) and, where there is
+        one feature, the coefficient and the intercept, in the data's units; those of an
+        epoch are before its update, or the last one of its mini-batches.
 
     Attributes
     ----------
@@ -153,10 +199,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of epochs, ``len(loss_curve_)``.
     loss_curve_ : list of float
         ``loss_curve_[k]`` is the objective at the start of epoch k, before its update:
-        the mean squared error, summed over targets. Where `tol` was met, the last one
-        is that of the model. With ``standardize=True`` and an intercept, it starts from
-        the mean of y, at y's variance. With momentum it is the loss at the extrapolated
-        parameters, and may rise at times.
+        the mean squared error, summed over targets. Of mini-batches it is the mean over
+        those of the epoch, each before its update. Where `tol` was met by the full
+        batch, the last one is that of the model. With ``standardize=True`` and an
+        intercept, it starts from the mean of y, at y's variance. With momentum it is
+        the loss at the extrapolated parameters, and may rise at times.
+    validation_scores_ : list of float
+        ``validation_scores_[k]`` is the score on the rows held out, after epoch k.
+        Defined only with ``early_stopping=True``.
+    moments_ : Moments
+        Of all rows that the model is from, also those of earlier calls of
+        `partial_fit`, which goes on from them. Defined only for the full batch without
+        early stopping, where the rows were condensed or have at most 100 columns (and
+        ``precompute`` is not False).
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -167,6 +222,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     --------
     sklearn.linear_model.LinearRegression : Least squares by a direct solver.
     sklearn.linear_model.SGDRegressor : One sample at a time.
+    Moments : What `partial_fit` adds up.
     skgd.strategies.GradientStrategy : The contract for a gradient of your own.
 
     References
@@ -175,6 +231,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
        equations and sparse least squares", ACM TOMS 8(1), 1982.
     .. [2] B. O'Donoghue and E. Candes, "Adaptive restart for accelerated gradient
        schemes", Foundations of Computational Mathematics 15, 2015.
+    .. [3] R. M. Gower, N. Loizou, X. Qian, A. Sailanbayev, E. Shulgin and P. Richtarik,
+       "SGD: General analysis and improved rates", ICML 2019.
 
     Examples
     --------
@@ -274,14 +332,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Training data: arrays, lists, pandas and polars frames, CPU torch tensors.
-            float32 stays float32; anything else becomes float64.
+        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+            Training data: arrays, memory maps, lists, pandas and polars frames, CPU
+            torch tensors, SciPy's sparse matrices of all layouts (CSR is read as it is,
+            CSC where it is condensed; others are converted). Sparse X is never made
+            dense, whichever the strategy. float32 stays float32; anything else becomes
+            float64.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets; converted to the dtype of X.
         sample_weight : array-like of shape (n_samples,), default=None
             Nonnegative weights. Weight 2 equals the row twice, weight 0 the row left
-            out.
+            out. In mini-batches a row of weight 2 is one row all the same, whose
+            gradient counts twice: the minimum is that of the row twice, but not the
+            way there. Nor are the rows the same that `early_stopping` holds out.
         coef_init : array-like of the shape of `coef_`, default=None
             Where to start. None: at zero, or at the last fit with ``warm_start=True``.
         intercept_init : float or array-like of shape (n_targets,), default=None
@@ -301,13 +364,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ValueError
             On bad input or parameters. Whatever is raised, the estimator stays as it
             was before.
-        TypeError
-            On sparse X.
 
         Warns
         -----
         ConvergenceWarning
             When `tol` was not reached in `max_iter` epochs.
+        UserWarning
+            When `batch_size` is larger than the number of rows.
         """
         with unchanged_on_error(self):
             going_on = self.warm_start and self.__sklearn_is_fitted__()
@@ -571,7 +634,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         if going_on:
             moments = self.moments_ + moments
         with placement.gradients_on():
-            ready = condensed(moments, dtype, placement, plan_of(self))
+            n_samples = round(moments.weight)
+            ready = condensed(moments, dtype, placement, plan_of(self), n_samples)
         start = self._validated_start(rows, going_on=going_on)
         descent, watch, model = self._descend(ready, setting, start)
         self._store(descent, model, setting)

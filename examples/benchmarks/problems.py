@@ -85,6 +85,14 @@ def wide() -> Data:
     return X, X @ rng.standard_normal(200) + 0.1 * rng.standard_normal(40)
 
 
+def offset_and_scales(offset: float, largest_scale: float) -> Data:
+    """20,000 rows of 12 independent columns, spreads from 1 to the largest."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((20_000, 12)) * np.linspace(1, largest_scale, 12)
+    X += offset
+    return X, X @ rng.standard_normal(12) + X.std() * rng.standard_normal(20_000)
+
+
 #: Those that have one minimum, which is not a perfect fit.
 PROBLEMS: list[Callable[[], Data]] = [
     diabetes,

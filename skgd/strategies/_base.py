@@ -114,12 +114,14 @@ class GradientStrategy(BaseEstimator, ABC):
         Parameters
         ----------
         X : array of shape (n_rows, n_features)
-            Rows, not to be written into.
+            Rows, not to be written into: all of them, or those of a batch. Where the
+            user's are sparse, a SciPy ``csr_array``; among tensors, an object that
+            works in ``@``, ``.T`` and ``nn.Linear`` as a tensor does.
         y : array of shape (n_rows, n_targets)
             Targets, not to be written into; two-dimensional also for one target.
         weight : array of shape (n_rows,) or None
-            Weights that average one over the data: the objective is the mean of
-            ``weight * loss`` over the rows. None: all rows weigh the same.
+            Weights that average one over the data, but not over each batch: the
+            objective is the mean of ``weight * loss`` over the rows. None: ones.
 
         Returns
         -------
