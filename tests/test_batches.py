@@ -2,6 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+import torch
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,8 +11,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
 from skgd._batches import MiniBatches, PreparedRows
-from skgd._coordinates import users_coordinates
-from skgd._placement import Placement
+from skgd._coordinates import standardized_coordinates, users_coordinates
+from skgd._placement import Placement, to_numpy
 from skgd._rows import Rows
 
 
@@ -126,6 +127,36 @@ def test_every_row_is_seen_once_an_epoch(n_rows, batch_size, shuffle, n_without_
         assert np.array_equal(seen, sorted(seen))
     elif len(seen) > 10:
         assert not np.array_equal(*orders)
+
+
+class Elsewhere(Placement):
+    """A device that is treated as if its memory were its own, as a GPU's is."""
+
+    is_elsewhere = True
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 30])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_device_with_memory_of_its_own_sees_the_same_batches(batch_size, weighted):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(0, 3, 30) / 1.0 if weighted else None
+    rows = Rows(rng.standard_normal((30, 3)) + 5, rng.standard_normal((30, 2)), weight)
+    coordinates = standardized_coordinates(rows, fit_intercept=True)
+    epochs = [
+        [
+            [None if part is None else to_numpy(part) for part in batch]
+            for batch in MiniBatches(
+                PreparedRows(rows, coordinates, np.dtype("float64")),
+                placement,
+                batch_size,
+                np.random.RandomState(0),
+            )
+        ]
+        for placement in (Placement(None), Elsewhere(torch.device("cpu")))
+    ]
+    for here, there in zip(*epochs, strict=True):
+        for one, other in zip(here, there, strict=True):
+            assert np.array_equal(one, other) or (one is other is None)
 
 
 def test_the_same_random_state_gives_the_same_model(strategy, regression):

@@ -206,3 +206,14 @@ def test_bad_input_is_named():
         Moments.from_data(X, y) + Moments.from_data(X[:, :2], y)
     with pytest.raises(TypeError):
         Moments.from_data(X, y) + 1
+
+
+def test_times_multiplies_the_weights():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 3)), rng.standard_normal(20)
+    weight = rng.uniform(1, 2, 20)
+    moments = Moments.from_data(X, y, weight).times(3)
+    expected = Moments.from_data(X, y, 3 * weight)
+    assert moments.weight == pytest.approx(expected.weight)
+    np.testing.assert_allclose(moments.mean, expected.mean)
+    np.testing.assert_allclose(moments.scatter, expected.scatter)

@@ -26,7 +26,7 @@ def parameters(model):
 
 def run(strategy, regression, **params):
     params = {"learning_rate": 0.02, "max_iter": 3, "tol": None, **params}
-    params = {"shuffle": False, "precompute": False, **params}
+    params = {"shuffle": False, "precompute": "auto", **params}
     return GDLinearRegressor(strategy, **params).fit(*regression)
 
 
@@ -123,6 +123,15 @@ def test_the_average_is_that_of_the_iterates(strategy, batch_size, regression):
     for never in (1000, 0, False):
         model = run(strategy, regression, average=never, batch_size=batch_size)
         np.testing.assert_allclose(parameters(model), path[-1], rtol=1e-10)
+
+
+def test_rows_are_counted_also_where_they_are_condensed(strategy, regression):
+    params = {"average": 50, "max_iter": 3}
+    model = run(strategy, regression, **params)
+    few = run(strategy, regression, **params, precompute=True)
+    np.testing.assert_allclose(few.coef_, model.coef_, rtol=1e-10)
+    path = iterates(*regression, [0.02] * 3, 40)
+    np.testing.assert_allclose(parameters(model), path[1:].mean(axis=0), rtol=1e-10)
 
 
 def test_the_average_goes_on_where_a_constant_rate_ends_in_noise(strategy):
