@@ -12,8 +12,13 @@ from sklearn.utils import gen_batches
 
 from skgd._coordinates import Coordinates
 from skgd._placement import Placement
-from skgd._rows import Rows, row_blocks
-from skgd._validation import extremes, without_unit_weights, working_dtype
+from skgd._rows import (
+    Rows,
+    highest_and_lowest,
+    row_blocks,
+    without_unit_weights,
+    working_dtype,
+)
 
 #: y, (n_rows, n_targets), and the weights, (n_rows,) or None.
 Targets = tuple[np.ndarray, np.ndarray | None]
@@ -37,9 +42,8 @@ class FullBatch:
         Whether a batch is all that an epoch reads.
     share : float
         What the loss of a batch counts for in that of an epoch.
-    parts : iterable of Rows
-        All rows in NumPy, in one or several parts, for what is asked of them before the
-        descent or after it.
+    rows : ReadyRows or PreparedRows
+        All rows in NumPy, for what is asked of them before the descent or after it.
     """
 
     whole = True
@@ -48,7 +52,7 @@ class FullBatch:
     def __init__(
         self, rows: Rows, placement: Placement, n_samples: int | None = None
     ) -> None:
-        self.parts = [rows]
+        self.rows = ReadyRows(rows)
         self.n_samples = len(rows.y) if n_samples is None else n_samples
         self.batch_size = self.n_samples
         self.dtype = rows.y.dtype
@@ -89,7 +93,7 @@ class MiniBatches:
         batch_size: int,
         shuffle: RandomState | None,
     ) -> None:
-        self.parts = rows
+        self.rows = rows
         self.n_samples = len(rows)
         self.batch_size = batch_size
         self.dtype = rows.dtype
@@ -114,7 +118,7 @@ class MiniBatches:
             yield rows
 
     def _gathered_here(self, index: Any) -> Rows:
-        return self._placement.put_rows(self.parts[index])
+        return self._placement.put_rows(self.rows[index])
 
     def _gathered_there(self, index: Any) -> Rows:
         return Rows(*(a if a is None else a[index] for a in self._resident or ()))
@@ -126,6 +130,37 @@ class MiniBatches:
             return rows._replace(weight=rows.weight * worth)
         weight = np.full(len(rows.y), worth, self.dtype)
         return rows._replace(weight=self._placement.put(weight))
+
+
+class ReadyRows:
+    """Rows in the coordinates and the dtype of the descent.
+
+    Parameters
+    ----------
+    rows : Rows
+        NumPy rows.
+    """
+
+    #: Whether reading them again costs nothing but the reading.
+    ready = True
+
+    def __init__(self, rows: Rows) -> None:
+        self.all = rows
+
+    def __len__(self) -> int:
+        return len(self.all.y)
+
+    def __iter__(self) -> Iterator[Rows]:
+        yield self.all
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of X."""
+        return self.all.n_features
+
+    def targets(self) -> Targets:
+        """Give y and the weights."""
+        return self.all.y, self.all.weight
 
 
 class PreparedRows:
@@ -144,29 +179,37 @@ class PreparedRows:
         The dtype asked for. float32 becomes float64 where squares leave its range.
     """
 
+    ready = False
+
     def __init__(self, rows: Rows, coordinates: Coordinates, dtype: np.dtype) -> None:
-        ends = extremes(rows)
+        self._index: np.ndarray | None = None
+        if rows.weight is not None and not rows.weight.all():
+            self._index = np.flatnonzero(rows.weight)
+        self._rows = without_unit_weights(rows)
+        self._coordinates = coordinates
+        ends = self._extremes()
         self._read_dtype = working_dtype(ends, dtype)
         ends = coordinates.rows(ends.astype(self._read_dtype))
         self.dtype = working_dtype(ends, dtype)
         self.is_sparse = issparse(rows.X)
-        self._coordinates = coordinates
-        self._index: np.ndarray | None = None
-        if rows.weight is not None:
-            if not rows.weight.all():
-                self._index = np.flatnonzero(rows.weight)
-            rows = rows._replace(weight=rows.weight.astype(self.dtype))
-        self._rows = without_unit_weights(rows)
+        self.n_features = rows.n_features
+        if self._rows.weight is not None:
+            weight = self._rows.weight.astype(self.dtype)
+            self._rows = self._rows._replace(weight=weight)
 
     def __len__(self) -> int:
         return len(self._rows.y) if self._index is None else len(self._index)
 
     def __getitem__(self, index: Any) -> Rows:
-        rows = self._rows.at(index if self._index is None else self._index[index])
-        return self._coordinates.rows(rows.astype(self._read_dtype)).astype(self.dtype)
+        rows = self._as_they_are(index).astype(self._read_dtype)
+        return self._coordinates.rows(rows).astype(self.dtype)
+
+    def __iter__(self) -> Iterator[Rows]:
+        for block in row_blocks(self._rows, len(self)):
+            yield self[block]
 
     def targets(self) -> Targets:
-        """Give y and the weights of all rows, without reading X."""
+        """Give y and the weights, without reading X."""
         y, weight = self._rows.y, self._rows.weight
         if self._index is not None:
             y = y[self._index]
@@ -174,14 +217,22 @@ class PreparedRows:
         y = self._coordinates.targets(y.astype(self._read_dtype, copy=False))
         return y.astype(self.dtype, copy=False), weight
 
-    def __iter__(self) -> Iterator[Rows]:
-        for block in row_blocks(self._rows, len(self)):
-            yield self[block]
+    def _as_they_are(self, index: Any) -> Rows:
+        return self._rows.at(index if self._index is None else self._index[index])
 
-
-def targets_of(parts: list[Rows] | PreparedRows) -> Targets:
-    """Give y and the weights of rows, in NumPy."""
-    if isinstance(parts, PreparedRows):
-        return parts.targets()
-    (rows,) = parts
-    return rows.y, rows.weight
+    def _extremes(self) -> Rows:
+        """Give two rows that have the largest and the smallest value of each column."""
+        everything = [slice(None)]  # needs no copy
+        blocks = (
+            row_blocks(self._rows, len(self))
+            if len(self) < len(self._rows.y)
+            else everything
+        )
+        ends = [
+            [highest_and_lowest(part) for part in self._as_they_are(block)[:2]]
+            for block in blocks
+        ]
+        X, y = (
+            highest_and_lowest(np.concatenate(each)) for each in zip(*ends, strict=True)
+        )
+        return Rows(X, y, None)

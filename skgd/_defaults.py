@@ -81,12 +81,12 @@ def _auto_rate(params: Any, batches: FullBatch | MiniBatches) -> float:
     if batches.whole:
         return (
             largest_stable_learning_rate(
-                batches.parts, fit_intercept=params.fit_intercept
+                batches.rows, fit_intercept=params.fit_intercept
             )
             / 2
         )
     largest = largest_stable_learning_rate(
-        batches.parts,
+        batches.rows,
         fit_intercept=params.fit_intercept,
         batch_size=batches.batch_size,
     )

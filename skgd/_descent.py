@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -54,9 +55,9 @@ class Descent(NamedTuple):
     outcome: Outcome
     loss_curve: list[float]  # mean over an epoch's batches, each before its update
     first_step: int  # 0, but where a stream goes on
-    first_loss: float  # of the first batch
+    start: tuple[Any, Any]  # coefficients and intercept, where there are batches
     last_losses: list[float]  # where the strategy stands, target by target
-    coef: Any  # the best on held-out rows, the average, or where the strategy stands
+    coef: Any  # the best on held-out rows; the average; or where the strategy stands
     intercept: Any
 
     @property
@@ -82,13 +83,18 @@ def descend(
     """
     stopping, plateau, validation, report = watch or Watch()
     walk, first_step = _Walk(strategy, steps), steps.pace.step
+    start: tuple[Any, Any] = None, None
+    if not batches.whole:
+        start = deepcopy((strategy.coef, strategy.intercept))
     loss_curve: list[float] = []
 
     def ended(outcome: Outcome) -> Descent:
-        best = validation.best if validation is not None else None
-        model = best or walk.model()
-        first_loss = loss_curve[0] if batches.whole else walk.first_loss
-        return Descent(outcome, loss_curve, first_step, first_loss, losses, *model)
+        model = walk.model()
+        if validation is not None and validation.best is not None:
+            model = validation.best
+        elif outcome is Outcome.ARRIVED:  # the average has not
+            model = strategy.coef, strategy.intercept
+        return Descent(outcome, loss_curve, first_step, start, losses, *model)
 
     # Overflow is an outcome here, not a warning.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -128,7 +134,6 @@ class _Walk:
         self.strategy = strategy
         self.pace, momentum, self.average = steps
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
-        self.first_loss: Any = None
         self.rows: Any = None
         self.n_read = 0  # of the user's rows, by the next step
 
@@ -145,8 +150,6 @@ class _Walk:
             losses = self.strategy.evaluate(*rows)
             if batches.whole:
                 return losses.tolist()
-            if self.first_loss is None:
-                self.first_loss = sum(losses.tolist())
             # Left on the device until the end of the epoch.
             total = losses + (0 if total is None else total)
         return [loss * batches.share for loss in total.tolist()]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.model_selection import train_test_split
 
-from skgd._batches import PreparedRows, targets_of
+from skgd._batches import PreparedRows, ReadyRows
 from skgd._placement import Placement
 from skgd._rows import Rows, means, root_mean_squares
 
@@ -22,9 +22,9 @@ class Validation:
 
     Parameters
     ----------
-    parts : list of Rows, or PreparedRows
-        The rows, in NumPy, in the coordinates of the descent; prepared for each score
-        anew, or once.
+    rows : ReadyRows or PreparedRows
+        The rows, in NumPy, in the coordinates of the descent; placed once where they
+        are ready, and otherwise prepared for each score anew.
     placement : Placement
         Where the descent takes place.
 
@@ -36,12 +36,12 @@ class Validation:
         Coefficients and intercept at the largest of them.
     """
 
-    def __init__(self, parts: list[Rows] | PreparedRows, placement: Placement) -> None:
-        self._parts, self._placement = parts, placement
+    def __init__(self, rows: ReadyRows | PreparedRows, placement: Placement) -> None:
+        self._rows, self._placement = rows, placement
         self._placed: list[Rows] | None = None
-        if isinstance(parts, list) or placement.is_elsewhere:
-            self._placed = [placement.put_rows(part) for part in parts]
-        y, weight = targets_of(parts)
+        if rows.ready or placement.is_elsewhere:
+            self._placed = list(map(placement.put_rows, rows))
+        y, weight = rows.targets()
         self._variance = root_mean_squares(y, weight, means(y, weight)) ** 2
         self._n_rows = len(y)
         self.scores: list[float] = []
@@ -50,7 +50,7 @@ class Validation:
     def score(self, coef: Any, intercept: Any) -> float:
         """Score a model, and keep a copy of it if it is the best so far."""
         losses = np.zeros(len(self._variance))
-        for X, y, weight in self._placed or map(self._placement.put_rows, self._parts):
+        for X, y, weight in self._placed or map(self._placement.put_rows, self._rows):
             residual = X @ coef - y
             if intercept is not None:
                 residual = residual + intercept

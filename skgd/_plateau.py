@@ -49,6 +49,11 @@ class Plateau:
         self._best_at_last = self._best
         return True
 
+    def go_on_from(self, other: Plateau) -> None:
+        """Take over what another has seen."""
+        self._best, self._best_at_last = other._best, other._best_at_last
+        self._n_without = other._n_without
+
     def _improve(self, values: Sequence[float], best: Sequence[float] | None) -> bool:
         """Whether any value is better than the best by `tol`."""
         if best is None:

@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skgd._batches import FullBatch, MiniBatches, PreparedRows
+from skgd._batches import FullBatch, MiniBatches, PreparedRows, ReadyRows
 from skgd._coordinates import (
     Coordinates,
     standardized_coordinates,
@@ -21,16 +21,16 @@ from skgd._coordinates import (
 from skgd._early_stopping import Validation, split
 from skgd._moments import Moments
 from skgd._placement import Placement
-from skgd._rows import Rows
-from skgd._scatter import dense_scatter, sparse_scatter
-from skgd._validation import (
+from skgd._rows import (
+    Rows,
     averaging_one,
     canonical,
-    check_values,
     in_working_dtype,
     weighty,
     without_unit_weights,
 )
+from skgd._scatter import dense_scatter, sparse_scatter
+from skgd._validation import check_values
 
 # Selected rows are gathered so many elements at a time.
 _GATHERED_ELEMENTS = 2**22
@@ -171,7 +171,7 @@ def condensed(
 
     validation = None
     if held_out is not None:
-        validation = Validation([ready(held_out)], placement)
+        validation = Validation(ReadyRows(ready(held_out)), placement)
     batches = FullBatch(ready(moments), placement, n_samples)
     return Prepared(batches, coordinates, validation)
 
@@ -217,7 +217,7 @@ def _as_they_are(
     validation = None
     if held_out is not None:
         held_out = in_working_dtype(weighty(canonical(held_out)), dtype)
-        validation = Validation([ready(held_out)], placement)
+        validation = Validation(ReadyRows(ready(held_out)), placement)
     return Prepared(FullBatch(ready(rows), placement), coordinates, validation)
 
 

@@ -34,12 +34,11 @@ from skgd._preparation import (
     rows_a_batch,
 )
 from skgd._progress import TrainingLog
-from skgd._rows import Rows
+from skgd._rows import Rows, averaging_one, canonical
 from skgd._schedule import SCHEDULE_NAMES
 from skgd._stopping import StoppingRule
 from skgd._stream import Stream
 from skgd._validation import (
-    averaging_one,
     check_values,
     unchanged_on_error,
     validated_features,
@@ -64,6 +63,10 @@ def _sees_every_row(params: GDLinearRegressor) -> bool:
             "score rows of your own between the calls."
         )
     return True
+
+
+# Of all rows of a stream; below, float64 has no digits for it.
+_LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
 
 
 class _Setting(NamedTuple):
@@ -252,7 +255,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             Interval(Real, 0, None, closed="neither"),
         ],
         "schedule": [StrOptions({"auto", *SCHEDULE_NAMES}), callable],
-        "power_t": [Interval(Real, None, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
         "average": ["boolean", Interval(Integral, 0, None, closed="left")],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
@@ -563,8 +566,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         strategy, placement, dtype, _ = setting
         log = TrainingLog(self.verbose, ready) if self.verbose else None
         watch = self._watch(batches, validation, log)
-        if stream is not None:
-            watch = watch._replace(plateau=stream.plateau)
+        if stream is not None and watch.plateau and stream.plateau:
+            watch.plateau.go_on_from(stream.plateau)
         coef, intercept = coordinates.from_user(*start)
         if intercept is None:
             intercept = np.zeros(coef.shape[1])
@@ -596,7 +599,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             raise_if_too_large(*model)
             if stream is not None:
-                stream.put(strategy, steps.average, coordinates)
+                stream.keep(self, descent, steps, strategy, coordinates)
+                stream.plateau = watch.plateau
         return descent, watch, model
 
     def _watch(
@@ -607,9 +611,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> Watch:
         """Say what may end the descent before `max_iter`."""
         stopping = plateau = None
-        if self.tol is not None and batches.whole:
+        if self.tol is not None and isinstance(batches, FullBatch):
             stopping = StoppingRule(
-                self.tol, batches.parts[0], fit_intercept=self.fit_intercept
+                self.tol, batches.rows.all, fit_intercept=self.fit_intercept
             )
         if validation is not None or not batches.whole or self.schedule == "adaptive":
             plateau = plateau_of(self)
@@ -623,16 +627,23 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         going_on = self.__sklearn_is_fitted__()
         if going_on and not hasattr(self, "moments_"):
             raise ValueError(
-                "partial_fit cannot go on from this fit, of whose rows the moments are "
-                "not known. Fit with precompute=True, or begin with partial_fit on an "
-                "unfitted clone; or set batch_size, to take an epoch of small steps "
-                "over the new rows alone."
+                "partial_fit cannot go on from this model: the moments of the rows "
+                "that it was fitted on are not known. Fit in the full batch with "
+                "precompute=True, or begin with partial_fit on an unfitted clone; or "
+                "set batch_size, to take an epoch of small steps over the new rows "
+                "alone."
             )
         weight, unit = averaging_one(rows.weight)
         moments = moments_of(rows._replace(weight=weight)).times(unit)
         moments = replace(moments, y_is_1d=y_is_1d)
         if going_on:
             moments = self.moments_ + moments
+        if not np.isfinite(moments.scatter).all() or moments.weight < _LEAST_WEIGHT:
+            raise ValueError(
+                "The sums of sample_weight times the squares of the columns leave the "
+                f"range of float64: the weights of these rows average {unit:.3g}. "
+                "Rescale the weights of all chunks, or the columns."
+            )
         with placement.gradients_on():
             n_samples = round(moments.weight)
             ready = condensed(moments, dtype, placement, plan_of(self), n_samples)
@@ -645,14 +656,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def _run_epoch(self, rows: Rows, setting: _Setting) -> None:
         """Take an epoch of steps over a chunk."""
         check_values(rows)
+        rows = canonical(rows)
         _, placement, dtype, _ = setting
         stream = deepcopy(getattr(self, "_stream", None))
         if stream is None:
             going_on = self.__sklearn_is_fitted__()
-            start = self._validated_start(rows, going_on=going_on)
-            random_state = deepcopy(check_random_state(self.random_state))
-            stream = Stream(start, random_state, plateau_of(self))
-        rows = stream.weigh(rows)
+            seed = check_random_state(self.random_state).randint(2**31 - 1)
+            stream = Stream(
+                self._validated_start(rows, going_on=going_on),
+                np.random.RandomState(seed),
+                getattr(self, "moments_", None),
+            )
+        rows = stream.take_in(rows)
         plan, coordinates = plan_of(self), None
         if plan.standardize:
             fit_intercept = plan.fit_intercept

@@ -83,9 +83,15 @@ def row_blocks(rows: Rows, n_rows: int) -> list[slice]:
 def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """Weighted mean of each column, in float64.
 
-    Of the distances from the first row, so that the mean of equal values is that value.
+    Of the distances from the first row that has a weight, so that the mean of equal
+    values is that value. Those of sparse columns are about 0.
     """
-    first = columns[0].astype(np.float64)
+    if issparse(columns):
+        ones = np.ones(columns.shape[0])
+        weight = ones if weight is None else weight
+        return weight @ columns / weight.sum()
+    first = columns[0 if weight is None else np.flatnonzero(weight)[0]]
+    first = first.astype(np.float64)
     total = np.zeros(columns.shape[1])
     with np.errstate(over="ignore", invalid="ignore"):
         for rows in blocks(*columns.shape):
@@ -131,12 +137,14 @@ def peaks(columns: Any) -> np.ndarray:
 
 
 def highest_and_lowest(columns: Any) -> np.ndarray:
-    """Largest and smallest value of each column, as two rows."""
-    extremes = columns.max(axis=0), columns.min(axis=0)
-    if issparse(columns):
-        extremes = extremes[0].toarray(), extremes[1].toarray()
-    highest, lowest = (np.ravel(extreme) for extreme in extremes)
-    return np.stack([highest, lowest])
+    """Largest and smallest value of each column, as two rows; of sparse ones, and 0."""
+    if not issparse(columns):
+        return np.stack([columns.max(axis=0), columns.min(axis=0)])
+    # SciPy's own max(axis=0) copies the matrix.
+    extremes = np.zeros((2, columns.shape[1]), columns.dtype)
+    np.maximum.at(extremes[0], columns.indices, columns.data)
+    np.minimum.at(extremes[1], columns.indices, columns.data)
+    return extremes
 
 
 def divided(X: Any, scale: np.ndarray, out: np.ndarray | None = None) -> Any:
@@ -148,8 +156,81 @@ def divided(X: Any, scale: np.ndarray, out: np.ndarray | None = None) -> Any:
 
 def _of_sparse(columns: csr_array, weight: np.ndarray | None) -> np.ndarray:
     """Weighted root mean square of sparse columns, scaled before they are squared."""
-    weight = np.ones(columns.shape[0]) if weight is None else weight
+    n_rows, n_columns = columns.shape
     peak = peaks(columns).astype(np.float64)
-    squares = divided(columns.astype(np.float64), np.where(peak > 0, peak, 1))
-    squares.data **= 2
-    return peak * np.sqrt(weight @ squares / weight.sum())
+    unit = np.where(peak > 0, peak, 1)
+    squares = np.zeros(n_columns)
+    for rows in blocks(n_rows, max(columns.nnz // n_rows, 1)):
+        entries = slice(columns.indptr[rows.start], columns.indptr[rows.stop])
+        indices = columns.indices[entries]
+        terms = (columns.data[entries] / unit[indices]) ** 2
+        if weight is not None:
+            n_entries = np.diff(columns.indptr[rows.start : rows.stop + 1])
+            terms *= np.repeat(weight[rows], n_entries)
+        squares += np.bincount(indices, terms, n_columns)
+    return peak * np.sqrt(squares / (n_rows if weight is None else weight.sum()))
+
+
+def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, float]:
+    """Make weights average one over the rows that have any.
+
+    Returns
+    -------
+    weight : ndarray of shape (n_samples,) or None
+        The weights over the unit; None where all are equal.
+    unit : float
+        Average of the weights over the rows that have any.
+    """
+    if sample_weight is None:
+        return None, 1.0
+    some = sample_weight[sample_weight > 0]
+    if (some == some[0]).all():
+        weight = None if len(some) == len(sample_weight) else (sample_weight > 0) * 1.0
+        return weight, float(some[0])
+    largest = some.max()
+    weight = sample_weight / largest  # so that the sum does not overflow
+    average = weight.sum() / len(some)
+    return weight / average, float(average * largest)
+
+
+def weighty(rows: Rows) -> Rows:
+    """Leave out rows of weight zero."""
+    if rows.weight is None or rows.weight.all():
+        return rows
+    return without_unit_weights(rows).at(np.flatnonzero(rows.weight))
+
+
+def without_unit_weights(rows: Rows) -> Rows:
+    """Drop the weights where all rows that have any have the weight one."""
+    if rows.weight is not None and (rows.weight[rows.weight > 0] == 1).all():
+        return rows._replace(weight=None)
+    return rows
+
+
+def canonical(rows: Rows) -> Rows:
+    """Bring sparse rows to the one layout that a descent reads."""
+    if not issparse(rows.X):
+        return rows
+    X = csr_array(rows.X)
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return rows._replace(X=X)
+
+
+def in_working_dtype(rows: Rows, dtype: np.dtype) -> Rows:
+    """Cast to the dtype, or to float64 where squares leave the range of float32."""
+    return rows.astype(working_dtype(rows, dtype))
+
+
+def working_dtype(rows: Rows, dtype: np.dtype) -> np.dtype:
+    """Give the dtype, or float64 where squares of the rows leave that of float32."""
+    if dtype == np.float32 and not (_squares_fit(rows.X) and _squares_fit(rows.y)):
+        return np.dtype(np.float64)
+    return dtype
+
+
+def _squares_fit(columns: Any) -> bool:
+    """Whether sums of squares of each column neither overflow nor underflow float32."""
+    largest = peaks(columns)
+    return bool(((largest == 0) | ((largest > 1e-15) & (largest < 1e15))).all())

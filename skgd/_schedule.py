@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from numbers import Real
+from contextlib import suppress
 
 #: The names that the estimator's `schedule` parameter takes, beside "auto".
 SCHEDULE_NAMES = ("constant", "invscaling", "adaptive")
@@ -46,15 +46,15 @@ class Adaptive(Schedule):
     """A fifth of the rate whenever the loss no longer falls (as in SGDRegressor)."""
 
     def __init__(self) -> None:
-        self._factor = 1.0
+        self.reduced_to = 1.0
 
     def factor(self, step: int) -> float:
         """Give where the reductions have led to."""
-        return self._factor
+        return self.reduced_to
 
     def reduce(self) -> bool:
         """Divide by five."""
-        self._factor /= 5
+        self.reduced_to /= 5
         return True
 
 
@@ -67,8 +67,11 @@ class UserSchedule(Schedule):
     def factor(self, step: int) -> float:
         """Ask the function, and check its answer."""
         factor = self.function(step)
-        if isinstance(factor, Real) and factor >= 0 and math.isfinite(factor):
-            return float(factor)
+        if not isinstance(factor, str):
+            with suppress(TypeError, ValueError, OverflowError):
+                number = float(factor)  # NumPy's and torch's scalars are welcome
+                if number >= 0 and math.isfinite(number):
+                    return number
         raise ValueError(
             f"The 'schedule' parameter must give a factor of the learning rate, a "
             f"finite number of at least 0, for each step from 0 on. schedule({step}) "

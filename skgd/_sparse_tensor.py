@@ -19,10 +19,10 @@ class SparseMatrix:
     """A CSR matrix that torch multiplies, and differentiates the product of.
 
     ``matrix @ dense``, ``dense @ matrix`` and ``nn.Linear(...)(matrix)`` work as with a
-    tensor, and so does ``matrix.T``. Anything else gets torch's own CSR tensor. That is
-    what multiplies, too; but its ``backward()`` makes a transposed copy each time, with
-    the rows sorted through lists of coordinates: 20,000 x 100,000 with 2,000,000
-    entries take it 77 ms, and a copy that is kept 2.
+    tensor, and so does ``matrix.T``. Other functions and methods of torch's get its own
+    CSR tensor. That is what multiplies, too; but its ``backward()`` makes a transposed
+    copy each time: of 20,000 x 100,000 with 2,000,000 entries in 77 ms, where a copy
+    that is kept takes 2 ms to multiply.
 
     Parameters
     ----------
@@ -60,11 +60,22 @@ class SparseMatrix:
         transposed.__dict__["T"] = self
         return transposed
 
+    def __getattr__(self, name: str) -> Any:
+        if name == "tensor":  # not there yet: a copy is being made
+            raise AttributeError(name)
+        return getattr(self.tensor, name)
+
     def __len__(self) -> int:
         return self.shape[0]
 
     def __matmul__(self, dense: torch.Tensor) -> torch.Tensor:
         return _Product.apply(dense, lambda: self)
+
+    def matmul(self, dense: torch.Tensor) -> torch.Tensor:
+        """Multiply, as ``@`` does."""
+        return self @ dense
+
+    mm = matmul
 
     def __rmatmul__(self, dense: torch.Tensor) -> torch.Tensor:
         return (self.T @ dense.T).T
@@ -78,16 +89,23 @@ class SparseMatrix:
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run a function of torch's that got such a matrix."""
-        kwargs = kwargs or {}
-        if function is torch.nn.functional.linear:
+        kwargs = dict(kwargs or {})
+        if function is torch.nn.functional.linear and isinstance(args[0], cls):
             return _linear(*args, **kwargs)
         if function in _MATMUL:
-            left, right = args
+            left, right = *args, *kwargs.values()
             if isinstance(left, cls):
                 return left @ right
             return right.__rmatmul__(left)
-        args = [a.tensor if isinstance(a, cls) else a for a in args]
-        return function(*args, **kwargs)
+        args = [_unwrapped(a) for a in args]
+        return function(*args, **{name: _unwrapped(a) for name, a in kwargs.items()})
+
+
+def _unwrapped(argument: Any) -> Any:
+    """Give torch's own tensor in place of a matrix, also in a list of them."""
+    if isinstance(argument, list | tuple):
+        return type(argument)(_unwrapped(each) for each in argument)
+    return argument.tensor if isinstance(argument, SparseMatrix) else argument
 
 
 def _linear(

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse import diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from skgd._batches import PreparedRows, ReadyRows
 from skgd._losses import SquaredError
-from skgd._rows import Rows, peaks
+from skgd._rows import peaks
 from skgd._threads import in_one_thread
 
 # Up to this many features the Hessian is formed and its largest eigenvalue is exact;
-# beyond, Lanczos steps on the rows are cheaper. Rows that are prepared anew whenever
-# they are read are better read once.
-_MAX_HESSIAN, _MAX_HESSIAN_READ_ONCE = 500, 2000
+# beyond, or where there are fewer rows than features, Lanczos steps on the rows are
+# cheaper. Rows that are prepared anew whenever they are read are better read once.
+_SMALL_HESSIAN, _MAX_HESSIAN, _MAX_HESSIAN_READ_ONCE = 50, 500, 2000
 
 
 def largest_stable_learning_rate(
-    parts: Iterable[Rows],
+    rows: ReadyRows | PreparedRows,
     *,
     fit_intercept: bool,
     batch_size: int | None = None,
@@ -48,8 +47,8 @@ def largest_stable_learning_rate(
 
     Parameters
     ----------
-    parts : iterable of Rows
-        The rows of the descent, in NumPy, in one or several parts; read more than once.
+    rows : ReadyRows or PreparedRows
+        The rows of the descent, in NumPy.
     fit_intercept : bool
         Whether a column of ones belongs to X.
     batch_size : int or None, default=None
@@ -62,24 +61,24 @@ def largest_stable_learning_rate(
     ValueError
         Where the squares of X overflow its dtype.
     """
-    n_features = next(iter(parts)).n_features
-    read_once = not isinstance(parts, list)
-    limit = _MAX_HESSIAN_READ_ONCE if read_once else _MAX_HESSIAN
-    largest = _exact if n_features <= limit else _by_lanczos
+    n_features = rows.n_features
+    limit = _MAX_HESSIAN if rows.ready else _MAX_HESSIAN_READ_ONCE
+    forms_it = n_features <= _SMALL_HESSIAN or len(rows) > n_features <= limit
+    largest = _exact if forms_it else _by_lanczos
     with np.errstate(over="ignore", invalid="ignore"):
-        L = largest(parts, fit_intercept)
+        L = largest(rows, fit_intercept)
         if batch_size is not None:
-            L = _expected_smoothness(L, parts, fit_intercept, batch_size)
+            L = _expected_smoothness(L, rows, fit_intercept, batch_size)
         L *= SquaredError.curvature
     if not np.isfinite(L):
-        _raise_overflow(parts)
+        _raise_overflow(rows)
     return 2 / L * (1 + momentum) / (1 + 2 * momentum) if L > 0 else 1.0
 
 
-def _exact(parts: Iterable[Rows], fit_intercept: bool) -> float:
+def _exact(rows: ReadyRows | PreparedRows, fit_intercept: bool) -> float:
     """Largest eigenvalue of the mean of ``w x x'``, x ending in 1 for the intercept."""
     XX, X_sum, n_rows = np.zeros(()), np.zeros(()), 0
-    for X, y, weight in parts:
+    for X, y, weight in rows:
         weighted = X
         if weight is not None:
             weighted = diags_array(weight) @ X if issparse(X) else X * weight[:, None]
@@ -100,15 +99,15 @@ def _exact(parts: Iterable[Rows], fit_intercept: bool) -> float:
         return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
 
 
-def _by_lanczos(parts: Iterable[Rows], fit_intercept: bool) -> float:
+def _by_lanczos(rows: ReadyRows | PreparedRows, fit_intercept: bool) -> float:
     """Approximate the same from below, to six digits, without forming the matrix."""
-    first = next(iter(parts))
+    first = next(iter(rows))
     n_features, dtype = first.n_features, first.y.dtype
     size = n_features + fit_intercept
 
     def second_moments_times(v: np.ndarray) -> np.ndarray:
         product, n_rows = np.zeros(size, dtype), 0
-        for X, y, weight in parts:
+        for X, y, weight in rows:
             along = X @ v[:n_features]
             if fit_intercept:
                 along += v[-1]
@@ -130,11 +129,11 @@ def _by_lanczos(parts: Iterable[Rows], fit_intercept: bool) -> float:
 
 
 def _expected_smoothness(
-    L: float, parts: Iterable[Rows], fit_intercept: bool, b: int
+    L: float, rows: ReadyRows | PreparedRows, fit_intercept: bool, b: int
 ) -> float:
     """Give L_b for the L of all rows, both over the curvature of the loss."""
     n, L_max = 0, 0.0
-    for X, y, weight in parts:
+    for X, y, weight in rows:
         squares = X.power(2).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", X, X)
         L_i = np.ravel(squares) + fit_intercept
         L_max = max(L_max, float((L_i if weight is None else L_i * weight).max()))
@@ -144,10 +143,10 @@ def _expected_smoothness(
     return (n * (b - 1) * L + (n - b) * L_max) / (b * (n - 1))
 
 
-def _raise_overflow(parts: Iterable[Rows]) -> None:
+def _raise_overflow(rows: ReadyRows | PreparedRows) -> None:
     """Name the largest value whose square overflows."""
-    largest = max(float(peaks(rows.X).max()) for rows in parts)
-    dtype = next(iter(parts)).y.dtype
+    largest = max(float(peaks(X).max()) for X, _, _ in rows)
+    dtype = next(iter(rows)).y.dtype
     raise ValueError(
         f"The squares of the values in X overflow {dtype}: the largest is "
         f"{largest:.3g}. Rescale X"

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
-from sklearn.preprocessing import StandardScaler
 
 from skgd._averaging import Average
 from skgd._coordinates import Coordinates, Parameters, zeroing_constants
 from skgd._defaults import steps_of
-from skgd._descent import Steps
+from skgd._descent import Descent, Steps
+from skgd._moments import Moments
 from skgd._placement import Placement, to_numpy
 from skgd._plateau import Plateau
 from skgd._preparation import Prepared
-from skgd._rows import Rows
-from skgd._schedule import InverseScaling, Pace
-from skgd._validation import averaging_one
+from skgd._rows import Rows, averaging_one, means, root_mean_squares
+from skgd._schedule import Adaptive, InverseScaling
 from skgd.strategies import GradientStrategy
 
 _FLOAT64 = np.dtype(np.float64)
@@ -28,55 +28,66 @@ class Stream:
     """The state of a descent that goes on with every chunk.
 
     Kept in float64 and in the user's units, since means and scales move as rows come
-    in, and with them the coordinates of the descent.
+    in, and with them the coordinates of the descent. Parameters of the estimator are
+    not kept: what they are at a call is what holds for it.
 
     Parameters
     ----------
     start : tuple of (ndarray, ndarray or None)
         Coefficients (n_features, n_targets) and intercept (n_targets,) to begin with.
     random_state : RandomState
-        Draws the order of the rows of a chunk.
-    plateau : Plateau
-        Watches the loss from call to call.
+        Draws the order of the rows of a chunk. The stream's own.
+    moments : Moments or None, default=None
+        Of the rows before, where they are known.
     """
 
     def __init__(
-        self, start: Parameters, random_state: RandomState, plateau: Plateau
+        self,
+        start: Parameters,
+        random_state: RandomState,
+        moments: Moments | None = None,
     ) -> None:
         self.parameters = start
         self.random_state = random_state
-        self.plateau = plateau
-        self._pace: Pace | None = None
+        self.plateau: Plateau | None = None
+        self._n_rows, self._mean_weight = 0, 0.0
+        self._X_mean: np.ndarray = np.zeros(())
+        self._X_variance: np.ndarray = np.zeros(())
+        self._y_mean: np.ndarray = np.zeros(())
+        self._n_steps = 0
+        self._reduced_to = 1.0  # by an adaptive schedule
+        self._least_rate: tuple[Any, float] | None = None  # for a batch_size
         self._average: Average | None = None
-        self._X_scaler = StandardScaler(with_mean=False)
-        self._y_scaler = StandardScaler(with_std=False)
-        self._weight_seen, self._n_rows_seen = 0.0, 0
+        if moments is not None:
+            d, n_samples = moments.n_features, max(round(moments.weight), 1)
+            self._n_rows, self._mean_weight = n_samples, moments.weight / n_samples
+            self._X_mean, self._y_mean = moments.mean[:d], moments.mean[d:]
+            self._X_variance = np.diag(moments.scatter)[:d] / moments.weight
 
-    def weigh(self, rows: Rows) -> Rows:
-        """Measure weights by the average of all that were seen."""
+    def take_in(self, rows: Rows) -> Rows:
+        """Count a chunk, and measure its weights by the average of all so far."""
         weight, unit = averaging_one(rows.weight)
-        n_rows = rows._replace(weight=weight).n_weighty
-        self._weight_seen += unit * n_rows
-        self._n_rows_seen += n_rows
-        relative = unit / (self._weight_seen / self._n_rows_seen)
+        rows = rows._replace(weight=weight)
+        n_rows = rows.n_weighty
+        self._n_rows += n_rows
+        self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
+        relative = unit / self._mean_weight
+        self._merge(rows, share=relative * n_rows / self._n_rows)
         if relative != 1:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
 
     def coordinates(self, rows: Rows, *, fit_intercept: bool) -> Coordinates:
         """Standardize by the mean and the spread of all rows so far."""
-        X, y, weight = rows
-        self._X_scaler.partial_fit(X, sample_weight=weight)
-        self._y_scaler.partial_fit(y, sample_weight=weight)
-        mean, variance = self._X_scaler.mean_, self._X_scaler.var_
-        X_offset, y_offset = np.zeros_like(mean), np.zeros(rows.n_targets)
+        X_offset, y_offset = np.zeros(rows.n_features), np.zeros(rows.n_targets)
+        squares = self._X_variance
         if fit_intercept:
-            y_offset = self._y_scaler.mean_
-        if fit_intercept and not issparse(X):
-            X_offset = mean
+            y_offset = self._y_mean
+        if fit_intercept and not issparse(rows.X):
+            X_offset = self._X_mean
         else:
-            variance = variance + mean**2
-        return zeroing_constants(X_offset, np.sqrt(variance), y_offset)
+            squares = squares + np.square(self._X_mean)
+        return zeroing_constants(X_offset, np.sqrt(squares), y_offset)
 
     def steps(
         self,
@@ -85,42 +96,75 @@ class Stream:
         strategy: GradientStrategy,
         placement: Placement,
     ) -> Steps:
-        """Resolve the steps of a chunk, and go on from those of the last.
+        """Resolve the steps of a chunk, which go on from those of the last.
 
         The automatic rate is the least so far. Its schedule is not "adaptive", which
         would compare the losses of different rows.
         """
         steps = steps_of(params, ready.batches, strategy)
-        rate = steps.pace.learning_rate
-        auto = params.learning_rate == "auto"
-        if self._pace is None:
-            self._pace = steps.pace
-            if auto and params.schedule == "auto":
-                self._pace = Pace(rate, InverseScaling(params.power_t))
-        self._pace.learning_rate = min(rate, self._pace.learning_rate) if auto else rate
-        average = steps.average
-        if average is not None and self._average is not None:
-            average, self._average = self._average, None
-            if average.n_averaged:
-                parameters = average.coef, average.intercept
+        pace, average = steps.pace, steps.average
+        pace.step = self._n_steps
+        if params.learning_rate == "auto":
+            batch_size, least = self._least_rate or (params.batch_size, np.inf)
+            if batch_size == params.batch_size:
+                pace.learning_rate = min(pace.learning_rate, least)
+            if params.schedule == "auto":
+                pace.schedule = InverseScaling(params.power_t)
+        if isinstance(pace.schedule, Adaptive):
+            pace.schedule.reduced_to = self._reduced_to
+        before = self._average
+        if average is not None and before is not None and before.n_averaged:
+            if (before.intercept is not None) == params.fit_intercept:
+                average.n_rows, average.n_averaged = before.n_rows, before.n_averaged
                 average.coef, average.intercept = (
                     placement.put(p if p is None else p.astype(ready.batches.dtype))
-                    for p in ready.coordinates.from_user(*parameters)
+                    for p in ready.coordinates.from_user(before.coef, before.intercept)
                 )
-        return steps._replace(pace=self._pace, average=average)
+        elif average is not None and before is not None:
+            average.n_rows = before.n_rows
+        return steps
 
-    def put(
+    def keep(
         self,
+        params: Any,
+        descent: Descent,
+        steps: Steps,
         strategy: GradientStrategy,
-        average: Average | None,
         coordinates: Coordinates,
     ) -> None:
         """Keep where a chunk has led to, in the user's units."""
         self.parameters = coordinates.to_user(
             to_numpy(strategy.coef), to_numpy(strategy.intercept), _FLOAT64
         )
-        self._average = average
-        if average is not None and average.n_averaged:
-            average.coef, average.intercept = coordinates.to_user(
-                to_numpy(average.coef), to_numpy(average.intercept), _FLOAT64
+        self._n_steps = steps.pace.step
+        if params.learning_rate == "auto":
+            self._least_rate = params.batch_size, steps.pace.learning_rate
+        if isinstance(steps.pace.schedule, Adaptive):
+            self._reduced_to = steps.pace.schedule.reduced_to
+        self._average = copy(steps.average)
+        if self._average is not None and self._average.n_averaged:
+            self._average.coef, self._average.intercept = coordinates.to_user(
+                to_numpy(self._average.coef),
+                to_numpy(self._average.intercept),
+                _FLOAT64,
             )
+
+    def _merge(self, rows: Rows, share: float) -> None:
+        """Merge mean and variance of the columns (Chan, Golub & LeVeque 1979).
+
+        StandardScaler.partial_fit does so, too, but copies the chunk twice.
+        """
+        X, y, weight = rows
+        X_mean = means(X, weight)
+        about = None if issparse(X) else X_mean
+        variance = root_mean_squares(X, weight, about) ** 2
+        if issparse(X):
+            variance = np.maximum(variance - X_mean**2, 0)
+        step = X_mean - self._X_mean
+        self._X_variance = (
+            (1 - share) * self._X_variance
+            + share * variance
+            + share * (1 - share) * step**2
+        )
+        self._X_mean = self._X_mean + share * step
+        self._y_mean = self._y_mean + share * (means(y, weight) - self._y_mean)

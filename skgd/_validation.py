@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skgd._rows import Rows, highest_and_lowest, peaks
+from skgd._rows import Rows, peaks
 
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
@@ -81,74 +81,10 @@ def check_values(rows: Rows) -> None:
         )
 
 
-def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, float]:
-    """Make weights average one over the rows that have any.
-
-    Returns
-    -------
-    weight : ndarray of shape (n_samples,) or None
-        The weights over the unit; None where all are equal.
-    unit : float
-        Average of the weights over the rows that have any.
-    """
-    if sample_weight is None:
-        return None, 1.0
-    some = sample_weight[sample_weight > 0]
-    if (some == some[0]).all():
-        weight = None if len(some) == len(sample_weight) else (sample_weight > 0) * 1.0
-        return weight, float(some[0])
-    largest = some.max()
-    weight = sample_weight / largest  # so that the sum does not overflow
-    average = weight.sum() / len(some)
-    return weight / average, float(average * largest)
-
-
-def weighty(rows: Rows) -> Rows:
-    """Leave out rows of weight zero."""
-    if rows.weight is None or rows.weight.all():
-        return rows
-    return without_unit_weights(rows).at(np.flatnonzero(rows.weight))
-
-
-def without_unit_weights(rows: Rows) -> Rows:
-    """Drop the weights where all rows that have any have the weight one."""
-    if rows.weight is not None and (rows.weight[rows.weight > 0] == 1).all():
-        return rows._replace(weight=None)
-    return rows
-
-
 def refuse_nan_and_infinity(X: Any) -> None:
     """Raise scikit-learn's error where X holds them."""
     with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
         assert_all_finite(X, estimator_name="skgd", input_name="X")
-
-
-def canonical(rows: Rows) -> Rows:
-    """Bring sparse rows to the one layout that a descent reads."""
-    if not issparse(rows.X):
-        return rows
-    X = csr_array(rows.X)
-    if not X.has_canonical_format:
-        X = X.copy()
-        X.sum_duplicates()
-    return rows._replace(X=X)
-
-
-def in_working_dtype(rows: Rows, dtype: np.dtype) -> Rows:
-    """Cast to the dtype, or to float64 where squares leave the range of float32."""
-    return rows.astype(working_dtype(rows, dtype))
-
-
-def working_dtype(rows: Rows, dtype: np.dtype) -> np.dtype:
-    """Give the dtype, or float64 where squares of the rows leave that of float32."""
-    if dtype == np.float32 and not (_squares_fit(rows.X) and _squares_fit(rows.y)):
-        return np.dtype(np.float64)
-    return dtype
-
-
-def extremes(rows: Rows) -> Rows:
-    """Give two rows that have the largest and the smallest value of each column."""
-    return Rows(highest_and_lowest(rows.X), highest_and_lowest(rows.y), None)
 
 
 def validated_features(estimator: BaseEstimator, X: Any) -> Any:
@@ -215,9 +151,3 @@ def _refuse_torch_layouts(X: Any) -> None:
             f"X is a torch tensor of layout {layout}. Pass a SciPy sparse array "
             "instead: scipy.sparse.csr_array((values, col_indices, crow_indices))."
         )
-
-
-def _squares_fit(columns: Any) -> bool:
-    """Whether sums of squares of each column neither overflow nor underflow float32."""
-    largest = peaks(columns)
-    return bool(((largest == 0) | ((largest > 1e-15) & (largest < 1e15))).all())

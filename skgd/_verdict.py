@@ -9,9 +9,10 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd._batches import FullBatch, MiniBatches, targets_of
+from skgd._batches import FullBatch, MiniBatches
 from skgd._descent import Descent, Outcome, Steps, Watch
 from skgd._exceptions import DivergenceError
+from skgd._objective import Objective
 from skgd._placement import to_numpy
 from skgd._rows import peaks
 from skgd._step_size import largest_stable_learning_rate
@@ -20,7 +21,8 @@ from skgd.strategies import GradientStrategy
 # From warn_unless_arrived to the line that called fit: fit, and the decorator of fit.
 _FRAMES_TO_USER = 4
 
-# Largest loss of stable mini-batches over that of the zero model.
+# Largest loss of stable mini-batches over that of the zero model: where y is nothing
+# but noise, that of the steps takes them above it, but not far.
 _NOISE_OF_BATCHES = 10
 
 
@@ -50,30 +52,34 @@ def raise_if_diverged(
 
     What rows a stream brings next may be anywhere, so that of it only overflow tells.
     """
-    first, last = descent.first_loss, sum(descent.last_losses)
+    first, last = descent.loss_curve[0], sum(descent.last_losses)
     epoch = descent.n_epochs - 1
-    if descent.first_step == 0 and not np.isfinite(first):
-        raise ValueError(
-            f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
-            f"values in X, y, coef_init or intercept_init overflow {batches.dtype}. "
-            "Rescale the data"
-            f"{', or pass X as float64' if batches.dtype == np.float32 else ''}."
-        )
     if descent.outcome is Outcome.OVERFLOW:
+        start = _loss_at_start(descent, batches)
+        if descent.first_step == 0 and not np.isfinite(start):
+            _refuse_start(start, batches)
         happened = f"became {last} at epoch {epoch}"
     elif of_a_stream:
         return
-    elif last > first and last > _acceptable(first, batches, strategy):
+    elif isinstance(batches, FullBatch):
+        if last <= first or last <= _acceptable(first, batches, strategy):
+            return
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
-        return
+        zero_model = _zero_model_loss(batches)
+        if last <= _NOISE_OF_BATCHES * zero_model:
+            return
+        start = _loss_at_start(descent, batches)
+        if last <= _NOISE_OF_BATCHES * start:
+            return
+        happened = f"rose from {start:.4g} to {last:.4g} by the end of epoch {epoch}"
 
     learning_rate = steps.pace.largest
     constant = steps.momentum if isinstance(steps.momentum, float) else 0.0
     stable = None
     if strategy.plain:
         stable = largest_stable_learning_rate(
-            batches.parts,
+            batches.rows,
             fit_intercept=strategy.intercept is not None,
             batch_size=None if batches.whole else batches.batch_size,
             momentum=constant,
@@ -103,25 +109,46 @@ def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
 def warn_unless_arrived(
     descent: Descent, strategy: GradientStrategy, watch: Watch, advice: str
 ) -> None:
-    """Warn where the epochs were used up before what was watched ended the descent."""
+    """Warn where a descent ended short of what it was to arrive at."""
+    ended = _short_end(descent, strategy, watch)
+    if ended:
+        warnings.warn(
+            f"{ended}; {advice} With tol=None all epochs are run, without this "
+            "warning.",
+            ConvergenceWarning,
+            stacklevel=_FRAMES_TO_USER,
+        )
+
+
+def _short_end(descent: Descent, strategy: GradientStrategy, watch: Watch) -> str:
+    """Say how a descent ended short; empty if it did not."""
     stopping, plateau, validation, _ = watch
-    if descent.outcome is not Outcome.OUT_OF_EPOCHS:
-        return
-    if plateau is not None and plateau.ends_descent:
-        what = "loss" if validation is None else "validation score"
-        state = f"The {what} still improves by more than tol now and then"
-    elif stopping is not None:
+    ended = f"Gradient descent used up max_iter={descent.n_epochs} epochs."
+    remedy = "Increase max_iter"
+    if descent.outcome is Outcome.PLATEAU:
+        if validation is not None:
+            return ""
+        ended = (
+            f"Gradient descent stopped at a plateau after {descent.n_epochs} epochs."
+        )
+        remedy = "Use a smaller learning_rate, or schedule='constant'"
+    elif descent.outcome is not Outcome.OUT_OF_EPOCHS:
+        return ""
+    if stopping is not None and validation is None:
         reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
-        state = f"The {what} is {reached:.2g}, and tol={stopping.tol:g}"
-    else:
-        return
-    warnings.warn(
-        f"Gradient descent used up max_iter={descent.n_epochs} epochs. {state}. "
-        f"Increase max_iter; {advice} With tol=None all epochs are run, without this "
-        "warning.",
-        ConvergenceWarning,
-        stacklevel=_FRAMES_TO_USER,
-    )
+        return (
+            f"{ended} The {what} is {reached:.2g}, and tol={stopping.tol:g}. {remedy}"
+        )
+    if plateau is None or not plateau.ends_descent:
+        return ""
+    if descent.outcome is Outcome.PLATEAU:
+        first, *_, last = descent.loss_curve
+        best = min(descent.loss_curve)
+        if last < 2 * best or last < 0.01 * first:
+            return ""
+        return f"{ended} The loss is {last / best:.2g} times that of the best. {remedy}"
+    what = "loss" if validation is None else "validation score"
+    return f"{ended} The {what} still improves by more than tol now and then. {remedy}"
 
 
 def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
@@ -148,23 +175,48 @@ def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
     )
 
 
-def _acceptable(
-    first: float, batches: FullBatch | MiniBatches, strategy: GradientStrategy
-) -> float:
-    """Give the largest loss at which a run that began at `first` may end.
+def _refuse_start(first: float, batches: FullBatch | MiniBatches) -> None:
+    """Raise: there is nothing to descend from."""
+    raise ValueError(
+        f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
+        f"values in X, y, coef_init or intercept_init overflow {batches.dtype}. "
+        "Rescale the data"
+        f"{', or pass X as float64' if batches.dtype == np.float32 else ''}."
+    )
 
-    Plain full-batch steps of a stable length only descend, but for rounding: a residual
-    is rounded to eps times the sizes of what it is the sum of, however small it is
-    itself. Other optimizers may climb from near the minimum, but not above the loss of
-    the zero model. So may mini-batches, whose noise at stable rates, where y is nothing
-    but noise, takes them above that as well, but not far.
+
+def _acceptable(first: float, batches: FullBatch, strategy: GradientStrategy) -> float:
+    """Give the largest loss at which a full-batch run that began at `first` may end.
+
+    Plain steps of a stable length only descend, but for rounding: a residual is rounded
+    to eps times the sizes of what it is the sum of, however small it is itself. Other
+    optimizers may climb from near the minimum, but not above the loss of the zero
+    model.
     """
-    if not (strategy.plain and batches.whole):
-        y, weight = targets_of(batches.parts)
-        zero_model = float(np.average(y**2, axis=0, weights=weight).sum())
-        return max(first, zero_model) * (1 if batches.whole else _NOISE_OF_BATCHES)
-    (rows,) = batches.parts
+    if not strategy.plain:
+        return max(first, _zero_model_loss(batches))
+    (rows,) = batches.rows
     eps = float(np.finfo(batches.dtype).eps)
     terms = peaks(rows.X) @ np.abs(to_numpy(strategy.coef))
     rounding = 32 * eps * max(float(peaks(rows.y).max()), float(terms.max()))
     return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2
+
+
+def _zero_model_loss(batches: FullBatch | MiniBatches) -> float:
+    """Loss of the model that predicts zero, in the coordinates of the descent."""
+    y, weight = batches.rows.targets()
+    return float(np.average(y**2, axis=0, weights=weight).sum())
+
+
+def _loss_at_start(descent: Descent, batches: FullBatch | MiniBatches) -> float:
+    """Loss of all rows at the parameters that mini-batches began with."""
+    if batches.whole:
+        return descent.loss_curve[0]
+    coef, intercept = map(to_numpy, descent.start)
+    total = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        for X, y, weight in batches.rows:
+            prediction = X @ coef + (0 if intercept is None else intercept)
+            value = Objective().loss.value(prediction, y)
+            total += float((value if weight is None else value * weight[:, None]).sum())
+    return total / len(batches.rows)

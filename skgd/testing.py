@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
+from skgd._batches import ReadyRows
 from skgd._objective import Objective
 from skgd._placement import placement_of, to_numpy
 from skgd._regressor import GDLinearRegressor
@@ -554,7 +555,7 @@ def _descent(strategy: Any, problem: _Problem, device: Any) -> None:
         return
     rows = problem.rows
     fit_intercept = problem.intercept is not None
-    stable = largest_stable_learning_rate([rows], fit_intercept=fit_intercept)
+    stable = largest_stable_learning_rate(ReadyRows(rows), fit_intercept=fit_intercept)
     manual, model = (
         GDLinearRegressor(
             each,

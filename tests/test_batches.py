@@ -200,6 +200,7 @@ def test_the_strategies_walk_the_same_iterates(learning_rate, seed, batch_size):
 def test_weight_zero_is_the_row_left_out(strategy, regression):
     X, y = regression
     weight = (np.arange(40) % 3 > 0) * 2.0
+    X[weight == 0] = y[weight == 0] = 1e20  # the first row is one of them
     model = GDLinearRegressor(strategy, batch_size=8, random_state=0, max_iter=20)
     with_zeros = model.set_params(tol=None).fit(X, y, weight).coef_
     left_out = model.fit(X[weight > 0], y[weight > 0]).coef_
@@ -247,6 +248,19 @@ def test_targets_of_any_size_end_there_together(strategy, tol, two_targets):
         assert excess_loss(model.predict(X)[:, t], X, Y[:, t]) < 1e-2
 
 
+def test_an_epoch_goes_on_while_any_target_improves(strategy):
+    """One that is met at once does not end the descent of the other."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 2)) * [1, 0.02]
+    Y = np.column_stack([1e6 * rng.standard_normal(200), X[:, 1]])
+    model = GDLinearRegressor(
+        strategy, learning_rate=0.05, batch_size=20, shuffle=False, max_iter=400
+    )
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, Y)
+    assert model.n_iter_ == 400
+
+
 def test_momentum_of_ones_own_converges_as_well(strategy, regression):
     X, y = regression
     model = GDLinearRegressor(strategy, batch_size=8, momentum=0.9, random_state=0)
@@ -289,6 +303,8 @@ def test_a_fraction_is_of_the_rows(regression):
     model = GDLinearRegressor(learning_rate=0.01, random_state=0, max_iter=3, tol=None)
     coef = model.set_params(batch_size=0.2).fit(X, y).coef_
     assert np.array_equal(model.set_params(batch_size=8).fit(X, y).coef_, coef)
+    coef = model.set_params(batch_size=0.24).fit(X, y).coef_  # 9.6, nearest to 10
+    assert np.array_equal(model.set_params(batch_size=10).fit(X, y).coef_, coef)
     model.set_params(batch_size=1e-9).fit(X, y)  # one row
 
 
@@ -345,6 +361,39 @@ def test_epochs_that_do_not_suffice_are_said(strategy, regression):
     with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs. The loss still"):
         model.fit(*regression)
     assert model.n_iter_ == len(model.loss_curve_) == 2
+
+
+def test_a_start_far_away_is_no_divergence():
+    """The first batch may know nothing of it."""
+    X, y = np.zeros((100, 2)), np.ones(100)
+    X[50:] = np.random.default_rng(0).standard_normal((50, 2))
+    model = GDLinearRegressor(
+        learning_rate=1e-6, batch_size=5, shuffle=False, max_iter=1, tol=None
+    )
+    model.fit(X, y, coef_init=[100.0, 100.0])
+
+
+def test_a_plateau_far_above_the_best_epoch_is_said(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(
+        strategy,
+        learning_rate=0.418,
+        batch_size=20,
+        shuffle=False,
+        n_iter_no_change=3,
+    )
+    with pytest.warns(ConvergenceWarning, match="times that of the best"):
+        model.fit(X, y)
+
+
+def test_float32_whose_squares_leave_its_range_is_descended_on_in_float64(strategy):
+    rng = np.random.default_rng(0)
+    X = (1e25 * rng.standard_normal((200, 3))).astype("float32")
+    y = (X / 1e25 @ [1.0, 2.0, 3.0]).astype("float32")
+    model = GDLinearRegressor(strategy, batch_size=16, random_state=0)
+    assert model.fit(X, y).score(X.astype(float), y) > 0.999
+    model.set_params(learning_rate=1e-52, max_iter=5, tol=None).fit(X, y)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
 def test_nan_is_refused(strategy, regression):

@@ -103,6 +103,7 @@ def test_held_out_rows_are_not_trained_on(strategy, way):
     other = GDLinearRegressor(strategy, **shared).fit(X[training], y[training])
     np.testing.assert_allclose(model.loss_curve_, other.loss_curve_, rtol=1e-9)
     y[held_out] += 1e6
+    X[held_out] *= 1e12
     changed = model.fit(X, y)
     np.testing.assert_allclose(changed.loss_curve_, other.loss_curve_, rtol=1e-9)
 
@@ -141,6 +142,27 @@ def test_it_stops_when_the_score_no_longer_improves(strategy, way):
     in_a_row = np.convolve(without[:-1], np.ones(3), mode="valid")
     assert (in_a_row < 3).all()
     assert model.n_iter_ < 1000
+
+
+@pytest.mark.parametrize("scale", [0.1, 100])
+def test_a_score_improves_by_tol_itself_whatever_it_is(scale):
+    """Not by a share of it: R^2 is a share already."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 2))
+    y = X @ [1.0, 1.0] * scale + 10 * rng.standard_normal(400)
+    model = GDLinearRegressor(
+        learning_rate=0.02, early_stopping=True, random_state=0, tol=1e-3
+    ).fit(X, y)
+    scores = np.array(model.validation_scores_)
+    best = np.maximum.accumulate(scores)
+    gains = np.diff(best)[-model.n_iter_no_change :]
+    assert (np.diff(scores)[-1] < 1e-3) or (gains < 1e-3).all()
+    expected = next(
+        k
+        for k in range(5, 1001)
+        if all(scores[j] <= max(scores[:j]) + 1e-3 for j in range(k - 4, k + 1))
+    )
+    assert model.n_iter_ == expected + 1
 
 
 def test_it_generalizes_where_least_squares_overfits(strategy, way):

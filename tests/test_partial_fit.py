@@ -1,10 +1,12 @@
 import copy
 import pickle
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,9 @@ from scipy.sparse import csr_array, random_array
 from sklearn.linear_model import SGDRegressor
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
+from skgd._batches import ReadyRows
+from skgd._rows import Rows
+from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import ModuleStrategy
 
 
@@ -44,7 +49,8 @@ def test_any_split_ends_where_one_fit_on_everything_does(
     model = streamed(GDLinearRegressor(strategy, tol=1e-8), X, y, bounds, weight)
     assert excess_loss(model.predict(X), X, y, weight) < 1e-8
     whole = GDLinearRegressor(strategy, tol=1e-8).fit(X, y, weight)
-    np.testing.assert_allclose(model.coef_, whole.coef_, rtol=1e-5, atol=1e-9)
+    difference = model.predict(X) - whole.predict(X)
+    assert np.abs(difference).max() < 1e-5 * np.std(y)
     np.testing.assert_allclose(model.moments_.mean, whole.moments_.mean, rtol=1e-9)
     assert model.moments_.weight == pytest.approx(whole.moments_.weight)
 
@@ -95,7 +101,7 @@ def test_a_fit_without_moments_cannot_be_gone_on_from(params, regression):
     model = GDLinearRegressor(random_state=0, **params).fit(*regression)
     model.set_params(batch_size=None, early_stopping=False)
     before = model.coef_.copy()
-    with pytest.raises(ValueError, match="cannot go on from this fit"):
+    with pytest.raises(ValueError, match="cannot go on from this model"):
         model.partial_fit(*regression)
     assert np.array_equal(model.coef_, before)
 
@@ -227,11 +233,177 @@ def test_weights_count_against_those_of_other_chunks(strategy, regression):
     np.testing.assert_allclose(
         first, GDLinearRegressor(strategy, **params).partial_fit(X, y).coef_, rtol=1e-12
     )
-    # The average weight is now (3 + 1) / 2, so these count for half.
-    model.partial_fit(X, y)
-    r = X @ first + 0.01 * 2 * y.mean() - y
-    expected = first - 0.5 * 0.01 * 2 * X.T @ r / 40
+    # The average weight of 40 rows and 10 is now (3 * 40 + 1 * 10) / 50.
+    model.partial_fit(X[:10], y[:10])
+    r = X[:10] @ first + 0.01 * 2 * y.mean() - y[:10]
+    expected = first - 1 / 2.6 * 0.01 * 2 * X[:10].T @ r / 10
     np.testing.assert_allclose(model.coef_, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("params", [{}, {"batch_size": 8}])
+def test_weights_of_any_size_make_a_stream(strategy, params, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, random_state=0, **params)
+    coef = streamed(model, X, y, [10, 20]).coef_
+    for unit in (1e200, 1e-200):
+        model = GDLinearRegressor(strategy, random_state=0, **params)
+        streamed(model, X, y, [10, 20], np.full(40, unit))
+        np.testing.assert_allclose(model.coef_, coef, rtol=1e-7)
+    if not params:
+        with pytest.raises(ValueError, match=r"sample_weight .* average 1e\+308"):
+            streamed(GDLinearRegressor(strategy), X, y, [10], np.full(40, 1e308))
+
+
+def test_weighted_rows_of_a_condensed_fit_count_as_they_weigh():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, 2))
+    y = X @ [1.0, 2.0] + rng.standard_normal(3000)
+    weight = np.where(np.arange(3000) < 2000, 7.0, 1.0) * rng.uniform(1, 2, 3000)
+    model = GDLinearRegressor(tol=1e-8).fit(X[:2000], y[:2000], weight[:2000])
+    model.partial_fit(X[2000:], y[2000:], weight[2000:])
+    assert excess_loss(model.predict(X), X, y, weight) < 1e-8
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("sparse", [True, False])
+@pytest.mark.parametrize("begin", ["at once", "from moments"])
+def test_standardizing_goes_by_all_rows_so_far(fit_intercept, sparse, begin):
+    rng = np.random.default_rng(0)
+    X = (rng.random((60, 3)) < 0.5) * rng.standard_normal((60, 3)) * [1, 10, 100] + 2
+    y = rng.standard_normal((60, 2)) + 5
+    weight = rng.integers(0, 3, 60) / 1.0
+    weight[[0, 20, 40]] = 1  # a chunk needs some
+    model = GDLinearRegressor(fit_intercept=fit_intercept, random_state=0)
+    container = csr_array if sparse else np.asarray
+    stops = [0, 20, 30, 60]
+    for first, last in pairwise(stops):
+        if begin == "at once" or first == 20:
+            model.set_params(batch_size=8)
+        part = slice(first, last)
+        model.partial_fit(container(X[part]), y[part], weight[part])
+    centred = fit_intercept and not sparse
+    mean = np.average(X, axis=0, weights=weight) if centred else np.zeros(3)
+    spread = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    y_mean = np.average(y, axis=0, weights=weight) if fit_intercept else np.zeros(2)
+    rows = Rows(container(X), y, None)
+    coordinates = model._stream.coordinates(rows, fit_intercept=fit_intercept)
+    # Weights of a chunk are those against the average so far, as its steps are.
+    np.testing.assert_allclose(coordinates.X_offset, mean, rtol=1e-9)
+    np.testing.assert_allclose(coordinates.X_scale, spread, rtol=1e-9)
+    np.testing.assert_allclose(coordinates.y_offset, y_mean, rtol=1e-9)
+
+
+def test_the_automatic_rate_is_the_least_so_far_and_decays(strategy):
+    """A chunk of short rows does not lengthen the steps over long ones."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 3))
+    y = X @ [1.0, 2.0, 3.0] + 5
+    params = {"batch_size": 10, "shuffle": False, "standardize": False}
+    params |= {"fit_intercept": False, "power_t": 0.5}
+    model = GDLinearRegressor(strategy, **params)
+    model.partial_fit(10 * X[:100], y[:100])
+    rates = [
+        largest_stable_learning_rate(
+            ReadyRows(Rows(rows, y[:100, None], None)),
+            fit_intercept=False,
+            batch_size=10,
+        )
+        / 4
+        for rows in (10 * X[:100], X[100:])
+    ]
+    assert rates[0] < rates[1] / 50
+    w = model.coef_
+    model.partial_fit(X[100:], y[100:])
+    for k in range(10):
+        rows = slice(100 + 10 * k, 110 + 10 * k)
+        rate = rates[0] / (10 + k + 1) ** 0.5
+        w = w - rate * 2 / 10 * X[rows].T @ (X[rows] @ w - y[rows])
+    np.testing.assert_allclose(model.coef_, w, rtol=1e-9)
+
+
+def test_what_the_parameters_are_at_a_call_is_what_holds(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, batch_size=8, shuffle=False)
+    model.partial_fit(X, y)  # automatic, in five steps
+    before = model.coef_, model.intercept_
+    model.set_params(learning_rate=0.01, schedule=lambda t: t, batch_size=20)
+    model.partial_fit(X, y)
+    expected = GDLinearRegressor(
+        strategy,
+        learning_rate=0.01,
+        schedule=lambda t: t + 5,
+        batch_size=20,
+        shuffle=False,
+        max_iter=1,
+        tol=None,
+    ).fit(X, y, coef_init=before[0], intercept_init=before[1])
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-10)
+    # Back to automatic, the rate is not that of the float.
+    model.set_params(learning_rate="auto", schedule="constant")
+    before = model.coef_
+    for _ in range(20):
+        model.partial_fit(X, y)
+    assert excess_loss(model.predict(X), X, y) < 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_intercept_comes_and_goes_with_its_parameter(strategy, first, regression):
+    X, y = regression
+    model = GDLinearRegressor(
+        strategy, batch_size=8, average=True, fit_intercept=first, random_state=0
+    )
+    model.partial_fit(X, y).set_params(fit_intercept=not first).partial_fit(X, y)
+    assert (model.intercept_ != 0) == (not first)
+    # The average began anew.
+    other = copy.deepcopy(model).set_params(average=False)
+    assert np.isfinite(other.partial_fit(X, y).coef_).all()
+
+
+def test_adaptive_compares_the_calls_of_a_stream(strategy, regression):
+    """The same rows again and again are epochs."""
+    X, y = regression
+    y = y + np.random.default_rng(0).standard_normal(40)
+    params = {"learning_rate": 0.1, "batch_size": 4, "shuffle": False}
+    excess = {}
+    for schedule in ("constant", "adaptive"):
+        model = GDLinearRegressor(strategy, schedule=schedule, **params)
+        for _ in range(120):
+            model.partial_fit(X, y)
+        excess[schedule] = excess_loss(model.predict(X), X, y)
+    assert excess["adaptive"] < excess["constant"] / 100
+
+
+def test_streams_of_one_random_state_differ_and_of_one_seed_do_not(regression):
+    def coef(random_state, shuffle=True):
+        model = GDLinearRegressor(
+            learning_rate=0.02, batch_size=4, random_state=random_state, shuffle=shuffle
+        )
+        return streamed(model, *regression, [20]).coef_
+
+    state = np.random.RandomState(0)
+    assert not np.array_equal(coef(state), coef(state))
+    assert np.array_equal(coef(0), coef(0))
+    assert not np.array_equal(coef(0), coef(1))
+    assert np.array_equal(coef(0, shuffle=False), coef(1, shuffle=False))
+
+
+def test_rows_from_elsewhere_are_no_divergence(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(
+        strategy, learning_rate=0.01, batch_size=4, shuffle=False, max_iter=1
+    )
+    model.partial_fit(X, y)
+    model.partial_fit(X, 1e-3 * y)  # far above the zero model there
+
+
+def test_stacked_layers_say_that_they_are_no_stream(regression):
+    stacked = ModuleStrategy(
+        lambda d, t: torch.nn.Sequential(torch.nn.Linear(d, 2), torch.nn.Linear(2, t))
+    )
+    model = GDLinearRegressor(stacked, learning_rate=0.01, batch_size=8)
+    model.partial_fit(*regression)
+    with pytest.raises(ValueError, match="partial_fit from the second chunk"):
+        model.partial_fit(*regression)
 
 
 @pytest.mark.parametrize("average", [False, 5000])
@@ -279,8 +451,6 @@ def test_memory_does_not_grow_with_the_stream(strategy):
 
 def test_optimizers_of_torchs_begin_anew_with_each_chunk(regression):
     X, y = regression
-    import torch
-
     adam = ModuleStrategy(optimizer=torch.optim.Adam)
     model = GDLinearRegressor(adam, learning_rate=0.1, batch_size=8, random_state=0)
     for _ in range(60):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor, Moments
+from skgd._batches import ReadyRows
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import ManualStrategy
@@ -129,7 +130,9 @@ def test_auto_condenses_where_it_pays(n_samples, precompute, seen):
 def test_the_largest_stable_rate_is_that_of_the_rows(regression):
     X, y = (np.asarray(array).reshape(40, -1) for array in regression)
     rates = [
-        largest_stable_learning_rate([Rows(*rows, weight=None)], fit_intercept=True)
+        largest_stable_learning_rate(
+            ReadyRows(Rows(*rows, weight=None)), fit_intercept=True
+        )
         for rows in ((X, y), Moments.from_data(X, y).condense())
     ]
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)

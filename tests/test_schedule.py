@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import torch
 from problems import excess_loss
+from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
 from skgd.strategies import ModuleStrategy
@@ -62,6 +64,13 @@ def test_a_function_is_asked_for_every_step_once(strategy, regression):
     assert asked == list(range(15))
 
 
+@pytest.mark.parametrize("kind", [float, np.float32, np.array, torch.tensor])
+def test_a_factor_may_be_any_kind_of_number(kind, regression):
+    model = run("manual", regression, schedule=lambda t: kind(0.5))
+    half = run("manual", regression, learning_rate=0.01)
+    np.testing.assert_allclose(model.coef_, half.coef_, rtol=1e-12)
+
+
 @pytest.mark.parametrize("factor", [np.nan, np.inf, -0.1, None, "1", 1j])
 def test_a_factor_that_is_no_number_is_named(strategy, factor, regression):
     for batch_size in (None, 8):
@@ -105,9 +114,20 @@ def test_adaptive_goes_on_for_all_epochs_without_a_tolerance(strategy, regressio
 
 
 def test_adaptive_serves_the_full_batch_too(strategy, regression):
+    """Which says so, where it stops short of the stopping rule."""
     X, y = regression
-    model = run(strategy, regression, schedule="adaptive", tol=1e-6, max_iter=5000)
-    assert excess_loss(model.predict(X), X, y) < 1e-3
+    params = {"schedule": "adaptive", "learning_rate": 0.3, "max_iter": 1000}
+    model = run(strategy, regression, tol=0.1, **params)  # without a warning
+    model.set_params(learning_rate=0.02, tol=1e-3)
+    with pytest.warns(ConvergenceWarning, match=r"stopped at a plateau .* correlation"):
+        model.fit(X, y)
+
+
+def test_an_average_does_not_hide_that_the_full_batch_has_arrived(strategy, regression):
+    X, y = regression
+    plain = GDLinearRegressor(strategy).fit(X, y)
+    model = GDLinearRegressor(strategy, average=True).fit(X, y)
+    assert np.array_equal(model.coef_, plain.coef_)
 
 
 @pytest.mark.parametrize("batch_size", [8, 40])
@@ -115,11 +135,12 @@ def test_the_average_is_that_of_the_iterates(strategy, batch_size, regression):
     path = iterates(*regression, [0.02] * (120 // batch_size), batch_size)
     model = run(strategy, regression, average=True, batch_size=batch_size)
     np.testing.assert_allclose(parameters(model), path.mean(axis=0), rtol=1e-10)
-    # From the step on that has seen the 50th row.
-    model = run(strategy, regression, average=50, batch_size=batch_size)
+    # From the step on that has seen the 50th row; or that comes to it just so.
     seen = batch_size * np.arange(1, len(path) + 1)
-    expected = path[seen >= 50].mean(axis=0)
-    np.testing.assert_allclose(parameters(model), expected, rtol=1e-10)
+    for begin in (50, 80):
+        model = run(strategy, regression, average=begin, batch_size=batch_size)
+        expected = path[seen >= begin].mean(axis=0)
+        np.testing.assert_allclose(parameters(model), expected, rtol=1e-10)
     for never in (1000, 0, False):
         model = run(strategy, regression, average=never, batch_size=batch_size)
         np.testing.assert_allclose(parameters(model), path[-1], rtol=1e-10)
@@ -155,8 +176,6 @@ def test_the_average_goes_on_where_a_constant_rate_ends_in_noise(strategy):
 
 def test_schedules_serve_other_optimizers(regression):
     X, y = regression
-    import torch
-
     adam = ModuleStrategy(optimizer=torch.optim.Adam)
     model = GDLinearRegressor(
         adam,

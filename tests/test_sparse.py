@@ -8,6 +8,7 @@ from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from problems import excess_loss
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
@@ -144,6 +145,9 @@ def test_entries_that_are_there_twice_add_up(way):
     model = GDLinearRegressor(random_state=0, **way)
     coef = model.fit(once, y).coef_
     np.testing.assert_allclose(model.fit(twice, y).coef_, coef, rtol=1e-9)
+    if not model.early_stopping:
+        coef = clone(model).partial_fit(once, y).coef_
+        np.testing.assert_allclose(clone(model).partial_fit(twice, y).coef_, coef)
     assert twice.nnz == n_entries  # the user's own is not written into
 
 

@@ -1,8 +1,11 @@
 """The largest stable learning rate is 2/L."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
+from skgd._batches import ReadyRows
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 
@@ -22,7 +25,7 @@ def test_it_is_from_the_largest_eigenvalue(n_features, weighted, fit_intercept, 
     A = A * np.sqrt(np.ones(50) if weight is None else weight)[:, None]
     L = 2 * np.linalg.svd(A.astype(float), compute_uv=False)[0] ** 2 / 50
     rate = largest_stable_learning_rate(
-        [Rows(X, X[:, :1], weight)], fit_intercept=fit_intercept
+        ReadyRows(Rows(X, X[:, :1], weight)), fit_intercept=fit_intercept
     )
     assert rate == pytest.approx(2 / L, rel=1e-4)
 
@@ -31,7 +34,7 @@ def test_it_is_finite_where_there_is_nothing_to_learn_from():
     for n_features in (2, 600):
         X = np.zeros((3, n_features))
         rows = Rows(X, X[:, :1], None)
-        assert largest_stable_learning_rate([rows], fit_intercept=False) == 1
+        assert largest_stable_learning_rate(ReadyRows(rows), fit_intercept=False) == 1
 
 
 @pytest.mark.parametrize("n_features", [2, 600])
@@ -39,4 +42,52 @@ def test_overflow_is_named(n_features):
     X = np.full((3, n_features), 1e30, "float32")
     rows = Rows(X, X[:, :1], None)
     with pytest.raises(ValueError, match=r"X overflow float32.* 1e\+30"):
-        largest_stable_learning_rate([rows], fit_intercept=True)
+        largest_stable_learning_rate(ReadyRows(rows), fit_intercept=True)
+
+
+@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+@pytest.mark.parametrize("n_features", [1, 4, 60])
+def test_batches_are_stable_below_the_expected_smoothness(
+    fit_intercept, weighted, n_features
+):
+    """``E H_b^2 <= L_b E H_b`` for the Hessian H_b of a batch drawn at random."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6, n_features)) * 3 + 1
+    weight = np.array([0.1, 0.2, 0.7, 1.0, 1.5, 2.5]) if weighted else None
+    rows = ReadyRows(Rows(X, X[:, :1], weight))
+    A = np.column_stack([X, np.ones(6)]) if fit_intercept else X
+    w = np.ones(6) if weight is None else weight
+    rates = []
+    for b in range(1, 7):
+        H = [
+            2 * (A[list(batch)].T * w[list(batch)]) @ A[list(batch)] / b
+            for batch in combinations(range(6), b)
+        ]
+        rate = largest_stable_learning_rate(
+            rows, fit_intercept=fit_intercept, batch_size=b
+        )
+        rates.append(rate)
+        slack = 2 / rate * np.mean(H, axis=0) - np.mean([h @ h for h in H], axis=0)
+        size = 2 / rate * np.linalg.norm(np.mean(H, axis=0))
+        assert np.linalg.eigvalsh(slack)[0] > -1e-5 * size
+    whole = largest_stable_learning_rate(rows, fit_intercept=fit_intercept)
+    assert rates[-1] == pytest.approx(whole)
+    one = 2 / (2 * (w * (A**2).sum(axis=1)).max())
+    assert rates[0] == pytest.approx(one)
+    assert (np.diff(rates) > 0).all()
+
+
+def test_more_momentum_means_shorter_automatic_steps_of_batches(regression):
+    from skgd import GDLinearRegressor
+
+    losses = [
+        GDLinearRegressor(
+            batch_size=8, momentum=momentum, random_state=0, max_iter=200, tol=None
+        )
+        .fit(*regression)
+        .loss_curve_
+        for momentum in (0.0, 0.95)
+    ]
+    # What momentum lengthens the steps by, the rate takes back.
+    assert losses[1][-1] < 10 * losses[0][-1]

@@ -93,8 +93,9 @@ class AffineModule:
                 self._intercept.value.copy_(intercept)
         elif coef.any() or (intercept is not None and intercept.any()):
             raise ValueError(
-                "coef_init, intercept_init and warm_start=True need a module whose "
-                "parameters are the coefficients, such as nn.Linear. The parameters of "
+                "coef_init, intercept_init, warm_start=True, and partial_fit from the "
+                "second chunk on need a module whose parameters are the coefficients, "
+                "such as nn.Linear. The parameters of "
                 f"{_name(self.module)} have the shapes "
                 f"{[tuple(p.shape) for p in self._trainable]}: many settings of them "
                 "stand for the same coefficients, so the descent can only start where "
