@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,8 +67,9 @@ class MiniBatches:
     """Rows a batch at a time; each iteration is an epoch in a fresh order.
 
     A batch is gathered from the rows where they lie, brought to the coordinates of the
-    descent, cast and placed, so that there is never a copy of X; but to a device with
-    memory of its own dense rows are sent once, ready, and gathered there.
+    descent, cast and placed, so that there is never a copy of X. But torch gathers
+    dense rows itself where they need no preparation; and to a device with memory of its
+    own they are sent once, ready.
 
     Each row counts for the same in every epoch: the last batch, where it is short of
     `batch_size`, weighs as much less.
@@ -100,16 +102,18 @@ class MiniBatches:
         self.share = batch_size / self.n_samples
         self._placement = placement
         self._shuffle = shuffle
-        self._resident: Rows | None = None
+        self._tensors: Rows | None = None
         if placement.is_elsewhere and not rows.is_sparse:
-            self._resident = placement.put_parts(rows)
+            self._tensors = placement.put_parts(rows)
+        elif placement.device is not None and rows.as_passed is not None:
+            self._tensors = placement.put_rows(rows.as_passed)
 
     def __iter__(self) -> Iterator[Rows]:
-        read = self._gathered_there if self._resident else self._gathered_here
+        read = self._gathered_by_torch if self._tensors else self._gathered
         order = None
         if self._shuffle is not None:
             order = self._shuffle.permutation(self.n_samples)
-            if self._resident:
+            if self._tensors:
                 order = self._placement.put(order)
         for batch in gen_batches(self.n_samples, self.batch_size):
             rows = read(batch if order is None else order[batch])
@@ -117,11 +121,16 @@ class MiniBatches:
                 rows = self._at_its_worth(rows)
             yield rows
 
-    def _gathered_here(self, index: Any) -> Rows:
+    def _gathered(self, index: Any) -> Rows:
         return self._placement.put_rows(self.rows[index])
 
-    def _gathered_there(self, index: Any) -> Rows:
-        return Rows(*(a if a is None else a[index] for a in self._resident or ()))
+    def _gathered_by_torch(self, index: Any) -> Rows:
+        assert self._tensors is not None
+        if isinstance(index, slice):
+            return Rows(*(a if a is None else a[index] for a in self._tensors))
+        return Rows(
+            *(a if a is None else a.index_select(0, index) for a in self._tensors)
+        )
 
     def _at_its_worth(self, rows: Rows) -> Rows:
         """Weigh a short batch by how many rows it has."""
@@ -187,10 +196,9 @@ class PreparedRows:
             self._index = np.flatnonzero(rows.weight)
         self._rows = without_unit_weights(rows)
         self._coordinates = coordinates
-        ends = self._extremes()
-        self._read_dtype = working_dtype(ends, dtype)
-        ends = coordinates.rows(ends.astype(self._read_dtype))
-        self.dtype = working_dtype(ends, dtype)
+        self._read_dtype = self.dtype = np.dtype(np.float64)
+        if dtype == np.float32:
+            self._read_dtype, self.dtype = self._working_dtypes(dtype)
         self.is_sparse = issparse(rows.X)
         self.n_features = rows.n_features
         if self._rows.weight is not None:
@@ -200,7 +208,17 @@ class PreparedRows:
     def __len__(self) -> int:
         return len(self._rows.y) if self._index is None else len(self._index)
 
+    @cached_property
+    def as_passed(self) -> Rows | None:
+        """The rows, where they need no preparation, and are dense."""
+        trivial = self._index is None and not self._coordinates.changes_rows
+        if trivial and not self.is_sparse and self._rows.X.dtype == self.dtype:
+            return self._rows
+        return None
+
     def __getitem__(self, index: Any) -> Rows:
+        if self.as_passed is not None:
+            return self.as_passed.at(index)
         rows = self._as_they_are(index).astype(self._read_dtype)
         return self._coordinates.rows(rows).astype(self.dtype)
 
@@ -220,14 +238,21 @@ class PreparedRows:
     def _as_they_are(self, index: Any) -> Rows:
         return self._rows.at(index if self._index is None else self._index[index])
 
+    def _working_dtypes(self, dtype: np.dtype) -> tuple[np.dtype, np.dtype]:
+        """Give the dtype for rows as they are, and for those in the coordinates."""
+        if self._index is None and not self._coordinates.changes_rows:
+            same = working_dtype(self._rows, dtype)
+            return same, same
+        ends = self._extremes()
+        read_dtype = working_dtype(ends, dtype)
+        ends = self._coordinates.rows(ends.astype(read_dtype))
+        return read_dtype, working_dtype(ends, dtype)
+
     def _extremes(self) -> Rows:
         """Give two rows that have the largest and the smallest value of each column."""
-        everything = [slice(None)]  # needs no copy
-        blocks = (
-            row_blocks(self._rows, len(self))
-            if len(self) < len(self._rows.y)
-            else everything
-        )
+        blocks = [slice(None)]
+        if self._index is not None:  # to be gathered, a few at a time
+            blocks = row_blocks(self._rows, len(self))
         ends = [
             [highest_and_lowest(part) for part in self._as_they_are(block)[:2]]
             for block in blocks

@@ -90,6 +90,11 @@ class Coordinates:
             coef_gradient += np.outer(self.X_offset, intercept_gradient)
         return coef_gradient, intercept_gradient
 
+    @property
+    def changes_rows(self) -> bool:
+        """Whether these are not the user's own."""
+        return self._shifts_features or self._shifts_targets or self._scales
+
     @cached_property
     def _shifts_features(self) -> bool:
         return bool(self.X_offset.any())

@@ -90,11 +90,10 @@ class Placement(NamedTuple):
         Column-major, each target's residuals are contiguous: with three targets a
         manual epoch on 100,000 rows takes 0.65 of its row-major time.
         """
-        return Rows(
-            X=self.put(rows.X),
-            y=self.put(np.asfortranarray(rows.y)),
-            weight=self.put(rows.weight),
-        )
+        y = rows.y if rows.n_targets == 1 else np.asfortranarray(rows.y)
+        if self.device is None:
+            return rows._replace(y=y)
+        return Rows(self.put(rows.X), self.put(y), self.put(rows.weight))
 
 
 def placement_of(device: Any, dtype: np.dtype, *, needs_tensors: bool) -> Placement:

@@ -51,7 +51,10 @@ class Rows(NamedTuple):
         """Gather NumPy rows."""
         if isinstance(index, slice):
             return Rows(*(a if a is None else a[index] for a in self))
-        return Rows(*(a if a is None else _gathered(a, index) for a in self))
+        X, y, weight = self
+        if weight is not None:
+            weight = weight[index]
+        return Rows(_gathered(X, index), _gathered(y, index), weight)
 
 
 def blocks(n_rows: int, n_columns: int) -> list[slice]:
@@ -67,9 +70,9 @@ def _gathered(array: Any, index: np.ndarray) -> Any:
     By take, in a fifth of the time of indexing; but where rows do not lie together, it
     would copy all of the array first.
     """
-    if issparse(array) or not array.flags.c_contiguous:
-        return array[index]
-    return array.take(index, axis=0)
+    if isinstance(array, np.ndarray) and array.flags.c_contiguous:
+        return array.take(index, axis=0)
+    return array[index]
 
 
 def row_blocks(rows: Rows, n_rows: int) -> list[slice]:
@@ -232,5 +235,7 @@ def working_dtype(rows: Rows, dtype: np.dtype) -> np.dtype:
 
 def _squares_fit(columns: Any) -> bool:
     """Whether sums of squares of each column neither overflow nor underflow float32."""
+    if not issparse(columns) and (peaks(columns[:1000]) > 1e-15).all():
+        return bool(max(columns.max(), -columns.min()) < 1e15)  # in a tenth of the time
     largest = peaks(columns)
     return bool(((largest == 0) | ((largest > 1e-15) & (largest < 1e15))).all())

@@ -20,7 +20,7 @@ from torch import nn
 from skgd import GDLinearRegressor
 
 LEARNING_RATE, BATCH_SIZE, EPOCHS = 0.01, 256, 3
-REPEATS = 10
+REPEATS = 30
 
 
 def manual_by_hand(X: np.ndarray, y: np.ndarray) -> list[float]:
