@@ -47,6 +47,7 @@ def main() -> None:
         early_stopping=True, validation_fraction=0.3, random_state=0
     ).fit(X, y)
 
+    print("training loss before the epoch, validation R2 after it")
     print(f"{'epoch':>5} {'training loss':>13} {'validation R2':>13}")
     for epoch in sorted({0, 1, 2, 4, 8, best, 20, 50, 100, EPOCHS - 1}):
         mark = "  <- kept" if epoch == best else ""
@@ -72,10 +73,11 @@ def save_picture(path: str, model: GDLinearRegressor, best: int) -> None:
     mpl.use("Agg")  # needs no screen
     figure, left = plt.subplots(figsize=(6, 4), layout="constrained")
     right = left.twinx()
-    left.semilogx(np.arange(1, EPOCHS + 1), model.loss_curve_, "C0")
+    # The loss is that before an epoch, the score that after it.
+    left.semilogx(np.arange(1, EPOCHS), model.loss_curve_[1:], "C0")
     right.semilogx(np.arange(1, EPOCHS + 1), model.validation_scores_, "C1")
     right.axvline(best + 1, color="C1", linestyle=":")
-    left.set(xlabel="epoch", ylabel="training loss (blue)")
+    left.set(xlabel="epochs done", ylabel="training loss (blue)")
     right.set(ylabel="validation R2 (orange)", ylim=(-0.5, None))
     figure.savefig(path)
     print(f"\nsaved {path}")

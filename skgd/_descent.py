@@ -109,6 +109,8 @@ def descend(
             if stopping is not None and stopping.has_arrived(
                 losses, strategy.gradients
             ):
+                if validation is not None:
+                    validation.score(*walk.model())
                 return ended(Outcome.ARRIVED)
             walk.step()
             watched = losses

@@ -33,7 +33,7 @@ from skgd._scatter import dense_scatter, sparse_scatter
 from skgd._validation import check_values
 
 # Selected rows are gathered so many elements at a time.
-_GATHERED_ELEMENTS = 2**22
+_GATHERED_ELEMENTS = 2**20
 
 # Below so many rows an epoch is all overhead; and rows have to be many more than
 # columns to be worth the products of each column with each (3000 x 1000: twice the

@@ -65,6 +65,9 @@ def _sees_every_row(params: GDLinearRegressor) -> bool:
     return True
 
 
+#: Fitted attributes that not every fit sets.
+_OF_SOME_FITS = "moments_", "validation_scores_", "best_validation_score_", "_stream"
+
 # Of all rows of a stream; below, float64 has no digits for it.
 _LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
 
@@ -141,19 +144,20 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     schedule : {"auto", "constant", "invscaling", "adaptive"} or callable, \
             default="auto"
         How the learning rate goes on from step to step. "invscaling" divides it by
-        ``t**power_t`` at the t-th step; "adaptive" by 5 whenever `n_iter_no_change`
-        epochs in a row have not improved on the best loss (or validation score) by
-        `tol`, and the descent stops when that gained nothing. A callable gets the
-        number of the step, from 0 on, and gives what the learning rate is multiplied
-        by. A step is a batch; in the full batch, an epoch. "auto" is "adaptive" where
+        ``t**power_t`` at the t-th step. "adaptive" divides it by 5 at a plateau, when
+        `n_iter_no_change` epochs in a row have not improved by `tol` (None: at all) on
+        the best loss, as a share of it, or on the best validation score; and a plateau
+        no better than the one before ends the descent. A callable gets the number of
+        the step, from 0 on, and gives what the learning rate is multiplied by. A step
+        is a batch; in the full batch, an epoch. "auto" is "adaptive" where
         ``learning_rate="auto"`` and there are mini-batches ("invscaling" in
         `partial_fit`), and otherwise "constant".
     power_t : float, default=0.25
         Exponent of "invscaling".
     average : bool or int, default=False
         Whether the model is the average of the coefficients after each step (Polyak
-        and Ruppert). An int: of those from the step on that brings the number of rows
-        seen to it.
+        and Ruppert). An int: averaging begins when that many rows have been seen. A
+        full batch that meets `tol` is where it meets it, all the same.
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: as many rows as
         there are features and targets, and one, that have the same moments and
@@ -164,8 +168,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         most 2000 of these; where X is sparse, if it holds no fewer numbers than the
         condensed rows would. True with mini-batches is an error.
     max_iter : int, default=1000
-        Largest number of epochs. An epoch is one pass over the data and one step, but
-        for the one that finds `tol` met, which takes no step.
+        Largest number of epochs. An epoch is one pass over the data, with a step for
+        each batch; the one that finds `tol` met takes none.
     tol : float or None, default=1e-4
         The descent stops when, for each target, no feature correlates with the residual
         by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or the target is
@@ -178,7 +182,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     early_stopping : bool, default=False
         Whether to hold out rows, drawn at random, and to stop when `n_iter_no_change`
         epochs in a row have not improved the score (R^2) on them by `tol`. The model is
-        that of the best score. The full batch still stops by the two rules above, too.
+        that of the best score. The full batch stops by the rules of `tol` as well.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows to hold out; at least two are.
     n_iter_no_change : int, default=5
@@ -199,7 +203,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept; 0.0 where ``fit_intercept=False``.
     n_iter_ : int
-        Number of epochs, ``len(loss_curve_)``.
+        Number of epochs run, ``len(loss_curve_)``; with `early_stopping` the model may
+        be that of an earlier one.
     loss_curve_ : list of float
         ``loss_curve_[k]`` is the objective at the start of epoch k, before its update:
         the mean squared error, summed over targets. Of mini-batches it is the mean over
@@ -210,6 +215,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     validation_scores_ : list of float
         ``validation_scores_[k]`` is the score on the rows held out, after epoch k.
         Defined only with ``early_stopping=True``.
+    best_validation_score_ : float
+        The largest of them, which is that of the model.
     moments_ : Moments
         Of all rows that the model is from, also those of earlier calls of
         `partial_fit`, which goes on from them. Defined only for the full batch without
@@ -392,9 +399,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self._store(descent, model, setting)
             if ready.validation is not None:
                 self.validation_scores_ = ready.validation.scores
+                self.best_validation_score_ = max(ready.validation.scores)
             if ready.moments is not None:
                 self.moments_ = replace(ready.moments, y_is_1d=y_is_1d)
-            warn_unless_arrived(descent, strategy, watch, faster(self, strategy))
+            advice = faster(self, strategy)
+            warn_unless_arrived(descent, strategy, ready.batches, watch, advice)
         return self
 
     @available_if(_sees_every_row)
@@ -424,12 +433,14 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Nonnegative weights, measured against those of the other chunks.
+            Nonnegative weights; what counts is how they compare with those of the other
+            chunks.
 
         Returns
         -------
         self : GDLinearRegressor
-            The estimator. `loss_curve_` and `n_iter_` are those of this call.
+            The estimator. `loss_curve_` and `n_iter_` are those of this call, and the
+            dtype of `coef_` is that of its X.
 
         Raises
         ------
@@ -440,7 +451,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         AttributeError
             With ``early_stopping=True``.
         DivergenceError
-            As `fit`.
+            As `fit`; of a step a chunk, only overflow tells.
 
         Warns
         -----
@@ -478,9 +489,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 n_columns = rows.n_features + rows.n_targets
                 merges = self.batch_size is None and n_columns <= MOST_COLUMNS
             if merges:
-                descent, watch = self._merge(rows, setting)
-                advice = faster(self, setting.strategy)
-                warn_unless_arrived(descent, setting.strategy, watch, advice)
+                descent, batches, watch = self._merge(rows, setting)
+                strategy, advice = setting.strategy, faster(self, setting.strategy)
+                warn_unless_arrived(descent, strategy, batches, watch, advice)
             else:
                 self._run_epoch(rows, setting)
         return self
@@ -591,9 +602,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             if log:
                 log.end(descent.n_epochs, sum(descent.last_losses), strategy)
-            raise_if_diverged(
-                descent, strategy, batches, steps, of_a_stream=stream is not None
-            )
+            raise_if_diverged(descent, strategy, batches, steps)
             model = coordinates.to_user(
                 to_numpy(descent.coef), to_numpy(descent.intercept), dtype
             )
@@ -619,7 +628,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             plateau = plateau_of(self)
         return Watch(stopping, plateau, validation, log.epoch if log else None)
 
-    def _merge(self, rows: Rows, setting: _Setting) -> tuple[Descent, Watch]:
+    def _merge(
+        self, rows: Rows, setting: _Setting
+    ) -> tuple[Descent, FullBatch | MiniBatches, Watch]:
         """Add a chunk's moments to those of all before, and descend on the whole."""
         _, placement, dtype, y_is_1d = setting
         if self.batch_size is not None:
@@ -651,7 +662,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         descent, watch, model = self._descend(ready, setting, start)
         self._store(descent, model, setting)
         self.moments_ = moments
-        return descent, watch
+        return descent, ready.batches, watch
 
     def _run_epoch(self, rows: Rows, setting: _Setting) -> None:
         """Take an epoch of steps over a chunk."""
@@ -702,7 +713,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def _store(self, descent: Descent, model: Parameters, setting: _Setting) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""
-        for name in ("moments_", "validation_scores_", "_stream"):
+        for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
         coef, intercept = model
         y_is_1d = setting.y_is_1d

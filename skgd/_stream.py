@@ -58,6 +58,7 @@ class Stream:
         self._reduced_to = 1.0  # by an adaptive schedule
         self._least_rate: tuple[Any, float] | None = None  # for a batch_size
         self._average: Average | None = None
+        self._X_scale: np.ndarray | None = None
         if moments is not None:
             d, n_samples = moments.n_features, max(round(moments.weight), 1)
             self._n_rows, self._mean_weight = n_samples, moments.weight / n_samples
@@ -87,7 +88,29 @@ class Stream:
             X_offset = self._X_mean
         else:
             squares = squares + np.square(self._X_mean)
-        return zeroing_constants(X_offset, np.sqrt(squares), y_offset)
+        coordinates = zeroing_constants(X_offset, np.sqrt(squares), y_offset)
+        self._shrink(coordinates.X_scale)
+        return coordinates
+
+    def _shrink(self, X_scale: np.ndarray) -> None:
+        """Take back coefficients of columns whose scale was too small by far.
+
+        A column that has shown one small number has a coefficient in proportion, which
+        an ordinary number would then make far too much of. Where the scale grows by
+        more than a factor of two, the coefficient shrinks by the square of the growth,
+        as in normalized online learning (Ross, Mineiro & Langford 2013).
+        """
+        before, self._X_scale = self._X_scale, X_scale
+        if before is None:
+            return
+        growth = np.where(np.isinf(before), 1.0, X_scale / before)
+        if not (growth > 2).any():
+            return
+        factor = np.where(growth > 2, growth**-2.0, 1.0)[:, None]
+        coef, intercept = self.parameters
+        self.parameters = coef * factor, intercept
+        if self._average is not None and self._average.n_averaged:
+            self._average.coef = self._average.coef * factor
 
     def steps(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd._batches import FullBatch, MiniBatches
@@ -24,6 +25,10 @@ _FRAMES_TO_USER = 4
 # Largest loss of stable mini-batches over that of the zero model: where y is nothing
 # but noise, that of the steps takes them above it, but not far.
 _NOISE_OF_BATCHES = 10
+
+# Correlation with the residual of a feature that has a percent of the variance still to
+# explain: noise of batches at a constant rate leaves no more.
+_FAR_FROM_ARRIVED = 0.1
 
 
 @contextmanager
@@ -45,13 +50,8 @@ def raise_if_diverged(
     strategy: GradientStrategy,
     batches: FullBatch | MiniBatches,
     steps: Steps,
-    *,
-    of_a_stream: bool = False,
 ) -> None:
-    """Raise where the loss overflowed, or ended above where it may.
-
-    What rows a stream brings next may be anywhere, so that of it only overflow tells.
-    """
+    """Raise where the loss overflowed, or ended above where it may."""
     first, last = descent.loss_curve[0], sum(descent.last_losses)
     epoch = descent.n_epochs - 1
     if descent.outcome is Outcome.OVERFLOW:
@@ -59,8 +59,6 @@ def raise_if_diverged(
         if descent.first_step == 0 and not np.isfinite(start):
             _refuse_start(start, batches)
         happened = f"became {last} at epoch {epoch}"
-    elif of_a_stream:
-        return
     elif isinstance(batches, FullBatch):
         if last <= first or last <= _acceptable(first, batches, strategy):
             return
@@ -74,7 +72,9 @@ def raise_if_diverged(
             return
         happened = f"rose from {start:.4g} to {last:.4g} by the end of epoch {epoch}"
 
-    learning_rate = steps.pace.largest
+    learning_rate, scheduled = steps.pace.largest, ""
+    if learning_rate > 1.001 * steps.pace.learning_rate:
+        scheduled = f", which the schedule made of {steps.pace.learning_rate:.6g}"
     constant = steps.momentum if isinstance(steps.momentum, float) else 0.0
     stable = None
     if strategy.plain:
@@ -86,8 +86,8 @@ def raise_if_diverged(
         )
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
-        f"{learning_rate:.6g}{f' and momentum={constant:g}' if constant else ''}. "
-        f"{_advice(learning_rate, stable, whole=batches.whole)}",
+        f"{learning_rate:.6g}{f' and momentum={constant:g}' if constant else ''}"
+        f"{scheduled}. {_advice(learning_rate, stable, whole=batches.whole)}",
         epoch=epoch,
         learning_rate=learning_rate,
         largest_stable_learning_rate=stable,
@@ -107,10 +107,14 @@ def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
 
 
 def warn_unless_arrived(
-    descent: Descent, strategy: GradientStrategy, watch: Watch, advice: str
+    descent: Descent,
+    strategy: GradientStrategy,
+    batches: FullBatch | MiniBatches,
+    watch: Watch,
+    advice: str,
 ) -> None:
     """Warn where a descent ended short of what it was to arrive at."""
-    ended = _short_end(descent, strategy, watch)
+    ended = _short_end(descent, strategy, batches, watch)
     if ended:
         warnings.warn(
             f"{ended}; {advice} With tol=None all epochs are run, without this "
@@ -120,7 +124,12 @@ def warn_unless_arrived(
         )
 
 
-def _short_end(descent: Descent, strategy: GradientStrategy, watch: Watch) -> str:
+def _short_end(
+    descent: Descent,
+    strategy: GradientStrategy,
+    batches: FullBatch | MiniBatches,
+    watch: Watch,
+) -> str:
     """Say how a descent ended short; empty if it did not."""
     stopping, plateau, validation, _ = watch
     ended = f"Gradient descent used up max_iter={descent.n_epochs} epochs."
@@ -131,7 +140,7 @@ def _short_end(descent: Descent, strategy: GradientStrategy, watch: Watch) -> st
         ended = (
             f"Gradient descent stopped at a plateau after {descent.n_epochs} epochs."
         )
-        remedy = "Use a smaller learning_rate, or schedule='constant'"
+        remedy = "Use schedule='constant', or another learning_rate"
     elif descent.outcome is not Outcome.OUT_OF_EPOCHS:
         return ""
     if stopping is not None and validation is None:
@@ -144,11 +153,50 @@ def _short_end(descent: Descent, strategy: GradientStrategy, watch: Watch) -> st
     if descent.outcome is Outcome.PLATEAU:
         first, *_, last = descent.loss_curve
         best = min(descent.loss_curve)
-        if last < 2 * best or last < 0.01 * first:
-            return ""
-        return f"{ended} The loss is {last / best:.2g} times that of the best. {remedy}"
+        if last > max(2 * best, 0.01 * first):
+            state = f"The loss is {last / best:.2g} times that of the best"
+            return f"{ended} {state}. {remedy}"
+        correlation = _largest_correlation(descent, batches)
+        if correlation > _FAR_FROM_ARRIVED:
+            state = (
+                f"A feature's correlation with the residual is {correlation:.2g} still"
+            )
+            remedy = "Increase n_iter_no_change, or learning_rate"
+            return f"{ended} {state}. {remedy}"
+        return ""
     what = "loss" if validation is None else "validation score"
     return f"{ended} The {what} still improves by more than tol now and then. {remedy}"
+
+
+def _largest_correlation(descent: Descent, batches: FullBatch | MiniBatches) -> float:
+    """Largest correlation of a feature with the residual of a target.
+
+    About their means where there is an intercept, lest an offset hide it; and 0 where
+    the target is met but for a hundredth of it.
+    """
+    coef, intercept = to_numpy(descent.coef), to_numpy(descent.intercept)
+    sums: list[np.ndarray] = []
+    for X, y, weight in batches.rows:
+        residual = X @ coef - y + (0 if intercept is None else intercept)
+        w = np.ones((len(y), 1)) if weight is None else weight[:, None]
+        terms = [
+            X.T @ (w * residual),
+            X.T @ w,
+            (X.power(2) if issparse(X) else X**2).T @ w,
+            (w * residual).sum(axis=0),
+            (w * residual**2).sum(axis=0),
+            (w * y**2).sum(axis=0),
+        ]
+        sums = [s + t for s, t in zip(sums, terms, strict=True)] if sums else terms
+    slopes, X_sum, X_squares, residual_sum, squares, y_squares = sums
+    if intercept is not None:
+        mean = X_sum / len(batches.rows)
+        slopes = slopes - mean * residual_sum
+        X_squares = np.maximum(X_squares - mean * X_sum, 0)
+    scale = np.sqrt(X_squares * squares)
+    counts = (scale > 0) & (squares > 1e-4 * y_squares)
+    correlations = np.divide(abs(slopes), scale, out=np.zeros_like(scale), where=counts)
+    return float(correlations.max())
 
 
 def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
@@ -165,8 +213,9 @@ def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
     if not whole:
         return (
             "Batches of this size of this data are stable below a learning rate of "
-            f"{stable:.6g}. Use learning_rate='auto', or a float below that, a quarter "
-            "of it for instance, or a larger batch_size."
+            f"{stable:.6g}. Use learning_rate='auto' with its own schedule, or a float "
+            "below that, a quarter of it for instance, or a larger batch_size; on "
+            "features of very different units, standardize=True as well."
         )
     return (
         f"The largest stable learning rate for this data is {stable:.6g}. Use "

@@ -6,7 +6,8 @@ import torch
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import excess_loss
+from problems import diabetes, excess_loss
+from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
@@ -361,6 +362,25 @@ def test_epochs_that_do_not_suffice_are_said(strategy, regression):
     with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs. The loss still"):
         model.fit(*regression)
     assert model.n_iter_ == len(model.loss_curve_) == 2
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"schedule": lambda t: 0.1**t}, {"learning_rate": 1e-5}, {"learning_rate": 3e-6}],
+    ids=["decay", "slow", "slower"],
+)
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+def test_a_plateau_far_from_the_answer_is_said(strategy, params, container):
+    X, y = diabetes()
+    model = GDLinearRegressor(strategy, batch_size=32, random_state=0, **params)
+    with pytest.warns(ConvergenceWarning, match=r"plateau .* correlation .* still"):
+        model.fit(container(X), y)
+
+
+def test_a_divergence_names_what_the_schedule_made_of_the_rate(regression):
+    model = GDLinearRegressor(batch_size=8, schedule=lambda t: 1e6)
+    with pytest.raises(DivergenceError, match="which the schedule made of"):
+        model.fit(*regression)
 
 
 def test_a_start_far_away_is_no_divergence():

@@ -225,9 +225,18 @@ def test_a_target_that_does_not_vary_scores_as_scikit_learns(strategy):
 def test_scores_are_only_there_where_they_were_taken(regression):
     model = GDLinearRegressor(early_stopping=True, random_state=0).fit(*regression)
     assert hasattr(model, "validation_scores_")
+    assert model.best_validation_score_ == max(model.validation_scores_)
     assert not hasattr(model, "moments_")
     model.set_params(early_stopping=False).fit(*regression)
     assert not hasattr(model, "validation_scores_")
+    assert not hasattr(model, "best_validation_score_")
+
+
+def test_there_is_a_score_for_each_epoch_also_where_the_first_arrives(strategy, way):
+    X, _ = noisy()
+    model = GDLinearRegressor(strategy, early_stopping=True, random_state=0, **way)
+    model.fit(X, np.full(60, 3.0))
+    assert len(model.validation_scores_) == model.n_iter_
 
 
 @pytest.mark.parametrize(

@@ -396,6 +396,27 @@ def test_rows_from_elsewhere_are_no_divergence(strategy, regression):
     model.partial_fit(X, 1e-3 * y)  # far above the zero model there
 
 
+@pytest.mark.parametrize("params", [{"batch_size": 32}, {"precompute": False}])
+@pytest.mark.parametrize("average", [False, True])
+def test_rare_columns_do_no_harm(strategy, params, average):
+    """One small number of a column, seen alone, makes for a scale far too small."""
+    rng = np.random.default_rng(0)
+    X = csr_array(random_array((600, 500), density=0.01, rng=rng))
+    y = X @ rng.standard_normal(500)
+    model = GDLinearRegressor(strategy, average=average, random_state=0, **params)
+    for _ in range(3):
+        streamed(model, X, y, range(100, 600, 100))
+        assert model.score(X, y) > 0.05
+
+
+def test_a_chunk_on_which_it_diverges_is_said(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, learning_rate=5.0, batch_size=4)
+    with pytest.raises(DivergenceError):
+        model.partial_fit(X, y)
+    assert not hasattr(model, "coef_")
+
+
 def test_stacked_layers_say_that_they_are_no_stream(regression):
     stacked = ModuleStrategy(
         lambda d, t: torch.nn.Sequential(torch.nn.Linear(d, 2), torch.nn.Linear(2, t))
