@@ -103,7 +103,8 @@ class Stream:
         before, self._X_scale = self._X_scale, X_scale
         if before is None:
             return
-        growth = np.where(np.isinf(before), 1.0, X_scale / before)
+        growth = np.ones_like(before)
+        np.divide(X_scale, before, out=growth, where=np.isfinite(before))
         if not (growth > 2).any():
             return
         factor = np.where(growth > 2, growth**-2.0, 1.0)[:, None]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -150,3 +151,25 @@ def test_a_constant_column_keeps_a_coefficient_that_it_starts_with(
     model.fit(X, y, coef_init=[0, 0, 0, 5])
     assert model.coef_[-1] == pytest.approx(5, rel=1e-12)
     np.testing.assert_allclose(model.predict(X), without, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_sparse_rows_are_scaled_by_their_root_mean_square(weighted, fit_intercept):
+    rng = np.random.default_rng(0)
+    X = (
+        rng.standard_normal((30, 4))
+        * (rng.random((30, 4)) < 0.5)
+        * [1, 1e200, 1e-200, 0]
+    )
+    weight = rng.integers(0, 3, 30) / 1.0 if weighted else None
+    rows = Rows(csr_array(X), rng.standard_normal((30, 1)), weight)
+    coordinates = standardized_coordinates(rows, fit_intercept=fit_intercept)
+    peak = np.where(abs(X).max(axis=0) > 0, abs(X).max(axis=0), 1)
+    expected = peak * np.sqrt(np.average((X / peak) ** 2, axis=0, weights=weight))
+    np.testing.assert_allclose(coordinates.X_scale[:3], expected[:3], rtol=1e-12)
+    assert np.isinf(coordinates.X_scale[3])
+    assert not coordinates.X_offset.any()
+    assert coordinates.y_offset.any() == fit_intercept
+    scaled = coordinates.rows(rows).X.toarray()
+    np.testing.assert_allclose(scaled[:, :3], X[:, :3] / expected[:3], rtol=1e-12)

@@ -401,12 +401,12 @@ def test_rows_from_elsewhere_are_no_divergence(strategy, regression):
 def test_rare_columns_do_no_harm(strategy, params, average):
     """One small number of a column, seen alone, makes for a scale far too small."""
     rng = np.random.default_rng(0)
-    X = csr_array(random_array((600, 500), density=0.01, rng=rng))
-    y = X @ rng.standard_normal(500)
+    X = csr_array(random_array((600, 3000), density=0.01, rng=rng))
+    y = X @ rng.standard_normal(3000)
     model = GDLinearRegressor(strategy, average=average, random_state=0, **params)
     for _ in range(3):
         streamed(model, X, y, range(100, 600, 100))
-        assert model.score(X, y) > 0.05
+        assert model.score(X, y) > 0
 
 
 def test_a_chunk_on_which_it_diverges_is_said(strategy, regression):
