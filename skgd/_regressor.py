@@ -378,7 +378,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            When `tol` was not reached in `max_iter` epochs.
+            When `tol` was not reached in `max_iter` epochs, or when mini-batches, or
+            an adaptive schedule, came to a plateau far from the answer.
         UserWarning
             When `batch_size` is larger than the number of rows.
         """
