@@ -41,14 +41,13 @@ class FullBatch:
     ----------
     whole : bool
         Whether a batch is all that an epoch reads.
-    share : float
-        What the loss of a batch counts for in that of an epoch.
+    placed : Rows
+        The rows, where the descent takes place.
     rows : ReadyRows or PreparedRows
         All rows in NumPy, for what is asked of them before the descent or after it.
     """
 
     whole = True
-    share = 1.0
 
     def __init__(
         self, rows: Rows, placement: Placement, n_samples: int | None = None
@@ -57,10 +56,7 @@ class FullBatch:
         self.n_samples = len(rows.y) if n_samples is None else n_samples
         self.batch_size = self.n_samples
         self.dtype = rows.y.dtype
-        self._batches = [placement.put_rows(rows)]
-
-    def __iter__(self) -> Iterator[Rows]:
-        return iter(self._batches)
+        self.placed = placement.put_rows(rows)
 
 
 class MiniBatches:
@@ -84,6 +80,11 @@ class MiniBatches:
         Rows a batch.
     shuffle : RandomState or None
         Draws the order of an epoch. None: as the rows lie.
+
+    Attributes
+    ----------
+    share : float
+        What the loss of a batch counts for in that of an epoch.
     """
 
     whole = False

@@ -141,20 +141,22 @@ class _Walk:
 
     def through(self, batches: FullBatch | MiniBatches) -> list[float]:
         """Go through an epoch, up to its last step; give the loss of each target."""
+        if isinstance(batches, FullBatch):  # a loop of one round, where 1 us matters
+            self.rows, self.n_read = batches.placed, batches.n_samples
+            return self._evaluate(batches.placed).tolist()
         total: Any = None
         for rows in batches:
             if total is not None:
                 self.step()
-            self.rows = rows
-            self.n_read = batches.n_samples if batches.whole else len(rows.y)
-            if self.extrapolation is not None:
-                self.extrapolation.extrapolate(self.strategy)
-            losses = self.strategy.evaluate(*rows)
-            if batches.whole:
-                return losses.tolist()
+            self.rows, self.n_read = rows, len(rows.y)
             # Left on the device until the end of the epoch.
-            total = losses + (0 if total is None else total)
+            total = self._evaluate(rows) + (0 if total is None else total)
         return [loss * batches.share for loss in total.tolist()]
+
+    def _evaluate(self, rows: Any) -> Any:
+        if self.extrapolation is not None:
+            self.extrapolation.extrapolate(self.strategy)
+        return self.strategy.evaluate(*rows)
 
     def step(self) -> None:
         """Take the step that the last evaluation makes ready."""
