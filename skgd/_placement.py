@@ -49,10 +49,8 @@ class Placement(NamedTuple):
         if array.flags.writeable:
             return torch.from_numpy(array).to(self.device)
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore",
-                message=".*not writable",  # a memory map; rows are only read
-            )
+            # torch warns of writing into read-only memory; rows are only read.
+            warnings.filterwarnings("ignore", message=".*not writable")
             return torch.from_numpy(array).to(self.device)
 
     def _put_sparse(self, array: csr_array) -> Any:

@@ -90,7 +90,7 @@ def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """Weighted mean of each column, in float64.
 
     Of the distances from the first row that has a weight, so that the mean of equal
-    values is that value. Those of sparse columns are about 0.
+    values is that value; sparse columns are summed as they are.
     """
     if issparse(columns):
         ones = np.ones(columns.shape[0])

@@ -40,10 +40,8 @@ class SparseMatrix:
         self.shape = matrix.shape
         self._matrix, self._put = matrix, put
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore",
-                message="Sparse CSR tensor support is in beta",  # said once a process
-            )
+            # A notice to torch's users, not to ours: what is used here is tested.
+            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
             self.tensor = torch.sparse_csr_tensor(
                 put(matrix.indptr),
                 put(matrix.indices),

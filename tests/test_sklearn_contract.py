@@ -52,6 +52,7 @@ def expected_failures(estimator):
         for strategy in STRATEGIES
         for variant in VARIANTS
     ],
+    # Two, of early stopping, that cannot hold; the function says why.
     expected_failed_checks=expected_failures,
 )
 def test_scikit_learns_checks_pass(estimator, check):

@@ -1,6 +1,7 @@
 import tracemalloc
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -192,7 +193,6 @@ def test_columns_of_zeros_have_no_coefficient(strategy, way):
 
 
 def test_a_column_transformer_may_give_sparse_rows(strategy):
-    pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
         {"town": rng.integers(0, 40, 2000).astype(str), "year": 2000.0}
