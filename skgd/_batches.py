@@ -67,9 +67,6 @@ class MiniBatches:
     dense rows itself where they need no preparation; and to a device with memory of its
     own they are sent once, ready.
 
-    Each row counts for the same in every epoch: the last batch, where it is short of
-    `batch_size`, weighs as much less.
-
     Parameters
     ----------
     rows : PreparedRows
@@ -83,8 +80,8 @@ class MiniBatches:
 
     Attributes
     ----------
-    share : float
-        What the loss of a batch counts for in that of an epoch.
+    whole : bool
+        Whether a batch is all that an epoch reads.
     """
 
     whole = False
@@ -100,7 +97,6 @@ class MiniBatches:
         self.n_samples = len(rows)
         self.batch_size = batch_size
         self.dtype = rows.dtype
-        self.share = batch_size / self.n_samples
         self._placement = placement
         self._shuffle = shuffle
         self._tensors: Rows | None = None
@@ -117,10 +113,7 @@ class MiniBatches:
             if self._tensors:
                 order = self._placement.put(order)
         for batch in gen_batches(self.n_samples, self.batch_size):
-            rows = read(batch if order is None else order[batch])
-            if len(rows.y) < self.batch_size:
-                rows = self._at_its_worth(rows)
-            yield rows
+            yield read(batch if order is None else order[batch])
 
     def _gathered(self, index: Any) -> Rows:
         return self._placement.put_rows(self.rows[index])
@@ -132,14 +125,6 @@ class MiniBatches:
         return Rows(
             *(a if a is None else a.index_select(0, index) for a in self._tensors)
         )
-
-    def _at_its_worth(self, rows: Rows) -> Rows:
-        """Weigh a short batch by how many rows it has."""
-        worth = len(rows.y) / self.batch_size
-        if rows.weight is not None:
-            return rows._replace(weight=rows.weight * worth)
-        weight = np.full(len(rows.y), worth, self.dtype)
-        return rows._replace(weight=self._placement.put(weight))
 
 
 class ReadyRows:

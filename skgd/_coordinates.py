@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import issparse
 
+from skgd._losses import Loss
 from skgd._moments import Moments
 from skgd._rows import Rows, divided, means, root_mean_squares
 
@@ -30,11 +31,13 @@ class Coordinates:
     X_offset: np.ndarray  # (n_features,)
     X_scale: np.ndarray  # (n_features,); inf: the feature becomes 0
     y_offset: np.ndarray  # (n_targets,)
+    scale_of_zeroed: float = 1.0  # of the coefficient of such a feature
 
-    @property
+    @cached_property
     def coef_scale(self) -> np.ndarray:
-        """What coefficients are multiplied by: 1 where the feature becomes 0."""
-        return np.where(np.isinf(self.X_scale), 1.0, self.X_scale)[:, None]
+        """What coefficients are multiplied by, (n_features, 1)."""
+        zeroed = np.isinf(self.X_scale)
+        return np.where(zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
 
     def rows(self, rows: Rows) -> Rows:
         """Bring rows here from the user's units."""
@@ -115,34 +118,40 @@ def users_coordinates(data: Rows | Moments) -> Coordinates:
 
 
 def standardized_coordinates(
-    data: Rows | Moments, *, fit_intercept: bool
+    data: Rows | Moments, loss: Loss, *, fit_intercept: bool, l2: float
 ) -> Coordinates:
-    """Give every feature the spread 1, about a mean of 0 where there is an intercept.
+    """Give every feature the same curvature, about 0 where there is an intercept.
 
     Centring takes the means' share out of the condition number, scaling that of the
     units; what is left is how the features correlate. Without an intercept nothing is
     centred, and the spread is that about 0; so is that of sparse rows, whose columns
     are mostly zero, and do not correlate with the intercept by much. A feature that
     does not vary, but for rounding, becomes 0.
+
+    The curvature along a coefficient is the feature's variance and the weight `l2` of
+    its square; the scale is the root of both. With the spread alone, a penalty of the
+    user's units would weigh most on the smallest features, and bring their units back
+    into the condition number.
     """
     if isinstance(data, Moments):
-        return zeroing_constants(*_of_moments(data, fit_intercept))
+        return zeroing_constants(*_of_moments(data, fit_intercept), l2)
     X, y, weight = data
     X_offset, y_offset = np.zeros(data.n_features), np.zeros(data.n_targets)
     if fit_intercept:
-        y_offset = means(y, weight)
+        y_offset = loss.center(y, weight)
         if not issparse(X):
             X_offset = means(X, weight)
     spread = root_mean_squares(X, weight, X_offset)
-    return zeroing_constants(X_offset, spread, y_offset)
+    return zeroing_constants(X_offset, spread, y_offset, l2)
 
 
 def zeroing_constants(
-    X_offset: np.ndarray, spread: np.ndarray, y_offset: np.ndarray
+    X_offset: np.ndarray, spread: np.ndarray, y_offset: np.ndarray, l2: float
 ) -> Coordinates:
-    """Scale by the spread, but make a column 0 where that is rounding or nothing."""
+    """Scale by the curvature, but make a column 0 that is rounding or nothing."""
     constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
-    return Coordinates(X_offset, np.where(constant, np.inf, spread), y_offset)
+    scale = np.where(constant, np.inf, np.hypot(spread, np.sqrt(l2)))
+    return Coordinates(X_offset, scale, y_offset, np.sqrt(l2) if l2 else 1.0)
 
 
 def _of_moments(

@@ -9,12 +9,16 @@ from typing import Any
 
 from skgd._averaging import Average
 from skgd._batches import FullBatch, MiniBatches
+from skgd._coordinates import Coordinates
 from skgd._descent import Steps
+from skgd._losses import loss_from
+from skgd._objective import Objective
+from skgd._penalties import penalty_of
 from skgd._plateau import Plateau
 from skgd._preparation import Plan
 from skgd._schedule import Adaptive, Pace, schedule_from
 from skgd._step_size import largest_stable_learning_rate
-from skgd.strategies import GradientStrategy
+from skgd.strategies import GradientStrategy, names_of_strategies_with
 
 
 def plan_of(params: Any) -> Plan:
@@ -22,16 +26,35 @@ def plan_of(params: Any) -> Plan:
     standardize = params.standardize
     if standardize == "auto":
         standardize = params.learning_rate == "auto"
+    loss = loss_from(params.loss, params.epsilon)
+    precompute = params.precompute
+    if not loss.condenses:
+        if precompute is True:
+            raise ValueError(
+                "precompute=True condenses rows to a few that have the same moments, "
+                f"which is all that squared error knows of them; loss={params.loss!r} "
+                "needs the rows themselves. Leave precompute at 'auto'."
+            )
+        precompute = False
     return Plan(
         fit_intercept=params.fit_intercept,
         standardize=bool(standardize),
-        precompute=params.precompute,
+        precompute=precompute,
+        loss=loss,
+        l2=params.alpha * (1 - params.l1_ratio),
         batch_size=params.batch_size,
         shuffle=params.shuffle,
         validation_fraction=(
             params.validation_fraction if params.early_stopping else None
         ),
     )
+
+
+def objective_of(params: Any, plan: Plan, coordinates: Coordinates) -> Objective:
+    """Give the objective in the coordinates of the descent, in NumPy."""
+    scale = coordinates.coef_scale
+    penalty = penalty_of(params.alpha, params.l1_ratio, params.positive, scale)
+    return Objective(plan.loss, penalty)
 
 
 def plateau_of(params: Any) -> Plateau:
@@ -41,7 +64,10 @@ def plateau_of(params: Any) -> Plateau:
 
 
 def steps_of(
-    params: Any, batches: FullBatch | MiniBatches, strategy: GradientStrategy
+    params: Any,
+    batches: FullBatch | MiniBatches,
+    objective: Objective,
+    strategy: GradientStrategy,
 ) -> Steps:
     """Resolve learning rate, schedule, momentum and average."""
     auto = params.learning_rate == "auto"
@@ -50,18 +76,30 @@ def steps_of(
         momentum = "adaptive" if auto and batches.whole else 0.0
     if not strategy.plain:
         _refuse_derived_steps(params, strategy)
-    rate = _auto_rate(params, batches) if auto else float(params.learning_rate)
+    if auto and objective.loss.curvature is None:
+        raise ValueError(
+            "learning_rate='auto' is derived from the curvature of the loss, which is "
+            f"not known of loss={params.loss!r}. Pass a float; several powers of ten "
+            "in a GridSearchCV find one that fits."
+        )
+    rate = float(params.learning_rate) if not auto else 0.0
+    if auto:
+        rate = _auto_rate(params, batches, objective)
     schedule = schedule_from(params.schedule, params.power_t)
     if params.schedule == "auto" and auto and not batches.whole:
         schedule = Adaptive()
     average = Average(int(params.average)) if params.average else None
-    return Steps(Pace(rate, schedule), momentum, average)
+    # The model is where the steps lead to, and not an average or the best on the way.
+    steps_count = average is None and not params.early_stopping
+    noisy = auto and not batches.whole
+    last_on_all = noisy and steps_count and objective.penalty.has_prox
+    return Steps(Pace(rate, schedule), momentum, average, last_on_all)
 
 
 def faster(params: Any, strategy: GradientStrategy) -> str:
     """Say what takes fewer epochs than these parameters."""
-    if not strategy.plain:
-        return "or try a larger learning_rate."
+    if not strategy.plain or not isinstance(params.loss, str):
+        return "or try another learning_rate."
     if params.learning_rate != "auto":
         return "or use learning_rate='auto', which takes fewer epochs."
     if params.batch_size is not None:
@@ -70,26 +108,31 @@ def faster(params: Any, strategy: GradientStrategy) -> str:
         return "or use momentum='auto', which takes fewer epochs."
     if not params.standardize:
         return "or use standardize=True, which takes fewer epochs."
+    if params.loss == "huber":
+        return (
+            f"or a larger epsilon than {params.epsilon:g}, which is in the units of y: "
+            "far below the residuals, few rows have a curvature."
+        )
+    if params.alpha:
+        return "or, where columns are nearly collinear, a larger alpha."
     return (
         "or, where columns are nearly collinear, use a direct solver such as "
         "sklearn.linear_model.LinearRegression."
     )
 
 
-def _auto_rate(params: Any, batches: FullBatch | MiniBatches) -> float:
+def _auto_rate(
+    params: Any, batches: FullBatch | MiniBatches, objective: Objective
+) -> float:
     """Give 1/L; of batches half of that, and less the more momentum there is."""
-    if batches.whole:
-        return (
-            largest_stable_learning_rate(
-                batches.rows, fit_intercept=params.fit_intercept
-            )
-            / 2
-        )
     largest = largest_stable_learning_rate(
         batches.rows,
+        objective,
         fit_intercept=params.fit_intercept,
-        batch_size=batches.batch_size,
+        batch_size=None if batches.whole else batches.batch_size,
     )
+    if batches.whole:
+        return largest / 2
     momentum = 0.0 if params.momentum == "auto" else params.momentum
     return largest / 4 * (1 - momentum)
 
@@ -108,4 +151,36 @@ def _refuse_derived_steps(params: Any, strategy: GradientStrategy) -> None:
             f"coefficients, and {strategy!r} takes others. Leave it at 'auto', and "
             "give the optimizer a momentum of its own: "
             "ModuleStrategy(optimizer_params={'momentum': 0.9})."
+        )
+    if params.positive or params.alpha * params.l1_ratio > 0:
+        given = f"alpha={params.alpha:g} with l1_ratio={params.l1_ratio:g}"
+        if params.positive:
+            given = "positive=True"
+        raise ValueError(
+            f"{given} makes each step a proximal one, which presumes plain gradient "
+            f"steps on the coefficients, and {strategy!r} takes others. Use "
+            "torch.optim.SGD without momentum on nn.Linear (strategy='module'), or "
+            "another strategy, or leave L1 and bounds out."
+        )
+
+
+def refuse_unknown_objective(
+    params: Any, plan: Plan, strategy: GradientStrategy
+) -> None:
+    """Raise where the strategy does not descend on what is asked for."""
+    kind = plan.loss.kind
+    if kind not in strategy.losses:
+        able = [repr(name) for name in names_of_strategies_with(kind)]
+        raise ValueError(
+            f"The 'loss' parameter is {params.loss!r}, but {strategy!r} knows the "
+            f"gradient of these losses alone: {', '.join(strategy.losses)}. Use "
+            f"strategy={' or '.join(able)}, which differentiate others as well, or one "
+            "of your own that names them in its `losses`."
+        )
+    if plan.l2 > 0 and not strategy.penalizes:
+        raise ValueError(
+            f"alpha={params.alpha:g} with l1_ratio={params.l1_ratio:g} adds squares of "
+            f"the coefficients to the objective, and {strategy!r} does not add them: "
+            "let its `evaluate` add (objective.l2 * coef**2).sum(0) and the gradient "
+            "of that, and set `penalizes` to True; or use alpha=0, or l1_ratio=1."
         )

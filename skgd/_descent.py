@@ -14,13 +14,15 @@ from skgd._averaging import Average
 from skgd._batches import FullBatch, MiniBatches
 from skgd._early_stopping import Validation
 from skgd._momentum import Extrapolation
+from skgd._penalties import Penalty
 from skgd._plateau import Plateau
 from skgd._schedule import Pace
 from skgd._stopping import StoppingRule
 from skgd.strategies import GradientStrategy
 
-#: Called as ``report(epoch, loss, strategy)`` in each epoch, before its last update.
-Report = Callable[[int, float, GradientStrategy], None]
+#: Called in each epoch, before its last update, with the number of the epoch, the loss,
+#: the strategy, and a function that gives the gradients or what takes their place.
+Report = Callable[[int, float, GradientStrategy, Callable[[], Any]], None]
 
 
 class Outcome(Enum):
@@ -38,6 +40,7 @@ class Steps(NamedTuple):
     pace: Pace
     momentum: float | str = 0.0  # or "adaptive"; 0.0 is none
     average: Average | None = None
+    last_on_all: bool = False  # end mini-batches by a proximal step over all rows
 
 
 class Watch(NamedTuple):
@@ -57,6 +60,8 @@ class Descent(NamedTuple):
     first_step: int  # 0, but where a stream goes on
     start: tuple[Any, Any]  # coefficients and intercept, where there are batches
     last_losses: list[float]  # where the strategy stands, target by target
+    smooth_losses: list[float]  # of these, what has a gradient; of a full batch
+    gradients: Any  # or what takes the place of them
     coef: Any  # the best on held-out rows; the average; or where the strategy stands
     intercept: Any
 
@@ -69,6 +74,7 @@ class Descent(NamedTuple):
 def descend(
     strategy: GradientStrategy,
     batches: FullBatch | MiniBatches,
+    penalty: Penalty,
     steps: Steps,
     watch: Watch | None = None,
     *,
@@ -76,25 +82,43 @@ def descend(
 ) -> Descent:
     """Run up to `max_iter` epochs from where the strategy was started.
 
-    An epoch evaluates the objective on each batch and takes a step. The epoch that
-    finds the stopping rule met, or the loss not finite, is the last one and does not
-    take its last step. With momentum, a step begins where the last one is carried on
+    An epoch evaluates the objective on each batch and takes a step, which the proximal
+    operator of the penalty completes, where it has one. The epoch that finds the
+    stopping rule met, or the loss not finite, is the last one and does not take its
+    last step, unless that is a proximal one: only after such a step are coefficients
+    zero that are to be. With momentum, a step begins where the last one is carried on
     to; after the last one nothing is carried on.
+
+    The noise of mini-batches keeps coefficients that are to be zero a little way from
+    it, however many steps there are (Lee and Wright 2012, Manifold identification in
+    dual averaging for regularized stochastic online learning). So `steps` may ask for a
+    last step that has no noise.
     """
     stopping, plateau, validation, report = watch or Watch()
-    walk, first_step = _Walk(strategy, steps), steps.pace.step
+    walk, first_step = _Walk(strategy, penalty, steps), steps.pace.step
     start: tuple[Any, Any] = None, None
     if not batches.whole:
         start = deepcopy((strategy.coef, strategy.intercept))
     loss_curve: list[float] = []
 
     def ended(outcome: Outcome) -> Descent:
+        if steps.last_on_all and isinstance(batches, MiniBatches):
+            walk.step_on_all(batches)
         model = walk.model()
         if validation is not None and validation.best is not None:
             model = validation.best
         elif outcome is Outcome.ARRIVED:  # the average has not
             model = strategy.coef, strategy.intercept
-        return Descent(outcome, loss_curve, first_step, start, losses, *model)
+        return Descent(
+            outcome,
+            loss_curve,
+            first_step,
+            start,
+            losses,
+            walk.smooth_losses,
+            walk.gradients,
+            *model,
+        )
 
     # Overflow is an outcome here, not a warning.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -103,12 +127,15 @@ def descend(
             loss = sum(losses)
             loss_curve.append(loss)
             if report is not None:
-                report(epoch, loss, strategy)
+                report(epoch, loss, strategy, lambda: walk.gradients)
             if not math.isfinite(loss):
                 return ended(Outcome.OVERFLOW)
             if stopping is not None and stopping.has_arrived(
-                losses, strategy.gradients
+                walk.smooth_losses, walk.gradients
             ):
+                if penalty.has_prox:
+                    walk.step()
+                    losses = walk.evaluate_again()
                 if validation is not None:
                     validation.score(*walk.model())
                 return ended(Outcome.ARRIVED)
@@ -121,10 +148,12 @@ def descend(
                 if plateau.ends_descent and not (reduced and plateau.gained):
                     return ended(Outcome.PLATEAU)
         if batches.whole:  # of batches, that would be another pass over the rows
-            losses = strategy.evaluate(*walk.rows).tolist()
+            losses = walk.evaluate_again()
     if not math.isfinite(sum(losses)):
         return ended(Outcome.OVERFLOW)
-    if stopping is not None and stopping.has_arrived(losses, strategy.gradients):
+    if stopping is not None and stopping.has_arrived(
+        walk.smooth_losses, walk.gradients
+    ):
         return ended(Outcome.ARRIVED)
     return ended(Outcome.OUT_OF_EPOCHS)
 
@@ -132,38 +161,102 @@ def descend(
 class _Walk:
     """A descent under way: what it does from one batch to the next."""
 
-    def __init__(self, strategy: GradientStrategy, steps: Steps) -> None:
-        self.strategy = strategy
-        self.pace, momentum, self.average = steps
+    def __init__(
+        self, strategy: GradientStrategy, penalty: Penalty, steps: Steps
+    ) -> None:
+        self.strategy, self.penalty = strategy, penalty
+        self.pace, momentum, self.average, _ = steps
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
         self.rows: Any = None
         self.n_read = 0  # of the user's rows, by the next step
+        self.worth = 1.0  # of the batch: 1, but where it is short of rows
+        self.smooth_losses: list[float] = []  # without what has no gradient
+        self._mapping: Any = None
 
     def through(self, batches: FullBatch | MiniBatches) -> list[float]:
-        """Go through an epoch, up to its last step; give the loss of each target."""
+        """Go through an epoch, up to its last step; give the loss of each target.
+
+        Each row counts for the same in every epoch: the step of the last batch, where
+        it is short of rows, is as much shorter.
+        """
         if isinstance(batches, FullBatch):  # a loop of one round, where 1 us matters
             self.rows, self.n_read = batches.placed, batches.n_samples
-            return self._evaluate(batches.placed).tolist()
+            return self._numbers(self._evaluate())
         total: Any = None
         for rows in batches:
             if total is not None:
                 self.step()
             self.rows, self.n_read = rows, len(rows.y)
+            self.worth = self.n_read / batches.batch_size
+            losses = self._evaluate()
+            if self.penalty.l1 is not None:
+                losses = losses + self.penalty.l1_value(self.strategy.coef)
+            if self.worth != 1:
+                losses = losses * self.worth
             # Left on the device until the end of the epoch.
-            total = self._evaluate(rows) + (0 if total is None else total)
-        return [loss * batches.share for loss in total.tolist()]
+            total = losses + (0 if total is None else total)
+        share = batches.batch_size / batches.n_samples
+        return [loss * share for loss in total.tolist()]
 
-    def _evaluate(self, rows: Any) -> Any:
-        if self.extrapolation is not None:
-            self.extrapolation.extrapolate(self.strategy)
-        return self.strategy.evaluate(*rows)
+    def evaluate_again(self) -> list[float]:
+        """Give the loss of each target where the last step has led to."""
+        return self._numbers(self._evaluate(extrapolate=False))
+
+    @property
+    def gradients(self) -> Any:
+        """Gradients of the strategy, or what takes the place of them."""
+        if self._mapping is not None:
+            return self._mapping
+        return self.strategy.gradients
+
+    def _evaluate(self, *, extrapolate: bool = True) -> Any:
+        """Evaluate what has a gradient, and see to the rest."""
+        strategy, penalty = self.strategy, self.penalty
+        if extrapolate and self.extrapolation is not None:
+            self.extrapolation.extrapolate(strategy, self._mapping)
+        losses = strategy.evaluate(*self.rows)
+        if penalty.has_prox:
+            coef_gradient, intercept_gradient = strategy.gradients
+            rate = self.pace.coming() * self.worth
+            mapping = penalty.gradient_mapping(strategy.coef, coef_gradient, rate)
+            self._mapping = mapping, intercept_gradient
+        return losses
+
+    def _numbers(self, losses: Any) -> list[float]:
+        """Give the whole loss of each target; what has a gradient is kept, too."""
+        self.smooth_losses = losses.tolist()
+        if self.penalty.l1 is not None:
+            losses = losses + self.penalty.l1_value(self.strategy.coef)
+            return losses.tolist()
+        return self.smooth_losses
 
     def step(self) -> None:
         """Take the step that the last evaluation makes ready."""
-        self.strategy.update(self.pace.next())
+        rate = self.pace.next() * self.worth
+        self.strategy.update(rate)
+        if self.penalty.has_prox:
+            coef = self.strategy.coef
+            coef[...] = self.penalty.prox(coef, rate)
         if self.average is not None:
             coef, intercept = self.strategy.coef, self.strategy.intercept
             self.average.add(coef, intercept, self.n_read)
+
+    def step_on_all(self, batches: MiniBatches) -> None:
+        """Take a proximal step along the mean of the gradients of all batches."""
+        coef_gradient: Any = 0
+        intercept_gradient: Any = 0
+        for rows in batches:
+            self.strategy.evaluate(*rows)
+            share = len(rows.y) / batches.n_samples
+            of_coef, of_intercept = self.strategy.gradients
+            coef_gradient = coef_gradient + share * of_coef
+            if of_intercept is not None:
+                intercept_gradient = intercept_gradient + share * of_intercept
+        rate = self.pace.learning_rate
+        coef, intercept = self.strategy.coef, self.strategy.intercept
+        coef[...] = self.penalty.prox(coef - rate * coef_gradient, rate)
+        if intercept is not None:
+            intercept -= rate * intercept_gradient
 
     def model(self) -> tuple[Any, Any]:
         """Give the average where there is one, or where the strategy stands."""

@@ -19,7 +19,8 @@ class Extrapolation:
     goes back to 0 when the step went uphill, ``<gradient(z), x - x_last> > 0``
     (O'Donoghue & Candes 2015, the gradient scheme): it finds the pace that a strongly
     convex objective allows without knowing how convex it is. Every target has a k of
-    its own, so that targets do not mix.
+    its own, so that targets do not mix. After proximal steps the gradient mapping
+    takes the gradient's place.
 
     Parameters
     ----------
@@ -32,10 +33,12 @@ class Extrapolation:
         self._last: list[Any] = []
         self._k: Any = None
 
-    def extrapolate(self, strategy: GradientStrategy) -> None:
+    def extrapolate(self, strategy: GradientStrategy, mapping: Any = None) -> None:
         """Move the parameters on, in place; before the first step there is nowhere to.
 
-        Written in operations that NumPy arrays and torch tensors share.
+        `mapping` is what the last step was taken along, where that was not the
+        strategy's gradients. Written in operations that NumPy arrays and torch tensors
+        share.
         """
         here = _blocks(strategy.coef, strategy.intercept)
         if not self._last:
@@ -45,17 +48,18 @@ class Extrapolation:
             self._k = 0 if n_targets == 1 else 0 * here[0][0]
             return
         steps = [x - last for x, last in zip(here, self._last, strict=True)]
-        mu = self._next_momentum(steps, _blocks(*strategy.gradients))
+        mu = self._next_momentum(steps, mapping or strategy.gradients)
         for x, last, step in zip(here, self._last, steps, strict=True):
             last[...] = x
             step *= mu
             x += step
 
-    def _next_momentum(self, steps: list[Any], gradients: list[Any]) -> Any:
+    def _next_momentum(self, steps: list[Any], gradients: Any) -> Any:
         """Give mu: a number, or one for each target."""
         if self.momentum != "adaptive":
             return self.momentum
-        slope = sum((g * step).sum(0) for g, step in zip(gradients, steps, strict=True))
+        pairs = zip(_blocks(*gradients), steps, strict=True)
+        slope = sum((gradient * step).sum(0) for gradient, step in pairs)
         went_down = slope <= 0
         if isinstance(self._k, int):
             went_down = bool(went_down)

@@ -19,6 +19,7 @@ from skgd._coordinates import (
     users_coordinates,
 )
 from skgd._early_stopping import Validation, split
+from skgd._losses import Loss, SquaredError
 from skgd._moments import Moments
 from skgd._placement import Placement
 from skgd._rows import (
@@ -53,6 +54,8 @@ class Plan(NamedTuple):
     fit_intercept: bool
     standardize: bool
     precompute: bool | str = "auto"
+    loss: Loss = SquaredError()
+    l2: float = 0.0  # weight of the squares of the coefficients, in the user's units
     batch_size: float | None = None
     shuffle: bool = True
     validation_fraction: float | None = None  # None: nothing is held out
@@ -238,7 +241,9 @@ def _kept_moments(rows: Rows, plan: Plan, unit: float) -> Moments | None:
 def _coordinates(data: Rows | Moments, plan: Plan) -> Coordinates:
     """Choose the coordinates of the descent."""
     if plan.standardize:
-        return standardized_coordinates(data, fit_intercept=plan.fit_intercept)
+        return standardized_coordinates(
+            data, plan.loss, fit_intercept=plan.fit_intercept, l2=plan.l2
+        )
     return users_coordinates(data)
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from skgd._descent import Descent
 from skgd._placement import to_numpy
 from skgd._preparation import Prepared
 from skgd.strategies import GradientStrategy
@@ -33,20 +36,27 @@ class TrainingLog:
         self.whole = ready.batches.whole
         self.validation = ready.validation
 
-    def epoch(self, epoch: int, loss: float, strategy: GradientStrategy) -> None:
+    def epoch(
+        self,
+        epoch: int,
+        loss: float,
+        strategy: GradientStrategy,
+        gradients: Callable[[], Any],
+    ) -> None:
         """Print the line of an epoch, if it is due."""
         if epoch % self.every == 0:
-            print(f"epoch {epoch}: {self._state(loss, strategy)}")
+            print(f"epoch {epoch}: {self._state(loss, strategy, gradients())}")
 
-    def end(self, n_epochs: int, loss: float, strategy: GradientStrategy) -> None:
+    def end(self, descent: Descent, strategy: GradientStrategy) -> None:
         """Print where the descent ended."""
-        print(f"after {n_epochs} epochs: {self._state(loss, strategy)}")
+        state = self._state(sum(descent.last_losses), strategy, descent.gradients)
+        print(f"after {descent.n_epochs} epochs: {state}")
 
-    def _state(self, loss: float, strategy: GradientStrategy) -> str:
+    def _state(self, loss: float, strategy: GradientStrategy, gradients: Any) -> str:
         """Describe where the strategy stands."""
         state = f"loss = {_number(loss)}"
         if self.whole:
-            state += f", gradient norm = {_number(self._gradient_norm(strategy))}"
+            state += f", gradient norm = {_number(self._gradient_norm(gradients))}"
         if self.validation is not None and self.validation.scores:
             state += f", validation score = {_number(self.validation.scores[-1])}"
         if len(strategy.coef) == 1:
@@ -57,9 +67,9 @@ class TrainingLog:
                 state += f", intercept = {_numbers(intercept)}"
         return state
 
-    def _gradient_norm(self, strategy: GradientStrategy) -> float:
+    def _gradient_norm(self, gradients: Any) -> float:
         """Norm of the gradient with respect to the model in the user's units."""
-        gradients = self.coordinates.user_gradients(*map(to_numpy, strategy.gradients))
+        gradients = self.coordinates.user_gradients(*map(to_numpy, gradients))
         return math.hypot(*(np.linalg.norm(g) for g in gradients if g is not None))
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,42 +15,19 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skgd._batches import FullBatch, MiniBatches
-from skgd._coordinates import Parameters
-from skgd._defaults import faster, plan_of, plateau_of, steps_of
-from skgd._descent import Descent, Watch, descend
-from skgd._early_stopping import Validation
-from skgd._objective import Objective
-from skgd._placement import Placement, placement_of, to_numpy
-from skgd._preparation import (
-    MOST_COLUMNS,
-    Prepared,
-    batched,
-    condensed,
-    moments_of,
-    prepared,
-    refuse_to_condense_batches,
-    rows_a_batch,
-)
-from skgd._progress import TrainingLog
-from skgd._rows import Rows, averaging_one, canonical
+from skgd._chunks import descend_on_all, merges_moments, take_an_epoch
+from skgd._losses import LOSS_NAMES
+from skgd._preparation import prepared
+from skgd._run import Run, run, setting_of
 from skgd._schedule import SCHEDULE_NAMES
-from skgd._stopping import StoppingRule
-from skgd._stream import Stream
 from skgd._validation import (
-    check_values,
+    check_targets,
+    parameters_to_start_from,
     unchanged_on_error,
     validated_features,
     validated_rows,
-    validated_start,
 )
-from skgd._verdict import (
-    errors_noted,
-    raise_if_diverged,
-    raise_if_too_large,
-    warn_unless_arrived,
-)
-from skgd.strategies import STRATEGY_NAMES, GradientStrategy, strategy_from
+from skgd.strategies import STRATEGY_NAMES, GradientStrategy
 
 
 def _sees_every_row(params: GDLinearRegressor) -> bool:
@@ -68,27 +44,23 @@ def _sees_every_row(params: GDLinearRegressor) -> bool:
 #: Fitted attributes that not every fit sets.
 _OF_SOME_FITS = "moments_", "validation_scores_", "best_validation_score_", "_stream"
 
-# Of all rows of a stream; below, float64 has no digits for it.
-_LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
-
-
-class _Setting(NamedTuple):
-    """What a call of fit or partial_fit has found out first."""
-
-    strategy: GradientStrategy
-    placement: Placement
-    dtype: np.dtype  # of X
-    y_is_1d: bool
-
 
 class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by batch or mini-batch gradient descent.
 
-    Minimises the mean squared error ``1/n |X w + b - y|^2`` (weighted by
-    `sample_weight`, summed over targets) by gradient descent on all rows or a batch of
-    them at a time, where the gradient comes from one of three interchangeable
-    strategies. On the same data, from the same start, with the same learning rate, all
-    three walk the same iterates to rounding.
+    Minimises the mean of a loss over the rows, and a penalty on the coefficients ::
+
+        mean_i loss(x_i w + b, y_i)
+            + alpha (1 - l1_ratio) |w|^2  +  2 alpha l1_ratio |w|_1
+
+    (weighted by `sample_weight`, summed over targets) by gradient descent on all rows
+    or a batch of them at a time, where the gradient comes from one of three
+    interchangeable strategies. On the same data, from the same start, with the same
+    learning rate, all three walk the same iterates to rounding. The loss is the squared
+    error ``(x w + b - y)^2`` unless another is asked for. With it, the objective is
+    twice that of :class:`~sklearn.linear_model.ElasticNet`, and the minimum that of the
+    same `alpha` and `l1_ratio`; for ``l1_ratio=0`` also that of
+    ``Ridge(alpha * n_samples)``.
 
     Parameters
     ----------
@@ -102,6 +74,34 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "cpu", "cuda", "cuda:N", "mps", or "auto" for the first of cuda, mps (float32
         data only) and cpu that is there. The descent runs there; the fitted
         attributes and predictions are NumPy arrays on every device.
+    loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
+            default="squared_error"
+        "huber" is squared error up to residuals of `epsilon`, and linear beyond, so
+        that outliers do not draw the model after them [4]_. Or a torch criterion, built
+        or its class (we see to ``reduction="none"``), or a function ``(prediction,
+        target) -> loss`` of each element, of tensors of shape (n_rows, n_targets):
+        weights and the mean are the estimator's. Such a loss is differentiated by
+        torch: it needs ``strategy="autograd"`` or ``"module"``, and a float
+        `learning_rate`. Where it has kinks, as the pinball loss, `tol` may never be met
+        (``tol=None``). To search or pickle, use a named function.
+    epsilon : float, default=0.1
+        From what size on a residual is an outlier, in the units of y: for
+        ``loss="huber"``, as in SGDRegressor. Far below the size of most residuals the
+        loss is nearly their absolute value, and takes many epochs.
+    alpha : float, default=0.0
+        Weight of the penalty on the coefficients, in the data's units; 0.0 is none. The
+        intercept is not penalised.
+    l1_ratio : float in [0, 1], default=0.0
+        Share of the L1 penalty: 0.0 is ridge, 1.0 the lasso. L1 is seen to by a
+        proximal step after each gradient step [5]_: coefficients are exactly 0.0 where
+        they are to be, and the steps have to be plain ones (no Adam, no stacked
+        layers). Mini-batches end by one such step over all rows where
+        ``learning_rate="auto"``; by themselves, in `partial_fit` and averaged, they
+        leave many coefficients near zero only. L2 is part of the loss that the strategy
+        differentiates.
+    positive : bool, default=False
+        Whether coefficients are to be nonnegative, likewise by a proximal step: a
+        projection.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     learning_rate : float or "auto", default="auto"
@@ -109,17 +109,21 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         intercept jointly, in the data's own units, unless `standardize` or `momentum`
         is asked for. "auto" is for work. For the full batch it switches both on, and
         the rate is 1/L, where L is the largest eigenvalue of the Hessian of the
-        objective. For mini-batches it switches on `standardize` and an adaptive
-        `schedule`; the rate is 1/(2 L_b), where L_b is the expected smoothness of
-        batches of that size [3]_, times one minus a `momentum` of your own.
+        objective (of Huber's loss, the largest anywhere). For mini-batches it switches
+        on `standardize` and an adaptive `schedule`; the rate is 1/(2 L_b), where L_b is
+        the expected smoothness of batches of that size [3]_, times one minus a
+        `momentum` of your own.
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation; without an intercept on ``X / scale``, where it is the
-        root mean square. Sparse X that is not condensed is scaled by that, too, but not
-        centred, which would fill it. Coefficients, intercept and the lines of `verbose`
-        are in the data's units all the same. A column that does not vary about its mean
-        keeps the coefficient that it started with, zero. "auto": where
-        ``learning_rate="auto"``.
+        root mean square. With an L2 penalty its square is added to by ``alpha * (1 -
+        l1_ratio)``, which makes the objective's curvature along each coefficient the
+        same. For Huber's loss y is shifted by its median. Sparse X that is not
+        condensed is scaled by that, too, but not centred, which would fill it.
+        Coefficients, intercept and the lines of `verbose` are in the data's units all
+        the same, and so is the penalty. A column that does not vary about its mean
+        keeps the coefficient that it started with, zero, or where it is penalised goes
+        to zero. "auto": where ``learning_rate="auto"``.
     momentum : float in [0, 1) or "auto", default="auto"
         How far each step is carried on along the last one (Nesterov's extrapolation).
         A float is constant, and 0.0 is none. "auto" is none where `learning_rate` is a
@@ -161,20 +165,24 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: as many rows as
         there are features and targets, and one, that have the same moments and
-        therefore the same loss, gradient and iterates, to rounding (see `Moments`). It
+        therefore the same squared error, gradient and iterates, to rounding (see
+        `Moments`). It
         is float64 (float32 on "mps"). An epoch's cost then does not depend on the
         number of samples. "auto" does so where it pays: for the full batch, with more
         than 1000 samples, ten times as many as there are features and targets, and at
         most 2000 of these; where X is sparse, if it holds no fewer numbers than the
-        condensed rows would. True with mini-batches is an error.
+        condensed rows would. True with mini-batches or another loss is an error.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data, with a step for
-        each batch; the one that finds `tol` met takes none.
+        each batch; the one that finds `tol` met takes none, but for a proximal step.
     tol : float or None, default=1e-4
         The descent stops when, for each target, no feature correlates with the residual
         by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or the target is
         met, ``|r| <= tol^2 |y|`` [1]_ (``|y - mean(y)|`` where an intercept is fitted;
-        up to sqrt(eps) where rounding asks for it). Neither depends on units. At 1e-4
+        up to sqrt(eps) where rounding asks for it). Neither depends on units. With
+        another loss, r is half its derivative; an L2 penalty counts as a row more for
+        each feature; with L1 or a bound, what is left of ``x_j' r`` is what the
+        proximal step leaves of it; and a penalised target is not met. At 1e-4
         the loss is good to several digits, but coefficients of correlated features only
         to a few percent; 1e-8 takes about three times the epochs. Mini-batches stop
         when `n_iter_no_change` epochs in a row have not improved on the best loss, of
@@ -206,10 +214,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Number of epochs run, ``len(loss_curve_)``; with `early_stopping` the model may
         be that of an earlier one.
     loss_curve_ : list of float
-        ``loss_curve_[k]`` is the objective at the start of epoch k, before its update:
-        the mean squared error, summed over targets. Of mini-batches it is the mean over
+        ``loss_curve_[k]`` is the whole objective at the start of epoch k, before its
+        update, summed over targets. Of mini-batches it is the mean over
         those of the epoch, each before its update. Where `tol` was met by the full
-        batch, the last one is that of the model. With ``standardize=True`` and an
+        batch, the last one is that of the model (before the last proximal step, if
+        there are such). With ``standardize=True`` and an
         intercept, it starts from the mean of y, at y's variance. With momentum it is
         the loss at the extrapolated parameters, and may rise at times.
     validation_scores_ : list of float
@@ -221,7 +230,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Of all rows that the model is from, also those of earlier calls of
         `partial_fit`, which goes on from them. Defined only for the full batch without
         early stopping, where the rows were condensed or have at most 100 columns (and
-        ``precompute`` is not False).
+        ``precompute`` is not False), and the loss is squared error.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -232,6 +241,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     --------
     sklearn.linear_model.LinearRegression : Least squares by a direct solver.
     sklearn.linear_model.SGDRegressor : One sample at a time.
+    sklearn.linear_model.ElasticNet : The same penalties, by coordinate descent.
+    sklearn.linear_model.HuberRegressor : Huber's loss with a scale that is fitted.
     Moments : What `partial_fit` adds up.
     skgd.strategies.GradientStrategy : The contract for a gradient of your own.
 
@@ -243,6 +254,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
        schemes", Foundations of Computational Mathematics 15, 2015.
     .. [3] R. M. Gower, N. Loizou, X. Qian, A. Sailanbayev, E. Shulgin and P. Richtarik,
        "SGD: General analysis and improved rates", ICML 2019.
+    .. [4] P. J. Huber, "Robust estimation of a location parameter", Annals of
+       Mathematical Statistics 35(1), 1964.
+    .. [5] A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding algorithm
+       for linear inverse problems", SIAM Journal on Imaging Sciences 2(1), 2009.
 
     Examples
     --------
@@ -251,11 +266,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     >>> X, y = load_diabetes(return_X_y=True, as_frame=True, scaled=False)
     >>> round(GDLinearRegressor().fit(X, y).score(X, y), 4)
     0.5177
+    >>> lasso = GDLinearRegressor(alpha=2.0, l1_ratio=1.0).fit(X, y)
+    >>> lasso.feature_names_in_[lasso.coef_ == 0]
+    array(['age', 's4'], dtype=object)
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "strategy": [StrOptions(set(STRATEGY_NAMES)), GradientStrategy],
         "device": "no_validation",  # asked of torch, when it is needed
+        "loss": [StrOptions(set(LOSS_NAMES)), callable],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "positive": ["boolean"],
         "fit_intercept": ["boolean"],
         "learning_rate": [
             StrOptions({"auto"}),
@@ -288,6 +311,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         strategy: str | GradientStrategy = "manual",
         *,
         device: Any = "cpu",
+        loss: str | Callable[..., Any] = "squared_error",
+        epsilon: float = 0.1,
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+        positive: bool = False,
         fit_intercept: bool = True,
         learning_rate: float | str = "auto",
         standardize: bool | str = "auto",
@@ -309,6 +337,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> None:
         self.strategy = strategy
         self.device = device
+        self.loss = loss
+        self.epsilon = epsilon
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.positive = positive
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
         self.standardize = standardize
@@ -388,23 +421,23 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
-            setting = self._setting(dtype, y_is_1d)
-            strategy, placement, *_ = setting
-            plan, random_state = plan_of(self), check_random_state(self.random_state)
-            with placement.gradients_on():  # tensors are made here
-                ready = prepared(rows, dtype, placement, plan, random_state)
-            start = self._validated_start(
-                rows, coef_init, intercept_init, going_on=going_on
+            setting = setting_of(self, dtype, y_is_1d)
+            random_state = check_random_state(self.random_state)
+            with setting.placement.gradients_on():  # tensors are made here
+                ready = prepared(
+                    rows, dtype, setting.placement, setting.plan, random_state
+                )
+            start = parameters_to_start_from(
+                self, rows, coef_init, intercept_init, going_on=going_on
             )
-            descent, watch, model = self._descend(ready, setting, start)
-            self._store(descent, model, setting)
+            done = run(self, ready, setting, start)
+            self._store(done, y_is_1d)
             if ready.validation is not None:
                 self.validation_scores_ = ready.validation.scores
                 self.best_validation_score_ = max(ready.validation.scores)
             if ready.moments is not None:
                 self.moments_ = replace(ready.moments, y_is_1d=y_is_1d)
-            advice = faster(self, strategy)
-            warn_unless_arrived(descent, strategy, ready.batches, watch, advice)
+            done.warn_unless_arrived()
         return self
 
     @available_if(_sees_every_row)
@@ -419,8 +452,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         where it stands, up to `tol`: after the last chunk the model is that of one
         `fit` on everything, however the rows were split. Memory does not grow.
 
-        With a `batch_size`, or where the scatter of the columns does not fit (more than
-        2000 of them, or ``precompute=False``), it is one epoch over the chunk, as that
+        With a `batch_size`, with another loss than squared error, or where the scatter
+        of the columns does not fit (more than 2000 of them, or ``precompute=False``),
+        it is one epoch over the chunk, as that
         of :class:`~sklearn.linear_model.SGDRegressor`: learning rate schedule, average
         and random order go on from call to call; a chunk shorter than `batch_size` is
         one batch, which weighs as much less; means and scales for `standardize` are
@@ -483,18 +517,17 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 self, X, y, sample_weight, reset=not going_on
             )
             if going_on:
-                self._check_targets(rows, y_is_1d)
-            setting = self._setting(dtype, y_is_1d)
-            merges = self.precompute
-            if merges == "auto":
-                n_columns = rows.n_features + rows.n_targets
-                merges = self.batch_size is None and n_columns <= MOST_COLUMNS
-            if merges:
-                descent, batches, watch = self._merge(rows, setting)
-                strategy, advice = setting.strategy, faster(self, setting.strategy)
-                warn_unless_arrived(descent, strategy, batches, watch, advice)
+                check_targets(self, rows, y_is_1d)
+            setting = setting_of(self, dtype, y_is_1d)
+            if merges_moments(self, rows, setting):
+                done, moments = descend_on_all(self, rows, setting, going_on=going_on)
+                self._store(done, y_is_1d)
+                self.moments_ = moments
+                done.warn_unless_arrived()
             else:
-                self._run_epoch(rows, setting)
+                done, stream = take_an_epoch(self, rows, setting, going_on=going_on)
+                self._store(done, y_is_1d)
+                self._stream = stream
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray:
@@ -522,205 +555,14 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags.input_tags.sparse = True
         return tags
 
-    def _setting(self, dtype: np.dtype, y_is_1d: bool) -> _Setting:
-        """Build the strategy, and find where it is to run."""
-        strategy = strategy_from(self.strategy)
-        needs_tensors = strategy.needs_tensors
-        placement = placement_of(self.device, dtype, needs_tensors=needs_tensors)
-        return _Setting(strategy, placement, dtype, y_is_1d)
-
-    def _validated_start(
-        self,
-        rows: Rows,
-        coef_init: ArrayLike | None = None,
-        intercept_init: ArrayLike | None = None,
-        *,
-        going_on: bool,
-    ) -> Parameters:
-        """Give the coefficients and the intercept to start from, in the user's units.
-
-        The intercept is None where there is none to fit, or none to start from.
-        """
-        n_features, n_targets = rows.n_features, rows.n_targets
-        coef = np.zeros((n_features, n_targets))
-        intercept = None
-        coef_name, intercept_name = "coef_init", "intercept_init"
-        if going_on and coef_init is None:
-            coef_name, coef_init = "coef_ (warm_start=True)", self.coef_
-        if going_on and intercept_init is None and self.fit_intercept:
-            intercept_name = "intercept_ (warm_start=True)"
-            intercept_init = self.intercept_
-        if coef_init is not None:
-            shapes: list[tuple[int, ...]]
-            shapes = [(n_features,)] if n_targets == 1 else []
-            shapes.append((n_targets, n_features))
-            values = validated_start(coef_name, coef_init, shapes)
-            coef = values.reshape(n_targets, n_features).T
-        if intercept_init is not None:
-            values = validated_start(intercept_name, intercept_init, [(), (n_targets,)])
-            if not self.fit_intercept and values.any():
-                raise ValueError(
-                    f"intercept_init={intercept_init!r} has no effect with "
-                    "fit_intercept=False. Leave it out, or set fit_intercept=True."
-                )
-            intercept = np.broadcast_to(values, n_targets)
-        return coef, intercept
-
-    def _descend(
-        self,
-        ready: Prepared,
-        setting: _Setting,
-        start: Parameters,
-        stream: Stream | None = None,
-    ) -> tuple[Descent, Watch, Parameters]:
-        """Descend from `start`; give what happened, and the model in user's units."""
-        batches, coordinates, validation, _ = ready
-        strategy, placement, dtype, _ = setting
-        log = TrainingLog(self.verbose, ready) if self.verbose else None
-        watch = self._watch(batches, validation, log)
-        if stream is not None and watch.plateau and stream.plateau:
-            watch.plateau.go_on_from(stream.plateau)
-        coef, intercept = coordinates.from_user(*start)
-        if intercept is None:
-            intercept = np.zeros(coef.shape[1])
-        coef, intercept = (a.astype(batches.dtype) for a in (coef, intercept))
-        with errors_noted(strategy), placement.gradients_on():
-            strategy.start(
-                placement.put(coef),
-                placement.put(intercept) if self.fit_intercept else None,
-                Objective(),
-            )
-            if stream is None:
-                steps = steps_of(self, batches, strategy)
-            else:
-                steps = stream.steps(self, ready, strategy, placement)
-            descent = descend(
-                strategy,
-                batches,
-                steps,
-                watch,
-                max_iter=self.max_iter if stream is None else 1,
-            )
-            if log:
-                log.end(descent.n_epochs, sum(descent.last_losses), strategy)
-            raise_if_diverged(descent, strategy, batches, steps)
-            model = coordinates.to_user(
-                to_numpy(descent.coef), to_numpy(descent.intercept), dtype
-            )
-            raise_if_too_large(*model)
-            if stream is not None:
-                stream.keep(self, descent, steps, strategy, coordinates)
-                stream.plateau = watch.plateau
-        return descent, watch, model
-
-    def _watch(
-        self,
-        batches: FullBatch | MiniBatches,
-        validation: Validation | None,
-        log: TrainingLog | None,
-    ) -> Watch:
-        """Say what may end the descent before `max_iter`."""
-        stopping = plateau = None
-        if self.tol is not None and isinstance(batches, FullBatch):
-            stopping = StoppingRule(
-                self.tol, batches.rows.all, fit_intercept=self.fit_intercept
-            )
-        if validation is not None or not batches.whole or self.schedule == "adaptive":
-            plateau = plateau_of(self)
-        return Watch(stopping, plateau, validation, log.epoch if log else None)
-
-    def _merge(
-        self, rows: Rows, setting: _Setting
-    ) -> tuple[Descent, FullBatch | MiniBatches, Watch]:
-        """Add a chunk's moments to those of all before, and descend on the whole."""
-        _, placement, dtype, y_is_1d = setting
-        if self.batch_size is not None:
-            refuse_to_condense_batches(self.batch_size)
-        going_on = self.__sklearn_is_fitted__()
-        if going_on and not hasattr(self, "moments_"):
-            raise ValueError(
-                "partial_fit cannot go on from this model: the moments of the rows "
-                "that it was fitted on are not known. Fit in the full batch with "
-                "precompute=True, or begin with partial_fit on an unfitted clone; or "
-                "set batch_size, to take an epoch of small steps over the new rows "
-                "alone."
-            )
-        weight, unit = averaging_one(rows.weight)
-        moments = moments_of(rows._replace(weight=weight)).times(unit)
-        moments = replace(moments, y_is_1d=y_is_1d)
-        if going_on:
-            moments = self.moments_ + moments
-        if not np.isfinite(moments.scatter).all() or moments.weight < _LEAST_WEIGHT:
-            raise ValueError(
-                "The sums of sample_weight times the squares of the columns leave the "
-                f"range of float64: the weights of these rows average {unit:.3g}. "
-                "Rescale the weights of all chunks, or the columns."
-            )
-        with placement.gradients_on():
-            n_samples = round(moments.weight)
-            ready = condensed(moments, dtype, placement, plan_of(self), n_samples)
-        start = self._validated_start(rows, going_on=going_on)
-        descent, watch, model = self._descend(ready, setting, start)
-        self._store(descent, model, setting)
-        self.moments_ = moments
-        return descent, ready.batches, watch
-
-    def _run_epoch(self, rows: Rows, setting: _Setting) -> None:
-        """Take an epoch of steps over a chunk."""
-        check_values(rows)
-        rows = canonical(rows)
-        _, placement, dtype, _ = setting
-        stream = deepcopy(getattr(self, "_stream", None))
-        if stream is None:
-            going_on = self.__sklearn_is_fitted__()
-            seed = check_random_state(self.random_state).randint(2**31 - 1)
-            stream = Stream(
-                self._validated_start(rows, going_on=going_on),
-                np.random.RandomState(seed),
-                getattr(self, "moments_", None),
-            )
-        rows = stream.take_in(rows)
-        plan, coordinates = plan_of(self), None
-        if plan.standardize:
-            fit_intercept = plan.fit_intercept
-            coordinates = stream.coordinates(rows, fit_intercept=fit_intercept)
-        batch_size = rows.n_weighty
-        if self.batch_size is not None:
-            batch_size = rows_a_batch(self.batch_size, rows.n_weighty, of_a_chunk=True)
-        shuffle = stream.random_state if self.shuffle else None
-        with placement.gradients_on():
-            ready = batched(
-                rows,
-                dtype,
-                placement,
-                plan,
-                batch_size,
-                shuffle,
-                coordinates=coordinates,
-            )
-        descent, _, model = self._descend(ready, setting, stream.parameters, stream)
-        self._store(descent, model, setting)
-        self._stream = stream
-
-    def _check_targets(self, rows: Rows, y_is_1d: bool) -> None:
-        """Raise where y has not the shape of the y before."""
-        expected = () if self.coef_.ndim == 1 else (len(self.coef_),)
-        shape = () if y_is_1d else (rows.n_targets,)
-        if shape != expected:
-            raise ValueError(
-                f"y has shape {(len(rows.y), *shape)}; to go on from the model so far, "
-                f"it must have shape {('n_samples', *expected)}."
-            )
-
-    def _store(self, descent: Descent, model: Parameters, setting: _Setting) -> None:
+    def _store(self, done: Run, y_is_1d: bool) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""
         for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
-        coef, intercept = model
-        y_is_1d = setting.y_is_1d
+        coef, intercept = done.model
         self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
         self.intercept_: Any = 0.0
         if intercept is not None:
             self.intercept_ = intercept[0] if y_is_1d else intercept
-        self.loss_curve_ = descent.loss_curve
-        self.n_iter_ = descent.n_epochs
+        self.loss_curve_ = done.descent.loss_curve
+        self.n_iter_ = done.descent.n_epochs

@@ -112,11 +112,15 @@ class Pace:
         self.step = 0
         self.largest = 0.0
 
+    def coming(self) -> float:
+        """Give the rate of the next step."""
+        if isinstance(self.schedule, Constant):
+            return self.learning_rate
+        return self.learning_rate * self.schedule.factor(self.step)
+
     def next(self) -> float:
         """Give the rate of the next step, and count it."""
-        rate = self.learning_rate
-        if not isinstance(self.schedule, Constant):
-            rate *= self.schedule.factor(self.step)
+        rate = self.coming()
         self.step += 1
         if rate > self.largest:
             self.largest = rate

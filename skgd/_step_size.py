@@ -8,7 +8,7 @@ from scipy.sparse import diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from skgd._batches import PreparedRows, ReadyRows
-from skgd._losses import SquaredError
+from skgd._objective import Objective
 from skgd._rows import peaks
 from skgd._threads import in_one_thread
 
@@ -20,25 +20,28 @@ _SMALL_HESSIAN, _MAX_HESSIAN, _MAX_HESSIAN_READ_ONCE = 50, 500, 2000
 
 def largest_stable_learning_rate(
     rows: ReadyRows | PreparedRows,
+    objective: Objective,
     *,
     fit_intercept: bool,
     batch_size: int | None = None,
     momentum: float = 0.0,
 ) -> float:
-    """Give 2/L, below which gradient descent on squared error converges.
+    """Give 2/L, below which gradient descent converges.
 
-    L is the largest eigenvalue of the Hessian, and 1/L is the standard step (Nesterov,
-    Lectures on Convex Optimization, 2018, section 2.1.5). Where X is zero, and any rate
-    is as good as another, it is 1.
+    L is the largest eigenvalue of the Hessian, the loss's curvature being the largest
+    that it has anywhere, and 1/L is the standard step (Nesterov, Lectures on Convex
+    Optimization, 2018, section 2.1.5). Proximal steps, of an L1 penalty or a bound,
+    leave it as it is. Where X is zero, and any rate is as good as another, it is 1.
 
     Of mini-batches, L is their expected smoothness (Gower et al. 2019, SGD: General
     Analysis and Improved Rates, b-nice sampling): of b among n rows ::
 
         L_b = n (b - 1) / (b (n - 1)) L + (n - b) / (b (n - 1)) max_i L_i
 
-    where L_i is the curvature of row i alone. Along each direction the Hessian H_b of a
-    random batch then has ``E H_b^2 <= L_b E H_b``, so that steps shorter than 2 / L_b
-    shrink the distance to the minimum, in the mean square, but for their noise.
+    where L_i is the curvature of row i alone; an L2 penalty adds its own. Along each
+    direction the Hessian H_b of a random batch then has ``E H_b^2 <= L_b E H_b``, so
+    that steps shorter than 2 / L_b shrink the distance to the minimum, in the mean
+    square, but for their noise.
 
     A constant momentum mu shortens the step. Along an eigenvector of the Hessian with
     eigenvalue L, the distance to the minimum obeys ``e_next = (1 - lr L) ((1 + mu) e -
@@ -49,6 +52,8 @@ def largest_stable_learning_rate(
     ----------
     rows : ReadyRows or PreparedRows
         The rows of the descent, in NumPy.
+    objective : Objective
+        What is descended on, in NumPy. The curvature of its loss is known.
     fit_intercept : bool
         Whether a column of ones belongs to X.
     batch_size : int or None, default=None
@@ -61,22 +66,35 @@ def largest_stable_learning_rate(
     ValueError
         Where the squares of X overflow its dtype.
     """
-    n_features = rows.n_features
+    n_features, curvature, l2 = rows.n_features, objective.loss.curvature, objective.l2
+    assert curvature is not None
+    # In the units of the loss's curvature, and zero for the intercept.
+    ridge = np.zeros(n_features + fit_intercept)
+    if l2 is not None:
+        ridge[:n_features] = 2 * l2[:, 0] / curvature
     limit = _MAX_HESSIAN if rows.ready else _MAX_HESSIAN_READ_ONCE
     forms_it = n_features <= _SMALL_HESSIAN or len(rows) > n_features <= limit
     largest = _exact if forms_it else _by_lanczos
     with np.errstate(over="ignore", invalid="ignore"):
-        L = largest(rows, fit_intercept)
-        if batch_size is not None:
+        if batch_size is None:
+            L = largest(rows, ridge, fit_intercept)
+        else:
+            L = largest(rows, 0 * ridge, fit_intercept)
             L = _expected_smoothness(L, rows, fit_intercept, batch_size)
-        L *= SquaredError.curvature
+            L += float(ridge.max())
+        L *= curvature
     if not np.isfinite(L):
         _raise_overflow(rows)
     return 2 / L * (1 + momentum) / (1 + 2 * momentum) if L > 0 else 1.0
 
 
-def _exact(rows: ReadyRows | PreparedRows, fit_intercept: bool) -> float:
-    """Largest eigenvalue of the mean of ``w x x'``, x ending in 1 for the intercept."""
+def _exact(
+    rows: ReadyRows | PreparedRows, ridge: np.ndarray, fit_intercept: bool
+) -> float:
+    """Largest eigenvalue of the mean of ``w x x'``, and a ridge on its diagonal.
+
+    Each x ends in 1 for the intercept.
+    """
     XX, X_sum, n_rows = np.zeros(()), np.zeros(()), 0
     for X, y, weight in rows:
         weighted = X
@@ -94,16 +112,19 @@ def _exact(rows: ReadyRows | PreparedRows, fit_intercept: bool) -> float:
         second_moments[-1, :-1] = second_moments[:-1, -1] = X_sum / n_rows
     if not np.isfinite(second_moments).all():
         return np.inf
+    second_moments[np.diag_indices_from(second_moments)] += ridge
     last = len(second_moments) - 1
     with in_one_thread():
         return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
 
 
-def _by_lanczos(rows: ReadyRows | PreparedRows, fit_intercept: bool) -> float:
+def _by_lanczos(
+    rows: ReadyRows | PreparedRows, ridge: np.ndarray, fit_intercept: bool
+) -> float:
     """Approximate the same from below, to six digits, without forming the matrix."""
     first = next(iter(rows))
     n_features, dtype = first.n_features, first.y.dtype
-    size = n_features + fit_intercept
+    size, ridge = n_features + fit_intercept, ridge.astype(dtype)
 
     def second_moments_times(v: np.ndarray) -> np.ndarray:
         product, n_rows = np.zeros(size, dtype), 0
@@ -116,7 +137,7 @@ def _by_lanczos(rows: ReadyRows | PreparedRows, fit_intercept: bool) -> float:
             product[:n_features] += X.T @ along
             product[n_features:] += along.sum()
             n_rows += len(y)
-        return product / n_rows
+        return product / n_rows + ridge * v
 
     operator = LinearOperator((size, size), second_moments_times, dtype=dtype)
     start = np.random.default_rng(0).standard_normal(size, dtype)

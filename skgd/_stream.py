@@ -14,6 +14,7 @@ from skgd._coordinates import Coordinates, Parameters, zeroing_constants
 from skgd._defaults import steps_of
 from skgd._descent import Descent, Steps
 from skgd._moments import Moments
+from skgd._objective import Objective
 from skgd._placement import Placement, to_numpy
 from skgd._plateau import Plateau
 from skgd._preparation import Prepared
@@ -78,7 +79,7 @@ class Stream:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
 
-    def coordinates(self, rows: Rows, *, fit_intercept: bool) -> Coordinates:
+    def coordinates(self, rows: Rows, *, fit_intercept: bool, l2: float) -> Coordinates:
         """Standardize by the mean and the spread of all rows so far."""
         X_offset, y_offset = np.zeros(rows.n_features), np.zeros(rows.n_targets)
         squares = self._X_variance
@@ -88,7 +89,7 @@ class Stream:
             X_offset = self._X_mean
         else:
             squares = squares + np.square(self._X_mean)
-        coordinates = zeroing_constants(X_offset, np.sqrt(squares), y_offset)
+        coordinates = zeroing_constants(X_offset, np.sqrt(squares), y_offset, l2)
         self._shrink(coordinates.X_scale)
         return coordinates
 
@@ -117,6 +118,7 @@ class Stream:
         self,
         params: Any,
         ready: Prepared,
+        objective: Objective,
         strategy: GradientStrategy,
         placement: Placement,
     ) -> Steps:
@@ -125,9 +127,10 @@ class Stream:
         The automatic rate is the least so far. Its schedule is not "adaptive", which
         would compare the losses of different rows.
         """
-        steps = steps_of(params, ready.batches, strategy)
+        steps = steps_of(params, ready.batches, objective, strategy)
         pace, average = steps.pace, steps.average
         pace.step = self._n_steps
+        steps = steps._replace(last_on_all=False)  # a chunk is not all rows
         if params.learning_rate == "auto":
             batch_size, least = self._least_rate or (params.batch_size, np.inf)
             if batch_size == params.batch_size:

@@ -95,7 +95,68 @@ def validated_features(estimator: BaseEstimator, X: Any) -> Any:
     )
 
 
-def validated_start(
+def parameters_to_start_from(
+    estimator: Any,
+    rows: Rows,
+    coef_init: Any = None,
+    intercept_init: Any = None,
+    *,
+    going_on: bool,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Give the coefficients and the intercept to start from, in the user's units.
+
+    The intercept is None where there is none to fit, or none to start from.
+    """
+    n_features, n_targets = rows.n_features, rows.n_targets
+    coef = np.zeros((n_features, n_targets))
+    intercept = None
+    coef_name, intercept_name = "coef_init", "intercept_init"
+    if going_on and coef_init is None:
+        coef_name, coef_init = "coef_ (warm_start=True)", estimator.coef_
+    if going_on and intercept_init is None and estimator.fit_intercept:
+        intercept_name = "intercept_ (warm_start=True)"
+        intercept_init = estimator.intercept_
+    if coef_init is not None:
+        shapes: list[tuple[int, ...]]
+        shapes = [(n_features,)] if n_targets == 1 else []
+        shapes.append((n_targets, n_features))
+        values = _validated_start(coef_name, coef_init, shapes)
+        coef = values.reshape(n_targets, n_features).T
+    if intercept_init is not None:
+        values = _validated_start(intercept_name, intercept_init, [(), (n_targets,)])
+        if not estimator.fit_intercept and values.any():
+            raise ValueError(
+                f"intercept_init={intercept_init!r} has no effect with "
+                "fit_intercept=False. Leave it out, or set fit_intercept=True."
+            )
+        intercept = np.broadcast_to(values, n_targets)
+    return coef, intercept
+
+
+def check_targets(estimator: Any, rows: Rows, y_is_1d: bool) -> None:
+    """Raise where y has not the shape of the y that the estimator was fitted to."""
+    expected = () if estimator.coef_.ndim == 1 else (len(estimator.coef_),)
+    shape = () if y_is_1d else (rows.n_targets,)
+    if shape != expected:
+        raise ValueError(
+            f"y has shape {(len(rows.y), *shape)}; to go on from the model so far, "
+            f"it must have shape {('n_samples', *expected)}."
+        )
+
+
+def kept_dtypes(X: Any) -> list[type]:
+    """Give the dtypes that X may keep; others become the first.
+
+    check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.
+    """
+    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
+    names = [str(d.newbyteorder("=") if isinstance(d, np.dtype) else d) for d in dtypes]
+    if all(name.lower().endswith("float32") for name in names):
+        return [np.float32]
+    return [np.float64, np.float32]
+
+
+def _validated_start(
     name: str, value: Any, shapes: Sequence[tuple[int, ...]]
 ) -> np.ndarray:
     """Check a place to start from, which may have one of these shapes."""
@@ -113,18 +174,6 @@ def validated_start(
             f"{allowed}."
         )
     return array
-
-
-def kept_dtypes(X: Any) -> list[type]:
-    """Give the dtypes that X may keep; others become the first.
-
-    check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.
-    """
-    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
-    names = [str(d.newbyteorder("=") if isinstance(d, np.dtype) else d) for d in dtypes]
-    if all(name.lower().endswith("float32") for name in names):
-        return [np.float32]
-    return [np.float64, np.float32]
 
 
 def _validated_targets(y: Any, dtype: np.dtype) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
@@ -13,14 +14,15 @@ from sklearn.exceptions import ConvergenceWarning
 from skgd._batches import FullBatch, MiniBatches
 from skgd._descent import Descent, Outcome, Steps, Watch
 from skgd._exceptions import DivergenceError
+from skgd._losses import CustomLoss
 from skgd._objective import Objective
 from skgd._placement import to_numpy
 from skgd._rows import peaks
 from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import GradientStrategy
 
-# From warn_unless_arrived to the line that called fit: fit, and the decorator of fit.
-_FRAMES_TO_USER = 4
+# From warn_unless_arrived to the line that called fit: Run, fit, and its decorator.
+_FRAMES_TO_USER = 5
 
 # Largest loss of stable mini-batches over that of the zero model: where y is nothing
 # but noise, that of the steps takes them above it, but not far.
@@ -49,25 +51,26 @@ def raise_if_diverged(
     descent: Descent,
     strategy: GradientStrategy,
     batches: FullBatch | MiniBatches,
+    objective: Objective,
     steps: Steps,
 ) -> None:
     """Raise where the loss overflowed, or ended above where it may."""
     first, last = descent.loss_curve[0], sum(descent.last_losses)
     epoch = descent.n_epochs - 1
     if descent.outcome is Outcome.OVERFLOW:
-        start = _loss_at_start(descent, batches)
+        start = _loss_at_start(descent, batches, objective)
         if descent.first_step == 0 and not np.isfinite(start):
-            _refuse_start(start, batches)
+            _refuse_start(start, descent, batches, objective)
         happened = f"became {last} at epoch {epoch}"
     elif isinstance(batches, FullBatch):
-        if last <= first or last <= _acceptable(first, batches, strategy):
+        if last <= first or last <= _acceptable(first, batches, objective, strategy):
             return
         happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
     else:
-        zero_model = _zero_model_loss(batches)
+        zero_model = _zero_model_loss(batches, objective)
         if last <= _NOISE_OF_BATCHES * zero_model:
             return
-        start = _loss_at_start(descent, batches)
+        start = _loss_at_start(descent, batches, objective)
         if last <= _NOISE_OF_BATCHES * start:
             return
         happened = f"rose from {start:.4g} to {last:.4g} by the end of epoch {epoch}"
@@ -77,17 +80,20 @@ def raise_if_diverged(
         scheduled = f", which the schedule made of {steps.pace.learning_rate:.6g}"
     constant = steps.momentum if isinstance(steps.momentum, float) else 0.0
     stable = None
-    if strategy.plain:
+    if strategy.plain and objective.loss.curvature is not None:
         stable = largest_stable_learning_rate(
             batches.rows,
+            objective,
             fit_intercept=strategy.intercept is not None,
             batch_size=None if batches.whole else batches.batch_size,
             momentum=constant,
         )
+    where = map(to_numpy, (strategy.coef, strategy.intercept))
+    blame = _blame_on_loss(batches, objective, *where)
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
         f"{learning_rate:.6g}{f' and momentum={constant:g}' if constant else ''}"
-        f"{scheduled}. {_advice(learning_rate, stable, whole=batches.whole)}",
+        f"{scheduled}. {_advice(learning_rate, stable, whole=batches.whole)}{blame}",
         epoch=epoch,
         learning_rate=learning_rate,
         largest_stable_learning_rate=stable,
@@ -108,13 +114,13 @@ def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
 
 def warn_unless_arrived(
     descent: Descent,
-    strategy: GradientStrategy,
     batches: FullBatch | MiniBatches,
+    objective: Objective,
     watch: Watch,
     advice: str,
 ) -> None:
     """Warn where a descent ended short of what it was to arrive at."""
-    ended = _short_end(descent, strategy, batches, watch)
+    ended = _short_end(descent, batches, objective, watch)
     if ended:
         warnings.warn(
             f"{ended}; {advice} With tol=None all epochs are run, without this "
@@ -126,8 +132,8 @@ def warn_unless_arrived(
 
 def _short_end(
     descent: Descent,
-    strategy: GradientStrategy,
     batches: FullBatch | MiniBatches,
+    objective: Objective,
     watch: Watch,
 ) -> str:
     """Say how a descent ended short; empty if it did not."""
@@ -144,7 +150,7 @@ def _short_end(
     elif descent.outcome is not Outcome.OUT_OF_EPOCHS:
         return ""
     if stopping is not None and validation is None:
-        reached, what = stopping.achieved(descent.last_losses, strategy.gradients)
+        reached, what = stopping.achieved(descent.smooth_losses, descent.gradients)
         return (
             f"{ended} The {what} is {reached:.2g}, and tol={stopping.tol:g}. {remedy}"
         )
@@ -156,7 +162,7 @@ def _short_end(
         if last > max(2 * best, 0.01 * first):
             state = f"The loss is {last / best:.2g} times that of the best"
             return f"{ended} {state}. {remedy}"
-        correlation = _largest_correlation(descent, batches)
+        correlation = _largest_correlation(descent, batches, objective)
         if correlation > _FAR_FROM_ARRIVED:
             state = (
                 f"A feature's correlation with the residual is {correlation:.2g} still"
@@ -168,33 +174,52 @@ def _short_end(
     return f"{ended} The {what} still improves by more than tol now and then. {remedy}"
 
 
-def _largest_correlation(descent: Descent, batches: FullBatch | MiniBatches) -> float:
+def _largest_correlation(
+    descent: Descent, batches: FullBatch | MiniBatches, objective: Objective
+) -> float:
     """Largest correlation of a feature with the residual of a target.
 
-    About their means where there is an intercept, lest an offset hide it; and 0 where
-    the target is met but for a hundredth of it.
+    As in `StoppingRule`, but about their means where there is an intercept, lest an
+    offset hide it; and 0 where the target is met but for a hundredth of it.
     """
     coef, intercept = to_numpy(descent.coef), to_numpy(descent.intercept)
+    loss, penalty = objective.loss, objective.penalty
     sums: list[np.ndarray] = []
     for X, y, weight in batches.rows:
-        residual = X @ coef - y + (0 if intercept is None else intercept)
+        prediction = _predicted(X, coef, intercept)
         w = np.ones((len(y), 1)) if weight is None else weight[:, None]
+        squares = (w * (prediction - y) ** 2).sum(axis=0)
+        _, influence = loss.value_and_influence(prediction, y)
         terms = [
-            X.T @ (w * residual),
+            X.T @ (w * influence),
             X.T @ w,
             (X.power(2) if issparse(X) else X**2).T @ w,
-            (w * residual).sum(axis=0),
-            (w * residual**2).sum(axis=0),
+            (w * influence).sum(axis=0),
+            (w * influence**2).sum(axis=0),
+            squares,
             (w * y**2).sum(axis=0),
         ]
         sums = [s + t for s, t in zip(sums, terms, strict=True)] if sums else terms
-    slopes, X_sum, X_squares, residual_sum, squares, y_squares = sums
+    n = len(batches.rows)
+    slopes, X_sum, X_squares, influence_sum, influence_squares, squares, y_squares = (
+        s / n for s in sums
+    )
     if intercept is not None:
-        mean = X_sum / len(batches.rows)
-        slopes = slopes - mean * residual_sum
-        X_squares = np.maximum(X_squares - mean * X_sum, 0)
-    scale = np.sqrt(X_squares * squares)
-    counts = (scale > 0) & (squares > 1e-4 * y_squares)
+        slopes = slopes - X_sum * influence_sum
+        X_squares = np.maximum(X_squares - X_sum**2, 0)
+    if penalty.l2 is not None:
+        slopes, X_squares = slopes + penalty.l2 * coef, X_squares + penalty.l2
+        influence_squares = influence_squares + (penalty.l2 * coef**2).sum(axis=0)
+    if penalty.has_prox:
+        # Along a coefficient, the curvature of the loss is at most twice its square.
+        step = np.divide(
+            0.5, X_squares, out=np.ones_like(X_squares), where=X_squares > 0
+        )
+        slopes = penalty.gradient_mapping(coef, 2 * slopes, step) / 2
+    scale = np.sqrt(X_squares * influence_squares)
+    counts = scale > 0
+    if loss.condenses and penalty.l2 is None:
+        counts = counts & (squares > 1e-4 * y_squares)
     correlations = np.divide(abs(slopes), scale, out=np.zeros_like(scale), where=counts)
     return float(correlations.max())
 
@@ -224,8 +249,35 @@ def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
     )
 
 
-def _refuse_start(first: float, batches: FullBatch | MiniBatches) -> None:
+def _blame_on_loss(
+    batches: FullBatch | MiniBatches,
+    objective: Objective,
+    coef: np.ndarray,
+    intercept: np.ndarray | None,
+) -> str:
+    """Say of which finite prediction a loss of the user's own made no number."""
+    if not isinstance(objective.loss, CustomLoss):
+        return ""
+    with np.errstate(over="ignore", invalid="ignore"):
+        for X, y, _ in batches.rows:
+            prediction = _predicted(X, coef, intercept)
+            found = objective.loss.bad_value(prediction, y)
+            if found:
+                return f" {found}."
+    return ""
+
+
+def _refuse_start(
+    first: float,
+    descent: Descent,
+    batches: FullBatch | MiniBatches,
+    objective: Objective,
+) -> None:
     """Raise: there is nothing to descend from."""
+    where = descent.start if not batches.whole else (descent.coef, descent.intercept)
+    blame = _blame_on_loss(batches, objective, *map(to_numpy, where))
+    if blame:
+        raise ValueError(f"The loss at the start is {first}.{blame}")
     raise ValueError(
         f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
         f"values in X, y, coef_init or intercept_init overflow {batches.dtype}. "
@@ -234,16 +286,22 @@ def _refuse_start(first: float, batches: FullBatch | MiniBatches) -> None:
     )
 
 
-def _acceptable(first: float, batches: FullBatch, strategy: GradientStrategy) -> float:
+def _acceptable(
+    first: float,
+    batches: FullBatch,
+    objective: Objective,
+    strategy: GradientStrategy,
+) -> float:
     """Give the largest loss at which a full-batch run that began at `first` may end.
 
     Plain steps of a stable length only descend, but for rounding: a residual is rounded
-    to eps times the sizes of what it is the sum of, however small it is itself. Other
-    optimizers may climb from near the minimum, but not above the loss of the zero
-    model.
+    to eps times the sizes of what it is the sum of, however small it is itself (and the
+    root of squared error, as that of Huber's loss, grows no faster than the residual).
+    Other optimizers may climb from near the minimum, and so may steps on a loss that
+    has kinks, but not above the loss of the zero model.
     """
-    if not strategy.plain:
-        return max(first, _zero_model_loss(batches))
+    if not strategy.plain or objective.loss.curvature is None:
+        return max(first, _zero_model_loss(batches, objective))
     (rows,) = batches.rows
     eps = float(np.finfo(batches.dtype).eps)
     terms = peaks(rows.X) @ np.abs(to_numpy(strategy.coef))
@@ -251,13 +309,16 @@ def _acceptable(first: float, batches: FullBatch, strategy: GradientStrategy) ->
     return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2
 
 
-def _zero_model_loss(batches: FullBatch | MiniBatches) -> float:
+def _zero_model_loss(batches: FullBatch | MiniBatches, objective: Objective) -> float:
     """Loss of the model that predicts zero, in the coordinates of the descent."""
     y, weight = batches.rows.targets()
-    return float(np.average(y**2, axis=0, weights=weight).sum())
+    value = objective.loss.value(np.zeros_like(y), y)
+    return float(np.average(value, axis=0, weights=weight).sum())
 
 
-def _loss_at_start(descent: Descent, batches: FullBatch | MiniBatches) -> float:
+def _loss_at_start(
+    descent: Descent, batches: FullBatch | MiniBatches, objective: Objective
+) -> float:
     """Loss of all rows at the parameters that mini-batches began with."""
     if batches.whole:
         return descent.loss_curve[0]
@@ -265,7 +326,12 @@ def _loss_at_start(descent: Descent, batches: FullBatch | MiniBatches) -> float:
     total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for X, y, weight in batches.rows:
-            prediction = X @ coef + (0 if intercept is None else intercept)
-            value = Objective().loss.value(prediction, y)
+            value = objective.loss.value(_predicted(X, coef, intercept), y)
             total += float((value if weight is None else value * weight[:, None]).sum())
-    return total / len(batches.rows)
+        total /= len(batches.rows)
+        return total + float(np.sum(objective.penalty.value(coef)))
+
+
+def _predicted(X: Any, coef: np.ndarray, intercept: np.ndarray | None) -> np.ndarray:
+    """Predict rows in the coordinates of the descent."""
+    return X @ coef + (0 if intercept is None else intercept)

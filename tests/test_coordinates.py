@@ -9,8 +9,16 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
-from skgd._coordinates import standardized_coordinates
+from skgd._coordinates import Coordinates, standardized_coordinates
+from skgd._losses import SquaredError
 from skgd._rows import Rows
+
+
+def standardized(rows: Rows, fit_intercept: bool) -> Coordinates:
+    """Those of squared error without a penalty."""
+    return standardized_coordinates(
+        rows, SquaredError(), fit_intercept=fit_intercept, l2=0.0
+    )
 
 
 @settings(max_examples=50, deadline=None)
@@ -30,7 +38,7 @@ def test_a_model_has_the_same_residuals_and_gradient_in_both(
     rows = Rows(X, y, weight)
     coef = rng.standard_normal((3, n_targets))
     intercept = rng.standard_normal(n_targets) if fit_intercept else None
-    coordinates = standardized_coordinates(rows, fit_intercept=fit_intercept)
+    coordinates = standardized(rows, fit_intercept)
     A, b, _ = coordinates.rows(rows)
     V, c = coordinates.from_user(coef, intercept)
 
@@ -57,7 +65,7 @@ def test_the_coordinates_are_those_of_standard_scaler(weighted, dtype):
     X = X.astype(dtype)
     weight = rng.uniform(0.1, 3, 30) if weighted else None
     rows = Rows(X, np.ones((30, 1), dtype), weight)
-    coordinates = standardized_coordinates(rows, fit_intercept=True)
+    coordinates = standardized(rows, True)
     scaler = StandardScaler().fit(X.astype(float), sample_weight=weight)
     np.testing.assert_allclose(coordinates.coef_scale[:, 0], scaler.scale_, rtol=1e-9)
     expected = scaler.transform(X.astype(float))
@@ -164,7 +172,7 @@ def test_sparse_rows_are_scaled_by_their_root_mean_square(weighted, fit_intercep
     )
     weight = rng.integers(0, 3, 30) / 1.0 if weighted else None
     rows = Rows(csr_array(X), rng.standard_normal((30, 1)), weight)
-    coordinates = standardized_coordinates(rows, fit_intercept=fit_intercept)
+    coordinates = standardized(rows, fit_intercept)
     peak = np.where(abs(X).max(axis=0) > 0, abs(X).max(axis=0), 1)
     expected = peak * np.sqrt(np.average((X / peak) ** 2, axis=0, weights=weight))
     np.testing.assert_allclose(coordinates.X_scale[:3], expected[:3], rtol=1e-12)

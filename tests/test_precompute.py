@@ -10,6 +10,7 @@ from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor, Moments
 from skgd._batches import ReadyRows
+from skgd._objective import Objective
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import ManualStrategy
@@ -131,7 +132,7 @@ def test_the_largest_stable_rate_is_that_of_the_rows(regression):
     X, y = (np.asarray(array).reshape(40, -1) for array in regression)
     rates = [
         largest_stable_learning_rate(
-            ReadyRows(Rows(*rows, weight=None)), fit_intercept=True
+            ReadyRows(Rows(*rows, weight=None)), Objective(), fit_intercept=True
         )
         for rows in ((X, y), Moments.from_data(X, y).condense())
     ]

@@ -27,6 +27,8 @@ from skgd.strategies import ModuleStrategy
 VARIANTS: list[dict] = [
     {},
     {"fit_intercept": False},
+    {"alpha": 0.1, "l1_ratio": 0.5},
+    {"loss": "huber"},
     {"batch_size": 32},
     {"early_stopping": True},
 ]

@@ -7,6 +7,9 @@ import pytest
 
 from skgd import GDLinearRegressor
 from skgd._batches import ReadyRows
+from skgd._losses import Huber
+from skgd._objective import Objective
+from skgd._penalties import Penalty
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
 
@@ -15,7 +18,10 @@ from skgd._step_size import largest_stable_learning_rate
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("fit_intercept", [False, True])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_it_is_from_the_largest_eigenvalue(n_features, weighted, fit_intercept, dtype):
+@pytest.mark.parametrize("penalized", [False, True])
+def test_it_is_from_the_largest_eigenvalue(
+    n_features, weighted, fit_intercept, dtype, penalized
+):
     rng = np.random.default_rng(n_features)
     X = (rng.standard_normal((50, n_features)) + 0.3).astype(dtype)
     weight = None
@@ -24,9 +30,14 @@ def test_it_is_from_the_largest_eigenvalue(n_features, weighted, fit_intercept, 
         weight = (weight / weight.mean()).astype(dtype)
     A = np.column_stack([X, np.ones(50)]) if fit_intercept else X
     A = A * np.sqrt(np.ones(50) if weight is None else weight)[:, None]
-    L = 2 * np.linalg.svd(A.astype(float), compute_uv=False)[0] ** 2 / 50
+    A, objective = A.astype(float), Objective(Huber(0.1))
+    if penalized:  # a row more for each feature
+        l2 = rng.uniform(0, 100, (n_features, 1))
+        objective = Objective(penalty=Penalty(l2=l2))
+        A = np.vstack([A, np.sqrt(50 * l2) * np.eye(n_features, A.shape[1])])
+    L = 2 * np.linalg.svd(A, compute_uv=False)[0] ** 2 / 50
     rate = largest_stable_learning_rate(
-        ReadyRows(Rows(X, X[:, :1], weight)), fit_intercept=fit_intercept
+        ReadyRows(Rows(X, X[:, :1], weight)), objective, fit_intercept=fit_intercept
     )
     assert rate == pytest.approx(2 / L, rel=1e-4)
 
@@ -35,7 +46,10 @@ def test_it_is_finite_where_there_is_nothing_to_learn_from():
     for n_features in (2, 600):
         X = np.zeros((3, n_features))
         rows = Rows(X, X[:, :1], None)
-        assert largest_stable_learning_rate(ReadyRows(rows), fit_intercept=False) == 1
+        rate = largest_stable_learning_rate(
+            ReadyRows(rows), Objective(), fit_intercept=False
+        )
+        assert rate == 1
 
 
 @pytest.mark.parametrize("n_features", [2, 600])
@@ -43,14 +57,15 @@ def test_overflow_is_named(n_features):
     X = np.full((3, n_features), 1e30, "float32")
     rows = Rows(X, X[:, :1], None)
     with pytest.raises(ValueError, match=r"X overflow float32.* 1e\+30"):
-        largest_stable_learning_rate(ReadyRows(rows), fit_intercept=True)
+        largest_stable_learning_rate(ReadyRows(rows), Objective(), fit_intercept=True)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
 @pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("n_features", [1, 4, 60])
+@pytest.mark.parametrize("l2", [0.0, 7.0])
 def test_batches_are_stable_below_the_expected_smoothness(
-    fit_intercept, weighted, n_features
+    fit_intercept, weighted, n_features, l2
 ):
     """``E H_b^2 <= L_b E H_b`` for the Hessian H_b of a batch drawn at random."""
     rng = np.random.default_rng(0)
@@ -59,22 +74,27 @@ def test_batches_are_stable_below_the_expected_smoothness(
     rows = ReadyRows(Rows(X, X[:, :1], weight))
     A = np.column_stack([X, np.ones(6)]) if fit_intercept else X
     w = np.ones(6) if weight is None else weight
+    objective = Objective(penalty=Penalty(l2=np.full((n_features, 1), l2)))
+    ridge = np.zeros(A.shape[1])
+    ridge[:n_features] = 2 * l2
     rates = []
     for b in range(1, 7):
         H = [
             2 * (A[list(batch)].T * w[list(batch)]) @ A[list(batch)] / b
+            + np.diag(ridge)
             for batch in combinations(range(6), b)
         ]
         rate = largest_stable_learning_rate(
-            rows, fit_intercept=fit_intercept, batch_size=b
+            rows, objective, fit_intercept=fit_intercept, batch_size=b
         )
         rates.append(rate)
         slack = 2 / rate * np.mean(H, axis=0) - np.mean([h @ h for h in H], axis=0)
         size = 2 / rate * np.linalg.norm(np.mean(H, axis=0))
         assert np.linalg.eigvalsh(slack)[0] > -1e-5 * size
-    whole = largest_stable_learning_rate(rows, fit_intercept=fit_intercept)
-    assert rates[-1] == pytest.approx(whole)
-    one = 2 / (2 * (w * (A**2).sum(axis=1)).max())
+    whole = largest_stable_learning_rate(rows, objective, fit_intercept=fit_intercept)
+    if not (l2 and fit_intercept):  # the intercept's curvature may be the largest
+        assert rates[-1] == pytest.approx(whole)
+    one = 2 / (2 * (w * (A**2).sum(axis=1)).max() + 2 * l2)
     assert rates[0] == pytest.approx(one)
     assert (np.diff(rates) > 0).all()
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
+from skgd._penalties import Penalty
 from skgd._rows import Rows
 from skgd._stopping import StoppingRule
 
@@ -42,7 +43,9 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     losses = (averaged * R).sum(axis=0).tolist()
     gradients = 2 * X.T @ averaged, 2 * averaged.sum(axis=0) if fit_intercept else None
 
-    rule = StoppingRule(10.0**log_tol, Rows(X, Y, weight), fit_intercept=fit_intercept)
+    rule = StoppingRule(
+        10.0**log_tol, Rows(X, Y, weight), Penalty(), fit_intercept=fit_intercept
+    )
     expected = max(
         lsqr_rule(X, Y[:, t], weight, R[:, t], fit_intercept) for t in range(n_targets)
     )
@@ -56,7 +59,7 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
 
 def test_large_float32_values_do_not_overflow():
     rows = Rows(np.full((2, 1), 1e30, "float32"), np.ones((2, 1), "float32"), None)
-    rule = StoppingRule(1e-4, rows, fit_intercept=False)
+    rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
     gradients = 2 * np.array([[1e30]]), None  # all of the residual is along X
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
     assert not rule.has_arrived([1.0], gradients)
@@ -65,7 +68,7 @@ def test_large_float32_values_do_not_overflow():
 @pytest.mark.parametrize("size", [1e-170, 1e200])
 def test_columns_whose_squares_leave_float64_count(size):
     rows = Rows(np.array([[1.0, 3], [2, 4]]) * [1, size], np.ones((2, 1)), None)
-    rule = StoppingRule(1e-4, rows, fit_intercept=False)
+    rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
     gradients = np.array([[0], [2 * size * np.sqrt(12.5)]]), None
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
     assert not rule.has_arrived([1.0], gradients)
@@ -73,7 +76,7 @@ def test_columns_whose_squares_leave_float64_count(size):
 
 def test_a_gradient_of_nan_has_not_arrived():
     rule = StoppingRule(
-        1e-4, Rows(np.eye(2), np.ones((2, 1)), None), fit_intercept=False
+        1e-4, Rows(np.eye(2), np.ones((2, 1)), None), Penalty(), fit_intercept=False
     )
     assert not rule.has_arrived([1.0], (np.array([[0.0], [np.nan]]), None))
 

@@ -15,24 +15,33 @@ from skgd.strategies import ManualStrategy, ModuleStrategy
 from skgd.testing import check_gradient_strategy
 
 
-def iterates_by_hand(X, y, weight, fit_intercept, learning_rate, epochs):
-    """Gradient descent in three lines of NumPy, in float64."""
+def iterates_by_hand(X, y, weight, fit_intercept, objective, learning_rate, epochs):
+    """Proximal gradient descent in a few lines of NumPy, in float64."""
     W, b = np.zeros((X.shape[1], y.shape[1])), np.zeros(y.shape[1])
     weight = np.ones((len(y), 1)) if weight is None else weight[:, None]
+    epsilon = objective["epsilon"] if objective["loss"] == "huber" else np.inf
+    l2 = objective["alpha"] * (1 - objective["l1_ratio"])
+    l1 = 2 * objective["alpha"] * objective["l1_ratio"]
     losses = []
     for _ in range(epochs):
-        slope = 2 * weight / weight.sum() * (X @ W + b - y)
-        losses.append(((slope / 2) * (X @ W + b - y)).sum())
-        W, b = (
-            W - learning_rate * X.T @ slope,
-            b - (fit_intercept * learning_rate * slope.sum(axis=0)),
-        )
+        r = X @ W + b - y
+        clipped = np.clip(r, -epsilon, epsilon)
+        value = (weight / weight.sum() * clipped * (2 * r - clipped)).sum()
+        losses.append(value + l2 * (W**2).sum() + l1 * np.abs(W).sum())
+        slope = 2 * weight / weight.sum() * clipped
+        W = W - learning_rate * (X.T @ slope + 2 * l2 * W)
+        b = b - fit_intercept * learning_rate * slope.sum(axis=0)
+        W = np.sign(W) * np.maximum(np.abs(W) - learning_rate * l1, 0)
+        W = np.maximum(W, 0) if objective["positive"] else W
     return W, b, losses
 
 
 @st.composite
 def problems(draw):
-    """Random rows with weights or none, one or several targets, tall or wide."""
+    """Random rows with weights or none, one or several targets, tall or wide.
+
+    And an objective: squared error or Huber's loss, with penalties and bounds or none.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n_samples = draw(st.integers(1, 30))
     n_features = draw(st.integers(1, 8))
@@ -41,19 +50,32 @@ def problems(draw):
     X = scale * (rng.standard_normal((n_samples, n_features)) + draw(st.floats(-2, 2)))
     y = 3 * rng.standard_normal((n_samples, n_targets)) - 1
     weight = rng.uniform(0.1, 5, n_samples) if draw(st.booleans()) else None
-    # A stable rate: L is at most twice the trace of the second moments.
-    learning_rate = draw(st.floats(0.01, 1)) / (2 * ((X**2).sum(axis=1).max() + 1))
-    return X, y, weight, draw(st.booleans()), learning_rate
+    objective = {
+        "loss": draw(st.sampled_from(["squared_error", "huber"])),
+        "epsilon": draw(st.floats(0.1, 5)),
+        "alpha": draw(st.sampled_from([0.0, 0.01, 1.0])),
+        "l1_ratio": draw(st.sampled_from([0.0, 0.3, 1.0])),
+        "positive": draw(st.booleans()),
+    }
+    # A stable rate: L is at most twice the trace of the second moments, and the ridge.
+    L = 2 * ((X**2).sum(axis=1).max() + 1 + objective["alpha"])
+    return X, y, weight, draw(st.booleans()), objective, draw(st.floats(0.01, 1)) / L
 
 
 @settings(max_examples=60, deadline=None)
 @given(problem=problems(), dtype=st.sampled_from(["float64", "float32"]))
 def test_fifty_epochs_agree_with_each_other_and_with_numpy(problem, dtype):
-    X, y, weight, fit_intercept, learning_rate = problem
+    X, y, weight, fit_intercept, objective, learning_rate = problem
     X, y = X.astype(dtype), y.astype(dtype)
     rtol = {"float64": 1e-9, "float32": 1e-4}[dtype]
     W, b, losses = iterates_by_hand(
-        X.astype(float), y.astype(float), weight, fit_intercept, learning_rate, 50
+        X.astype(float),
+        y.astype(float),
+        weight,
+        fit_intercept,
+        objective,
+        learning_rate,
+        50,
     )
     for strategy in STRATEGIES:
         model = GDLinearRegressor(
@@ -62,6 +84,7 @@ def test_fifty_epochs_agree_with_each_other_and_with_numpy(problem, dtype):
             learning_rate=learning_rate,
             max_iter=50,
             tol=None,
+            **objective,
         ).fit(X, y, weight)
         assert model.coef_.dtype == dtype
         # Relative to the largest: a coefficient near zero is a difference.

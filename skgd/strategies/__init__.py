@@ -40,6 +40,16 @@ def strategy_from(strategy: str | GradientStrategy) -> GradientStrategy:
     return getattr(import_module(__name__), STRATEGY_NAMES[strategy])()
 
 
+def names_of_strategies_with(kind: str) -> list[str]:
+    """Name the strategies that descend on a kind of loss; brings in torch."""
+    module = import_module(__name__)
+    return [
+        name
+        for name, class_name in STRATEGY_NAMES.items()
+        if kind in getattr(module, class_name).losses
+    ]
+
+
 def __getattr__(name: str) -> Any:
     if name in _IMPORTED_ON_DEMAND:
         return getattr(import_module(_IMPORTED_ON_DEMAND[name]), name)

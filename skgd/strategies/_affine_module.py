@@ -57,8 +57,15 @@ class AffineModule:
         """Coefficients (n_features, n_targets): live where the module holds them."""
         if self._coef is not None:
             return self._coef.value
-        at_zero = self._map(self._zeros(1))
-        return torch.cat([self._map(E) - at_zero for E in self._basis()])
+        with torch.no_grad():
+            return self.differentiable_coef()
+
+    def differentiable_coef(self) -> torch.Tensor:
+        """Coefficients (n_features, n_targets), in the graph of the parameters."""
+        if self._coef is not None:
+            return self._coef.differentiable
+        at_zero = self.module(self._zeros(1))
+        return torch.cat([self.module(E) - at_zero for E in self._basis()])
 
     @property
     def intercept(self) -> torch.Tensor | None:
@@ -248,6 +255,10 @@ class _View:
     @property
     def value(self) -> torch.Tensor:
         return self._reshape(self._parameter.detach())
+
+    @property
+    def differentiable(self) -> torch.Tensor:
+        return self._reshape(self._parameter)
 
     @property
     def gradient(self) -> torch.Tensor:

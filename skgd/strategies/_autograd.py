@@ -32,6 +32,8 @@ class AutogradStrategy(GradientStrategy):
     """
 
     needs_tensors = True
+    losses = ("squared_error", "huber", "custom")
+    penalizes = True
 
     def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
         """Make the parameters leaf tensors."""
@@ -52,6 +54,8 @@ class AutogradStrategy(GradientStrategy):
             prediction = prediction + intercept[0]
         value = self.objective.loss.value(prediction, y)
         losses = value.mean(0) if weight is None else weight @ value / len(y)
+        if self.objective.l2 is not None:
+            losses = losses + (self.objective.l2 * coef**2).sum(0)
         losses.sum().backward()
         self.gradients = coef.grad, intercept[0].grad if intercept else None
         return losses.detach()

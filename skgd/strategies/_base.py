@@ -29,6 +29,15 @@ class GradientStrategy(BaseEstimator, ABC):
         Class attribute. True: all arrays are torch tensors, on every device. False:
         NumPy arrays when the estimator's `device` is "cpu", torch tensors on other
         devices. float32 or float64, the same for all arrays of a descent.
+    losses : tuple of str, default=("squared_error",)
+        Class attribute. The losses that `evaluate` can differentiate: "squared_error",
+        "huber", which it needs `objective.loss` for, and "custom", those of the user's
+        own, of which only ``objective.loss.value`` is there, on tensors.
+    penalizes : bool, default=False
+        Class attribute. Whether `evaluate` adds the squares of the coefficients,
+        ``(objective.l2 * coef**2).sum(0)``, where ``objective.l2`` is not None. `fit`
+        refuses what a strategy does not declare; L1 penalties and bounds at zero are
+        the loop's, and need nothing of it.
     plain : bool, default=True
         Whether `update` moves the coefficients themselves by ``-learning_rate *
         gradient`` and nothing else. Only then ``learning_rate="auto"``, which is
@@ -80,6 +89,8 @@ class GradientStrategy(BaseEstimator, ABC):
     """
 
     needs_tensors: ClassVar[bool] = False
+    losses: ClassVar[tuple[str, ...]] = ("squared_error",)
+    penalizes: ClassVar[bool] = False
     plain: bool = True
     coef: Any
     intercept: Any
@@ -101,8 +112,10 @@ class GradientStrategy(BaseEstimator, ABC):
             What to descend on. ``objective.loss.value(prediction, y)`` is the loss
             element by element, for NumPy and torch alike;
             ``objective.loss.value_and_influence(prediction, y)`` gives half its
-            derivative as well, and overwrites `prediction`;
+            derivative as well, and may overwrite `prediction`;
             ``objective.loss.criterion(reduction)`` is the same as a torch criterion.
+            ``objective.l2``, of shape (n_features, 1), weighs the squares of the
+            coefficients; None where they are not penalised.
         """
 
     @abstractmethod
@@ -121,7 +134,8 @@ class GradientStrategy(BaseEstimator, ABC):
             Targets, not to be written into; two-dimensional also for one target.
         weight : array of shape (n_rows,) or None
             Weights that average one over the data, but not over each batch: the
-            objective is the mean of ``weight * loss`` over the rows. None: ones.
+            objective is the mean of ``weight * loss`` over the rows, and the squares
+            of the coefficients. None: ones.
 
         Returns
         -------

@@ -15,8 +15,9 @@ class ManualStrategy(GradientStrategy):
 
         dF/dw = (2/n) X' r        dF/db = (2/n) sum(r)
 
-    On the CPU it computes with NumPy and never imports torch; on other devices the
-    same formula runs on torch tensors.
+    For Huber's loss, r is clipped to [-epsilon, epsilon]; an L2 penalty adds ``2 l2 w``
+    to the first. On the CPU it computes with NumPy and never imports torch; on other
+    devices the same formula runs on torch tensors.
 
     See Also
     --------
@@ -33,6 +34,9 @@ class ManualStrategy(GradientStrategy):
     [30.0, 21.67..., 15.66...]
     """
 
+    losses = ("squared_error", "huber")
+    penalizes = True
+
     def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
         """Keep the parameters as they are."""
         self.coef, self.intercept = coef, intercept
@@ -47,12 +51,17 @@ class ManualStrategy(GradientStrategy):
         if weight is not None:
             value *= weight[:, None]
             influence *= weight[:, None]
-        n_rows = len(y)
+        n_rows, l2 = len(y), self.objective.l2
+        losses = value.sum(0) / n_rows
+        coef_gradient = X.T @ influence * (2 / n_rows)
+        if l2 is not None:
+            losses += (l2 * self.coef**2).sum(0)
+            coef_gradient += 2 * l2 * self.coef
         self.gradients = (
-            X.T @ influence * (2 / n_rows),
+            coef_gradient,
             None if self.intercept is None else influence.sum(0) * (2 / n_rows),
         )
-        return value.sum(0) / n_rows
+        return losses
 
     def update(self, learning_rate: float) -> None:
         """Step against the gradient."""

@@ -71,6 +71,8 @@ class ModuleStrategy(GradientStrategy):
     """
 
     needs_tensors = True
+    losses = ("squared_error", "huber", "custom")
+    penalizes = True
 
     def __init__(
         self,
@@ -94,6 +96,7 @@ class ModuleStrategy(GradientStrategy):
         self._module = module
         self._mean_loss = objective.loss.criterion("mean")
         self._row_losses = objective.loss.criterion("none")
+        self._l2 = objective.l2
         self._optimizer = self._build_optimizer()
         # Groups with rates of their own had them as multiples of a rate of one.
         self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
@@ -109,6 +112,9 @@ class ModuleStrategy(GradientStrategy):
         if not self._affine.holds_coefficients:
             prediction.retain_grad()
         losses = self._losses(prediction, y, weight)
+        if self._l2 is not None:
+            coef = self._affine.differentiable_coef()
+            losses = losses + (self._l2 * coef**2).sum(0)
         losses.sum().backward()
         self._batch, self._prediction = (X, y, weight), prediction
         return losses.detach().reshape(-1)
@@ -139,7 +145,12 @@ class ModuleStrategy(GradientStrategy):
         """Gradients with respect to the coefficients and the intercept."""
         if self._affine.holds_coefficients:
             return self._affine.parameter_gradients()
-        return self._affine.chain(self._batch[0], self._prediction.grad)
+        coef_gradient, intercept_gradient = self._affine.chain(
+            self._batch[0], self._prediction.grad
+        )
+        if self._l2 is not None:
+            coef_gradient = coef_gradient + 2 * self._l2 * self.coef
+        return coef_gradient, intercept_gradient
 
     def _losses(self, prediction: Any, y: Any, weight: Any) -> Any:
         """Average the criterion over the rows, target by target."""

@@ -1,0 +1,87 @@
+"""Penalties on the coefficients, in the coordinates of a descent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Penalty(NamedTuple):
+    """L2, L1 and a bound at zero, with a weight for each feature.
+
+    It adds ``sum_j l2_j coef_j^2 + l1_j |coef_j|`` to the objective of each target. In
+    the user's units all features weigh the same; in others they weigh by their scales,
+    so that it stays the penalty of the user's units. The first term has a gradient, and
+    is the strategies'. The others are the loop's, which follows each step by their
+    proximal operator: coefficients are then exactly 0.0 where they are to be zero.
+
+    Written in operations that NumPy arrays and torch tensors share.
+    """
+
+    l2: Any = None  # (n_features, 1), or None where there is no such term
+    l1: Any = None  # likewise
+    positive: bool = False  # coefficients are at least zero
+
+    @property
+    def has_prox(self) -> bool:
+        """Whether there is more than a gradient can tell."""
+        return self.l1 is not None or self.positive
+
+    def placed(self, put: Callable[[Any], Any], dtype: np.dtype) -> Penalty:
+        """Bring NumPy weights to where the descent takes place."""
+        l2, l1 = (w if w is None else put(w.astype(dtype)) for w in self[:2])
+        return self._replace(l2=l2, l1=l1)
+
+    def value(self, coef: Any) -> Any:
+        """Give the whole penalty, target by target."""
+        l2_value = 0.0 if self.l2 is None else (self.l2 * coef**2).sum(0)
+        return l2_value + self.l1_value(coef)
+
+    def l1_value(self, coef: Any) -> Any:
+        """Give the term that strategies leave out, target by target."""
+        return 0.0 if self.l1 is None else (self.l1 * abs(coef)).sum(0)
+
+    def prox(self, coef: Any, learning_rate: Any) -> Any:
+        """Proximal operator of the rest: soft thresholding, cut off at zero.
+
+        The minimiser over p of ``learning_rate * rest(p) + |p - coef|^2 / 2`` (Parikh
+        and Boyd 2014, Proximal algorithms, section 6.5.2).
+        """
+        if self.l1 is None:
+            return coef.clip(min=0)
+        threshold = learning_rate * self.l1
+        if self.positive:
+            return (coef - threshold).clip(min=0)
+        return coef - coef.clip(-threshold, threshold)
+
+    def gradient_mapping(self, coef: Any, gradient: Any, learning_rate: Any) -> Any:
+        """Give what takes the place of a gradient: zero just at the minimum.
+
+        A proximal step leads from `coef` to ``coef - learning_rate * mapping`` (Beck
+        2017, First-order methods in optimization, section 10.3.2). Where there is no
+        kink nearby, it is the gradient of the whole.
+        """
+        stepped = self.prox(coef - learning_rate * gradient, learning_rate)
+        return (coef - stepped) / learning_rate
+
+
+def penalty_of(
+    alpha: float, l1_ratio: float, positive: bool, coef_scale: np.ndarray
+) -> Penalty:
+    """Bring the penalty of the user's units to coefficients that are scaled.
+
+    Parameters
+    ----------
+    alpha, l1_ratio, positive : float, float, bool
+        As in ElasticNet; the objective is twice ElasticNet's.
+    coef_scale : ndarray of shape (n_features, 1)
+        What the user's coefficients are multiplied by.
+    """
+    l2, l1 = alpha * (1 - l1_ratio), 2 * alpha * l1_ratio
+    return Penalty(
+        l2=l2 / coef_scale**2 if l2 else None,
+        l1=l1 / coef_scale if l1 else None,
+        positive=positive,
+    )

@@ -1,0 +1,401 @@
+"""Huber's loss on every strategy, and losses of one's own."""
+
+import copy
+import functools
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from conftest import STRATEGIES
+from scipy.optimize import minimize
+from sklearn.base import clone
+from sklearn.datasets import load_diabetes
+from sklearn.linear_model import LinearRegression, QuantileRegressor
+from sklearn.model_selection import GridSearchCV
+
+from skgd import DivergenceError, GDLinearRegressor
+from skgd.strategies import ManualStrategy, ModuleStrategy
+
+DIFFERENTIATING = [name for name in STRATEGIES if name != "manual"]
+
+
+@pytest.fixture(params=DIFFERENTIATING)
+def differentiating(request):
+    """Each strategy that takes a loss of one's own."""
+    return request.param
+
+
+@functools.cache
+def diabetes(scaled):
+    return load_diabetes(return_X_y=True, scaled=scaled)
+
+
+def huber_objective(w, X, y, epsilon, alpha=0.0):
+    """Objective and gradient, from the definition, of (coefficients, intercept)."""
+    r = X @ w[:-1] + w[-1] - y
+    inlier = np.abs(r) <= epsilon
+    value = np.where(inlier, r**2, 2 * epsilon * np.abs(r) - epsilon**2)
+    slope = np.where(inlier, 2 * r, 2 * epsilon * np.sign(r)) / len(y)
+    gradient = np.append(X.T @ slope + 2 * alpha * w[:-1], slope.sum())
+    return value.mean() + alpha * (w[:-1] ** 2).sum(), gradient
+
+
+@functools.cache
+def least_huber(scaled, epsilon, alpha):
+    """Least objective that SciPy's L-BFGS finds, on standardized columns."""
+    X, y = diabetes(scaled)
+    scale = X.std(axis=0)
+
+    def objective(v):
+        value, gradient = huber_objective(
+            np.append(v[:-1] / scale, v[-1]), X - X.mean(axis=0), y, epsilon, alpha
+        )
+        return value, np.append(gradient[:-1] / scale, gradient[-1])
+
+    start = np.append(np.zeros(X.shape[1]), np.median(y))
+    options = {"maxiter": 10**5, "maxfun": 10**6, "ftol": 1e-15, "gtol": 1e-10}
+    return minimize(objective, start, jac=True, method="L-BFGS-B", options=options).fun
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("epsilon", [5.0, 30.0, 1000.0])
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_huber_has_the_minimum_that_l_bfgs_finds(strategy, scaled, epsilon, alpha):
+    X, y = diabetes(scaled)
+    model = GDLinearRegressor(strategy, loss="huber", epsilon=epsilon, alpha=alpha)
+    model.set_params(tol=1e-5).fit(X, y)
+    w = np.append(model.coef_, model.intercept_)
+    value, _ = huber_objective(w, X, y, epsilon, alpha)
+    assert value <= (1 + 1e-5) * least_huber(scaled, epsilon, alpha)
+    assert model.loss_curve_[-1] == pytest.approx(value, rel=1e-9)
+
+
+def test_outliers_do_not_draw_the_model_after_them(strategy):
+    X, y = diabetes(True)
+    with_outliers = y.copy()
+    with_outliers[np.random.default_rng(0).choice(len(y), 10, replace=False)] += 5000
+    moved = []
+    for model in (
+        LinearRegression(),
+        GDLinearRegressor(strategy, loss="huber", epsilon=20, tol=1e-6),
+    ):
+        before = clone(model).fit(X, y).coef_
+        moved.append(np.linalg.norm(clone(model).fit(X, with_outliers).coef_ - before))
+    assert moved[1] < moved[0] / 10
+
+
+def test_no_outliers_is_least_squares(strategy, two_targets):
+    params = {"learning_rate": 0.1, "max_iter": 20, "tol": None}
+    expected = GDLinearRegressor(strategy, **params).fit(*two_targets)
+    model = GDLinearRegressor(strategy, loss="huber", epsilon=1e6, **params)
+    model.fit(*two_targets)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-12)
+    np.testing.assert_allclose(model.loss_curve_, expected.loss_curve_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_targets", [1, 2])
+@pytest.mark.parametrize("learning_rate", ["auto", 0.05])
+def test_a_descent_has_arrived_by_the_definition(
+    strategy, learning_rate, weighted, n_targets
+):
+    """And not an epoch late by more than the rule may miss one."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 3)) + 1
+    Y = X @ rng.standard_normal((3, n_targets)) + rng.standard_t(2, (80, n_targets))
+    weight = rng.uniform(0.1, 3, 80) if weighted else None
+    model = GDLinearRegressor(
+        strategy, loss="huber", learning_rate=learning_rate, tol=1e-3, epsilon=0.5
+    )
+    model.set_params(max_iter=5000).fit(X, Y, weight)
+
+    def correlations(model):
+        influence = np.clip(model.predict(X) - Y, -0.5, 0.5)
+        w = np.ones((80, 1)) if weight is None else weight[:, None] / weight.mean()
+        A = X - X.mean(axis=0) if weight is None else X
+        if weight is not None:
+            A = X - np.average(X, axis=0, weights=weight)
+        if learning_rate != "auto":
+            A = X
+        A = np.column_stack([A, np.ones(80)])
+        norms = np.sqrt((w * A**2).sum(axis=0))[:, None]
+        norms = norms * np.sqrt((w * influence**2).sum(axis=0))
+        return (np.abs(A.T @ (w * influence)) / norms).max()
+
+    assert correlations(model) <= 1e-3
+    early = clone(model).set_params(max_iter=max(model.n_iter_ - 12, 1), tol=None)
+    assert correlations(early.fit(X, Y, weight)) > 1e-3
+
+
+def test_a_huge_offset_of_some_targets_is_no_start(strategy, regression):
+    """From the mean of y, that many epsilons away, it would take 10^5 epochs."""
+    X, y = regression
+    y = np.where(np.arange(40) < 4, 1e6, y)
+    model = GDLinearRegressor(strategy, loss="huber", epsilon=1.0, tol=1e-3).fit(X, y)
+    assert np.median(np.abs(model.predict(X) - y)) < 0.5
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_batches_come_to_hubers_minimum(strategy, sparse):
+    from scipy.sparse import csr_array
+
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1000, 4)) * (rng.random((1000, 4)) < 0.6) * [1, 5, 0.1, 1]
+    y = X @ [1, -1, 3, 0] + rng.standard_t(2, 1000)
+    full = GDLinearRegressor(strategy, loss="huber", epsilon=1.0, tol=1e-6).fit(X, y)
+    model = GDLinearRegressor(
+        strategy, loss="huber", epsilon=1.0, batch_size=32, random_state=0
+    ).fit(csr_array(X) if sparse else X, y)
+    least = full.loss_curve_[-1]
+    w = np.append(model.coef_, model.intercept_)
+    assert huber_objective(w, X, y, 1.0)[0] <= 1.002 * least
+
+
+def test_a_stream_takes_an_epoch_a_chunk(strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 3))
+    y = X @ [1, 2, 3] + rng.standard_t(2, 4000)
+    model = GDLinearRegressor(
+        strategy, loss="huber", epsilon=1.0, batch_size=20, random_state=0
+    )
+    for first in range(0, 4000, 400):
+        model.partial_fit(X[first : first + 400], y[first : first + 400])
+    np.testing.assert_allclose(model.coef_, [1, 2, 3], atol=0.2)
+    assert not hasattr(model, "moments_")
+    one_step = GDLinearRegressor(strategy, loss="huber").partial_fit(X, y)
+    assert one_step.n_iter_ == 1
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_only_squared_error_is_condensed(strategy, call, regression):
+    model = GDLinearRegressor(strategy, loss="huber", precompute=True)
+    with pytest.raises(ValueError, match=r"precompute=True.*loss='huber'.*'auto'"):
+        getattr(model, call)(*regression)
+
+
+def test_a_rate_that_is_too_large_is_named(strategy, regression):
+    model = GDLinearRegressor(strategy, loss="huber", epsilon=50, learning_rate=1e3)
+    with pytest.raises(DivergenceError) as failure:
+        model.fit(*regression)
+    stable = failure.value.largest_stable_learning_rate
+    model.set_params(learning_rate=0.99 * stable, max_iter=5000).fit(*regression)
+    with pytest.raises(DivergenceError):
+        model.set_params(learning_rate=1.01 * stable, epsilon=1e6).fit(*regression)
+
+
+def test_a_small_epsilon_warns_and_says_so(strategy):
+    with pytest.warns(UserWarning, match=r"correlation.*larger epsilon than 0.1"):
+        GDLinearRegressor(strategy, loss="huber", max_iter=50).fit(*diabetes(False))
+
+
+# Losses of one's own.
+
+
+def pinball(prediction, target):
+    """The loss of the 0.8-quantile."""
+    return torch.maximum(0.8 * (target - prediction), 0.2 * (prediction - target))
+
+
+def log_cosh(prediction, target):
+    """Smooth, and known to nobody by name."""
+    return (prediction - target).cosh().log()
+
+
+@pytest.mark.parametrize(
+    ("loss", "like"),
+    [
+        (torch.nn.MSELoss(reduction="none"), {}),
+        (torch.nn.MSELoss(), {}),
+        (torch.nn.MSELoss, {}),
+        (lambda prediction, target: (prediction - target) ** 2, {}),
+        (lambda p, t: 2 * torch.nn.functional.huber_loss(p, t, reduction="none"),
+         {"loss": "huber", "epsilon": 1.0}),
+    ],
+    ids=["built", "to be set", "class", "function", "huber"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "params", [{}, {"batch_size": 16}, {"alpha": 0.1, "l1_ratio": 0.5}]
+)
+def test_a_loss_of_ones_own_walks_the_iterates_of_the_same_by_name(
+    differentiating, loss, like, params, two_targets
+):
+    X, Y = two_targets
+    weight = np.arange(40) % 3
+    params = {"learning_rate": 0.05, "max_iter": 20, "tol": None, **params}
+    params |= {"random_state": 0}
+    own, named = (
+        GDLinearRegressor(differentiating, **params, **which).fit(X, Y, weight)
+        for which in ({"loss": loss}, like)
+    )
+    np.testing.assert_allclose(own.coef_, named.coef_, rtol=1e-9)
+    np.testing.assert_allclose(own.loss_curve_, named.loss_curve_, rtol=1e-9)
+
+
+def test_it_stops_where_the_same_by_name_does(differentiating, two_targets):
+    params = {"learning_rate": 0.1, "max_iter": 5000, "alpha": 0.1, "tol": 1e-6}
+    own, named = (
+        GDLinearRegressor(differentiating, **params, **which).fit(*two_targets)
+        for which in (
+            {
+                "loss": lambda p, t: (
+                    2 * torch.nn.functional.huber_loss(p, t, reduction="none")
+                )
+            },
+            {"loss": "huber", "epsilon": 1.0},
+        )
+    )
+    assert own.n_iter_ == named.n_iter_ < 5000
+    np.testing.assert_allclose(own.coef_, named.coef_, rtol=1e-9)
+
+
+def test_a_criterion_is_left_as_it_was(differentiating, regression):
+    criterion = torch.nn.SmoothL1Loss()
+    model = GDLinearRegressor(differentiating, loss=criterion, learning_rate=0.1)
+    model.set_params(max_iter=3, tol=None).fit(*regression)
+    assert model.loss is criterion
+    assert criterion.reduction == "mean"
+
+
+def test_a_pinball_loss_is_quantile_regression(differentiating):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 2))
+    y = X @ [1, 2] + rng.exponential(1, 300)
+    expected = QuantileRegressor(quantile=0.8, alpha=0).fit(X, y)
+    model = GDLinearRegressor(
+        differentiating,
+        loss=pinball,
+        learning_rate=0.5,
+        schedule="invscaling",
+        power_t=0.5,
+        tol=None,
+    ).fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=0.05)
+    share_above = np.mean(y > model.predict(X))
+    assert share_above == pytest.approx(0.2, abs=0.02)
+
+
+def test_it_is_copied_pickled_and_searched(differentiating, regression):
+    model = GDLinearRegressor(differentiating, loss=log_cosh, learning_rate=0.1)
+    model.set_params(max_iter=50, tol=None).fit(*regression)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        assert np.array_equal(other.predict([[1, 2, 3]]), model.predict([[1, 2, 3]]))
+    search = GridSearchCV(
+        model, {"loss": ["squared_error", "huber", log_cosh, torch.nn.L1Loss()]}
+    )
+    assert search.fit(*regression).best_score_ > 0.9
+
+
+@pytest.mark.parametrize("loss", [log_cosh, torch.nn.L1Loss()])
+@pytest.mark.parametrize("strategy", ["manual", ManualStrategy()])
+def test_the_manual_strategy_names_those_that_can(strategy, loss, regression):
+    model = GDLinearRegressor(strategy, loss=loss, learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"ManualStrategy.*'autograd' or 'module'"):
+        model.fit(*regression)
+    assert not hasattr(model, "n_features_in_")
+
+
+class SquaredErrorAlone(ManualStrategy):
+    """Declares no other loss."""
+
+    losses = ("squared_error",)
+
+
+def test_a_strategy_that_knows_no_huber_is_not_asked_to(regression):
+    with pytest.raises(ValueError, match=r"'huber'.*SquaredErrorAlone.*'manual' or"):
+        GDLinearRegressor(SquaredErrorAlone(), loss="huber").fit(*regression)
+
+
+def test_an_automatic_rate_is_not_for_them(differentiating, regression):
+    for batch_size in (None, 8):
+        model = GDLinearRegressor(differentiating, loss=log_cosh, batch_size=batch_size)
+        with pytest.raises(ValueError, match=r"learning_rate='auto'.*Pass a float"):
+            model.fit(*regression)
+
+
+def returns_mean(prediction, target):
+    return ((prediction - target) ** 2).mean()
+
+
+def returns_column(prediction, target):
+    return ((prediction - target) ** 2).sum(1)
+
+
+def returns_number(prediction, target):
+    return 1.0
+
+
+def returns_detached(prediction, target):
+    return (prediction.detach() - target) ** 2
+
+
+def returns_nan(prediction, target):
+    return ((prediction - target) ** 2 + 1) * float("nan")
+
+
+def takes_logarithm(prediction, target):
+    return (prediction.log() - target.abs().log()) ** 2
+
+
+class Reduces(torch.nn.Module):
+    """A criterion without the parameter reduction."""
+
+    def forward(self, prediction, target):
+        return returns_mean(prediction, target)
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (returns_mean, r"returns_mean.*shape of the prediction.*returned shape \(\)"),
+        (Reduces(), r"loss=Reduces\(\).*returned shape \(\)"),
+        (returns_column, r"prediction, \((40|8), 1\).*returned shape \((40|8),\)"),
+        (returns_number, r"returned 1\.0"),
+        (returns_detached, "cannot differentiate"),
+        (returns_nan, "returned nan for the prediction 0 and the target"),
+        (takes_logarithm, "takes_logarithm.*returned inf for the prediction 0 and"),
+        (torch.nn.TripletMarginLoss(), r"TripletMarginLoss\(\).*raised TypeError"),
+        (Reduces, r"Reduces.*cannot be built as Reduces\(reduction='none'\)"),
+        ("absolute", "'loss' parameter.*'huber', 'squared_error'.*'absolute'"),
+        (3, "'loss' parameter"),
+    ],
+)
+def test_a_loss_that_does_not_fit_is_named(
+    differentiating, batch_size, loss, message, regression
+):
+    model = GDLinearRegressor(
+        differentiating, loss=loss, learning_rate=0.1, batch_size=batch_size
+    )
+    with pytest.raises(ValueError, match=message):
+        model.fit(*regression)
+    assert not hasattr(model, "n_features_in_")
+
+
+def test_nan_later_on_names_what_it_is_of(differentiating):
+    def square_root(prediction, target):
+        return (prediction - 2).sqrt() * prediction**2
+
+    X, y = np.ones((4, 1)), np.ones(4)
+    model = GDLinearRegressor(
+        differentiating, loss=square_root, learning_rate=0.1, fit_intercept=False
+    )
+    with pytest.raises(DivergenceError, match=r"returned nan for the prediction [01]"):
+        model.fit(X, y, coef_init=[3.0])
+
+
+@pytest.mark.parametrize("epsilon", [0, -1.0, np.nan])
+def test_a_bad_epsilon_is_named(strategy, epsilon, regression):
+    with pytest.raises(ValueError, match=r"'epsilon' parameter.*range"):
+        GDLinearRegressor(strategy, loss="huber", epsilon=epsilon).fit(*regression)
+
+
+def test_other_optimizers_descend_on_them(regression):
+    X, y = regression
+    y = np.where(np.arange(40) < 3, 500, y)
+    clean = LinearRegression().fit(X[3:], y[3:])
+    adam = ModuleStrategy(optimizer=torch.optim.Adam)
+    for loss in ("huber", torch.nn.HuberLoss(delta=0.1)):
+        model = GDLinearRegressor(adam, loss=loss, learning_rate=0.1, max_iter=2000)
+        model.set_params(tol=None).fit(X, y)
+        np.testing.assert_allclose(model.coef_, clean.coef_, atol=0.1)
