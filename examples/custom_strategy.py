@@ -24,6 +24,8 @@ class ForwardModeStrategy(GradientStrategy):
     """Prediction, loss and update by hand; the gradient by forward-mode autodiff."""
 
     needs_tensors = True
+    losses = ("squared_error", "huber", "custom")  # whatever the objective's loss is
+    penalizes = True
 
     def start(self, coef: Any, intercept: Any, objective: Any) -> None:
         self.coef, self.intercept = coef, intercept
@@ -35,7 +37,9 @@ class ForwardModeStrategy(GradientStrategy):
             if intercept is not None:
                 prediction = prediction + intercept
             value = self.objective.loss.value(prediction, y)
-            return value.mean(0) if weight is None else weight @ value / len(y)
+            mean = value.mean(0) if weight is None else weight @ value / len(y)
+            l2 = self.objective.l2
+            return mean if l2 is None else mean + (l2 * coef**2).sum(0)
 
         def total(coef: Any, intercept: Any) -> Any:
             return losses(coef, intercept).sum()

@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from conftest import without_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -413,7 +414,7 @@ OTHER_STEPS = [
 ]
 
 
-@pytest.mark.parametrize("strategy", OTHER_STEPS, ids=repr)
+@pytest.mark.parametrize("strategy", OTHER_STEPS, ids=without_address)
 @pytest.mark.parametrize(
     "params", [{"alpha": 0.1, "l1_ratio": 0.5}, {"positive": True}]
 )
@@ -425,7 +426,7 @@ def test_proximal_steps_are_refused_where_steps_are_not_plain(
         model.fit(*regression)
 
 
-@pytest.mark.parametrize("strategy", OTHER_STEPS, ids=repr)
+@pytest.mark.parametrize("strategy", OTHER_STEPS, ids=without_address)
 def test_a_ridge_is_for_every_optimizer_and_module(strategy, two_targets):
     X, Y = two_targets
     torch.manual_seed(0)

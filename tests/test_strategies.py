@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 import torch
-from conftest import STRATEGIES
+from conftest import STRATEGIES, without_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -207,7 +207,7 @@ def test_modules_that_hold_the_coefficients_walk_the_same_iterates(module, two_t
             1.0,
         ),
     ],
-    ids=repr,
+    ids=without_address,
 )
 def test_other_modules_and_optimizers_reach_the_minimum(
     strategy, learning_rate, two_targets
@@ -323,7 +323,7 @@ def test_a_module_with_more_parameters_than_coefficients_starts_of_itself(regres
         ModuleStrategy(optimizer_params={"maximize": True}),
         ModuleStrategy(stacked),
     ],
-    ids=repr,
+    ids=without_address,
 )
 def test_auto_learning_rate_is_refused_where_steps_are_not_plain(strategy, regression):
     with pytest.raises(ValueError, match=r"learning_rate='auto'.*Pass a float"):
@@ -417,7 +417,7 @@ def test_unknown_names_are_not_in_the_subpackage():
         (ModuleStrategy(optimizer=torch.optim.Adam), 0.1),
         (ModuleStrategy(optimizer_params={"momentum": 0.9}), 0.02),
     ],
-    ids=repr,
+    ids=without_address,
 )
 def test_they_descend_on_standardized_data(strategy, learning_rate, precompute):
     rng = np.random.default_rng(0)
