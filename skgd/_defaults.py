@@ -98,7 +98,12 @@ def steps_of(
 
 def faster(params: Any, strategy: GradientStrategy) -> str:
     """Say what takes fewer epochs than these parameters."""
-    if not strategy.plain or not isinstance(params.loss, str):
+    if not isinstance(params.loss, str):
+        return (
+            "or try another learning_rate, or standardize=True. A loss that has kinks "
+            "may never meet tol: a schedule='invscaling' brings it closer."
+        )
+    if not strategy.plain:
         return "or try another learning_rate."
     if params.learning_rate != "auto":
         return "or use learning_rate='auto', which takes fewer epochs."
@@ -110,8 +115,8 @@ def faster(params: Any, strategy: GradientStrategy) -> str:
         return "or use standardize=True, which takes fewer epochs."
     if params.loss == "huber":
         return (
-            f"or a larger epsilon than {params.epsilon:g}, which is in the units of y: "
-            "far below the residuals, few rows have a curvature."
+            f"or use a larger epsilon than {params.epsilon:g}. It is in the units of "
+            "y; far below the size of most residuals, the minimum is many epochs away."
         )
     if params.alpha:
         return "or, where columns are nearly collinear, a larger alpha."
@@ -169,18 +174,26 @@ def refuse_unknown_objective(
 ) -> None:
     """Raise where the strategy does not descend on what is asked for."""
     kind = plan.loss.kind
+    if isinstance(strategy.losses, str):
+        raise ValueError(
+            f"{type(strategy).__name__}.losses must be a tuple of names. Got "
+            f"{strategy.losses!r} instead; write ({strategy.losses!r},)."
+        )
     if kind not in strategy.losses:
         able = [repr(name) for name in names_of_strategies_with(kind)]
         raise ValueError(
             f"The 'loss' parameter is {params.loss!r}, but {strategy!r} knows the "
             f"gradient of these losses alone: {', '.join(strategy.losses)}. Use "
-            f"strategy={' or '.join(able)}, which differentiate others as well, or one "
-            "of your own that names them in its `losses`."
+            f"strategy={' or '.join(able)}. Or let one of your own keep the objective "
+            "that `start` gets, differentiate its objective.loss, and name it in the "
+            "tuple `losses`; skgd.testing.check_gradient_strategy tells whether it "
+            "does."
         )
     if plan.l2 > 0 and not strategy.penalizes:
         raise ValueError(
             f"alpha={params.alpha:g} with l1_ratio={params.l1_ratio:g} adds squares of "
             f"the coefficients to the objective, and {strategy!r} does not add them: "
-            "let its `evaluate` add (objective.l2 * coef**2).sum(0) and the gradient "
-            "of that, and set `penalizes` to True; or use alpha=0, or l1_ratio=1."
+            "let it keep the objective that `start` gets, and add (objective.l2 * "
+            "coef**2).sum(0) and the gradient of that in `evaluate`, unless l2 is "
+            "None; then set `penalizes` to True. Or use alpha=0, or l1_ratio=1."
         )

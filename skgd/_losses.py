@@ -176,9 +176,11 @@ class CustomLoss(Loss):
                 return self.value(*tensors).numpy()
         try:
             value = self._call(prediction, y)
-        except TypeError as error:
+        except (TypeError, RuntimeError) as error:
             raise ValueError(
-                f"{self._name} must take (prediction, target). It raised {error!r}."
+                f"{self._name} must take (prediction, target), tensors of shape "
+                f"{tuple(prediction.shape)}, and compute by torch's own functions. It "
+                f"raised {error!r}."
             ) from error
         shape = getattr(value, "shape", None)
         if shape != prediction.shape:

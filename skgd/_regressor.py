@@ -90,9 +90,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         loss is nearly their absolute value, and takes many epochs.
     alpha : float, default=0.0
         Weight of the penalty on the coefficients, in the data's units; 0.0 is none. The
-        intercept is not penalised.
+        intercept is not penalised. It adds to the mean of whichever loss: only for
+        squared error is it ElasticNet's.
     l1_ratio : float in [0, 1], default=0.0
-        Share of the L1 penalty: 0.0 is ridge, 1.0 the lasso. L1 is seen to by a
+        Share of the L1 penalty: 0.0 is ridge, 1.0 the lasso (ElasticNet's default is
+        0.5). L1 is seen to by a
         proximal step after each gradient step [5]_: coefficients are exactly 0.0 where
         they are to be, and the steps have to be plain ones (no Adam, no stacked
         layers). Mini-batches end by one such step over all rows where

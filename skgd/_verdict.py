@@ -227,7 +227,10 @@ def _largest_correlation(
 def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
     """Say what to do about a divergence."""
     if stable is None:
-        return "Use a smaller one, a tenth of it to begin with."
+        return (
+            "Use a smaller one, a tenth of it to begin with; on features of very "
+            "different units, standardize=True as well."
+        )
     if learning_rate < 0.999 * stable:
         return (
             f"The largest stable learning rate for this data is {stable:.6g}, so the "

@@ -329,6 +329,10 @@ def returns_detached(prediction, target):
     return (prediction.detach() - target) ** 2
 
 
+def leaves_torch(prediction, target):
+    return np.square(prediction.numpy() - target.numpy())
+
+
 def returns_nan(prediction, target):
     return ((prediction - target) ** 2 + 1) * float("nan")
 
@@ -353,6 +357,7 @@ class Reduces(torch.nn.Module):
         (returns_column, r"prediction, \((40|8), 1\).*returned shape \((40|8),\)"),
         (returns_number, r"returned 1\.0"),
         (returns_detached, "cannot differentiate"),
+        (leaves_torch, r"leaves_torch.*by torch's own functions.*RuntimeError"),
         (returns_nan, "returned nan for the prediction 0 and the target"),
         (takes_logarithm, "takes_logarithm.*returned inf for the prediction 0 and"),
         (torch.nn.TripletMarginLoss(), r"TripletMarginLoss\(\).*raised TypeError"),
