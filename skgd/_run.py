@@ -91,6 +91,8 @@ def run(
     coef, intercept = coordinates.from_user(*start)
     if params.positive:  # the objective is infinite elsewhere
         coef = coef.clip(min=0)
+    if params.alpha:  # of what is nothing but a penalty, the minimum is known
+        coef = np.where(np.isinf(coordinates.X_scale)[:, None], 0.0, coef)
     if intercept is None:
         intercept = np.zeros(coef.shape[1])
     coef, intercept = (a.astype(batches.dtype) for a in (coef, intercept))

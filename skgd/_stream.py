@@ -90,7 +90,9 @@ class Stream:
         else:
             squares = squares + np.square(self._X_mean)
         coordinates = zeroing_constants(X_offset, np.sqrt(squares), y_offset, l2)
-        self._shrink(coordinates.X_scale)
+        # By the columns alone: a penalty may change between two chunks.
+        spread = zeroing_constants(X_offset, np.sqrt(squares), y_offset, 0.0)
+        self._shrink(spread.X_scale)
         return coordinates
 
     def _shrink(self, X_scale: np.ndarray) -> None:
@@ -142,6 +144,8 @@ class Stream:
         before = self._average
         if average is not None and before is not None and before.n_averaged:
             if (before.intercept is not None) == params.fit_intercept:
+                if params.positive:  # which an earlier call need not have been
+                    before.coef = before.coef.clip(min=0)
                 average.n_rows, average.n_averaged = before.n_rows, before.n_averaged
                 average.coef, average.intercept = (
                     placement.put(p if p is None else p.astype(ready.batches.dtype))

@@ -256,8 +256,9 @@ def test_a_constant_column_goes_to_zero(strategy, precompute, alpha, regression)
     model = GDLinearRegressor(strategy, alpha=alpha, precompute=precompute).fit(X, y)
     assert model.coef_[-1] == 0
     if alpha:
-        model.fit(X, y, coef_init=[0, 0, 0, 5])
-        assert model.coef_[-1] == pytest.approx(0, abs=1e-2)
+        for l1_ratio in (0.0, 1.0):
+            model.set_params(l1_ratio=l1_ratio).fit(X, y, coef_init=[0, 0, 0, 5])
+            assert model.coef_[-1] == 0
 
 
 def test_a_start_outside_the_bound_is_brought_in(strategy, regression):
@@ -305,6 +306,17 @@ def test_a_stream_of_batches_is_penalised_in_the_users_units(strategy):
     for first in range(0, 6000, 500):
         model.partial_fit(X[first : first + 500], y[first : first + 500])
     assert objective(model, X, y) <= 1.01 * objective(expected, X, y)
+
+
+def test_parameters_may_change_between_chunks(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(strategy, batch_size=5, average=True, random_state=0)
+    before = model.partial_fit(X, y).coef_
+    assert (before < 0).any()
+    model.set_params(alpha=100.0, learning_rate=1e-12, standardize=True)
+    np.testing.assert_allclose(model.partial_fit(X, y).coef_, before, rtol=0.5)
+    model.set_params(positive=True)
+    assert (model.partial_fit(X, y).coef_ >= 0).all()
 
 
 @pytest.mark.parametrize(("alpha", "l1_ratio"), [(5.0, 0.0), (5.0, 0.5), (0.1, 1.0)])
