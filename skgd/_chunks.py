@@ -92,7 +92,7 @@ def take_an_epoch(
     coordinates = None
     if plan.standardize:
         coordinates = stream.coordinates(
-            rows, fit_intercept=plan.fit_intercept, l2=plan.l2
+            rows, plan.loss, fit_intercept=plan.fit_intercept, l2=plan.l2
         )
     batch_size = rows.n_weighty
     if estimator.batch_size is not None:

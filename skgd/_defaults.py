@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from skgd._averaging import Average
 from skgd._batches import FullBatch, MiniBatches
 from skgd._coordinates import Coordinates
@@ -50,10 +52,20 @@ def plan_of(params: Any) -> Plan:
     )
 
 
-def objective_of(params: Any, plan: Plan, coordinates: Coordinates) -> Objective:
+def objective_of(
+    params: Any, plan: Plan, coordinates: Coordinates, dtype: np.dtype
+) -> Objective:
     """Give the objective in the coordinates of the descent, in NumPy."""
     scale = coordinates.coef_scale
-    penalty = penalty_of(params.alpha, params.l1_ratio, params.positive, scale)
+    with np.errstate(over="ignore"):
+        penalty = penalty_of(params.alpha, params.l1_ratio, params.positive, scale)
+    weights = [w.max() for w in (penalty.l2, penalty.l1) if w is not None]
+    if weights and not max(weights) < np.finfo(dtype).max / 4:
+        raise ValueError(
+            f"alpha={params.alpha:g} with l1_ratio={params.l1_ratio:g} overflows "
+            f"{dtype} in the units of the descent. Use a smaller alpha"
+            f"{', or pass X as float64' if dtype == np.float32 else ''}."
+        )
     return Objective(plan.loss, penalty)
 
 

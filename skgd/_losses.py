@@ -68,6 +68,10 @@ class Loss(ABC):
         """Give a constant to predict each target by, to start from."""
         return means(y, weight)
 
+    def in_range_of(self, dtype: np.dtype) -> Loss:
+        """Give the same loss with constants that the dtype holds."""
+        return self
+
 
 class SquaredError(Loss):
     """Squared error ``(prediction - y)**2``: with no 1/2, as in ``nn.MSELoss``."""
@@ -131,6 +135,10 @@ class Huber(Loss):
         half = HuberLoss(reduction=reduction, delta=self.epsilon)
         return lambda prediction, y: 2 * half(prediction, y)
 
+    def in_range_of(self, dtype: np.dtype) -> Loss:
+        """Take no residual for an outlier where none can be."""
+        return Huber(min(self.epsilon, float(np.finfo(dtype).max)))
+
     def center(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
         """Give the median, which outliers do not move."""
         weight = np.ones(len(y)) if weight is None else weight
@@ -172,10 +180,10 @@ class CustomLoss(Loss):
             import torch
 
             with torch.no_grad():
-                tensors = torch.from_numpy(prediction), torch.tensor(y)
-                return self.value(*tensors).numpy()
+                return self.value(torch.tensor(prediction), torch.tensor(y)).numpy()
         try:
-            value = self._call(prediction, y)
+            # A copy: y may be the user's own array, and the loss may write into it.
+            value = self._call(prediction, y.clone())
         except (TypeError, RuntimeError) as error:
             raise ValueError(
                 f"{self._name} must take (prediction, target), tensors of shape "
@@ -204,12 +212,12 @@ class CustomLoss(Loss):
         import torch
 
         if isinstance(prediction, np.ndarray):
-            tensors = torch.from_numpy(prediction), torch.tensor(y)
+            tensors = torch.tensor(prediction), torch.tensor(y)
             value, influence = self.value_and_influence(*tensors)
             return value.numpy(), influence.numpy()
         with torch.enable_grad():
             leaf = prediction.detach().requires_grad_()
-            value = self.value(leaf, y)
+            value = self.value(leaf.clone(), y)  # a leaf cannot be written into
             (slope,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), slope / 2
 

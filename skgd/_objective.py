@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,4 +41,6 @@ class Objective:
 
     def placed(self, placement: Placement, dtype: np.dtype) -> Objective:
         """Bring it from NumPy to where the descent takes place."""
-        return replace(self, penalty=self.penalty.placed(placement.put, dtype))
+        return Objective(
+            self.loss.in_range_of(dtype), self.penalty.placed(placement.put, dtype)
+        )

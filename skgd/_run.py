@@ -85,7 +85,7 @@ def run(
     """
     batches, coordinates, *_ = ready
     plan, strategy, placement, dtype, _ = setting
-    objective = objective_of(params, plan, coordinates)
+    objective = objective_of(params, plan, coordinates, batches.dtype)
     placed = objective.placed(placement, batches.dtype)
     log = TrainingLog(params.verbose, ready) if params.verbose else None
     coef, intercept = coordinates.from_user(*start)

@@ -88,8 +88,10 @@ class StoppingRule:
         feature_norms = root_mean_squares(rows.X, rows.weight)
         if penalty.l2 is not None:
             feature_norms = np.hypot(feature_norms, np.sqrt(penalty.l2[:, 0]))
-        # A column of zeros has no slope; the last norm is that of the ones.
-        feature_norms[feature_norms == 0] = np.inf
+        # A column of zeros has no slope but that of an L1 penalty, which is to be zero
+        # there. The last norm is that of the ones.
+        no_slope = np.inf if penalty.l1 is None else 1e-100
+        feature_norms[feature_norms == 0] = no_slope
         self._feature_norms = np.append(feature_norms, 1.0)[:, None]
         self._target_norms = root_mean_squares(rows.y, rows.weight)
         if fit_intercept:

@@ -13,6 +13,7 @@ from skgd._averaging import Average
 from skgd._coordinates import Coordinates, Parameters, zeroing_constants
 from skgd._defaults import steps_of
 from skgd._descent import Descent, Steps
+from skgd._losses import Loss
 from skgd._moments import Moments
 from skgd._objective import Objective
 from skgd._placement import Placement, to_numpy
@@ -79,12 +80,21 @@ class Stream:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
 
-    def coordinates(self, rows: Rows, *, fit_intercept: bool, l2: float) -> Coordinates:
-        """Standardize by the mean and the spread of all rows so far."""
+    def coordinates(
+        self, rows: Rows, loss: Loss, *, fit_intercept: bool, l2: float
+    ) -> Coordinates:
+        """Standardize by the mean and the spread of all rows so far.
+
+        The model is kept in the user's units, so that the offset of y matters for where
+        the first chunk starts alone. Where outliers count for less than in a mean, it
+        is the chunk's own.
+        """
         X_offset, y_offset = np.zeros(rows.n_features), np.zeros(rows.n_targets)
         squares = self._X_variance
         if fit_intercept:
             y_offset = self._y_mean
+            if not loss.condenses:
+                y_offset = loss.center(rows.y, rows.weight)
         if fit_intercept and not issparse(rows.X):
             X_offset = self._X_mean
         else:

@@ -167,6 +167,24 @@ def test_a_stream_takes_an_epoch_a_chunk(strategy):
     assert one_step.n_iter_ == 1
 
 
+def test_a_stream_starts_from_the_median(strategy, regression):
+    X, y = regression
+    y = np.where(np.arange(40) < 4, 1e4, y)
+    params = {"loss": "huber", "epsilon": 1.0, "random_state": 0}
+    for batch_size in (5, None):
+        model = GDLinearRegressor(strategy, batch_size=batch_size, **params)
+        for _ in range(10):
+            model.partial_fit(X, y)
+        assert abs(model.intercept_ - 4) < 20
+
+
+def test_epsilon_may_be_out_of_reach(strategy, regression):
+    X, y = (array.astype("float32") for array in regression)
+    expected = GDLinearRegressor(strategy, precompute=False).fit(X, y)
+    model = GDLinearRegressor(strategy, loss="huber", epsilon=1e39).fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3)
+
+
 @pytest.mark.parametrize("call", ["fit", "partial_fit"])
 def test_only_squared_error_is_condensed(strategy, call, regression):
     model = GDLinearRegressor(strategy, loss="huber", precompute=True)
@@ -247,6 +265,23 @@ def test_it_stops_where_the_same_by_name_does(differentiating, two_targets):
     )
     assert own.n_iter_ == named.n_iter_ < 5000
     np.testing.assert_allclose(own.coef_, named.coef_, rtol=1e-9)
+
+
+def test_what_a_loss_writes_into_is_not_the_data(differentiating, regression):
+    def in_place(prediction, target):
+        return (prediction.sub_(target.mul_(2).div_(2))) ** 2
+
+    def forgetful(prediction, target):
+        return (prediction - target.mul_(3).div_(3).add_(1).sub_(1)) ** 2
+
+    X, y = regression
+    before = y.copy()
+    params = {"learning_rate": 0.1, "tol": 1e-4, "max_iter": 2000}
+    expected = GDLinearRegressor(differentiating, **params).fit(X, y)
+    for loss in (in_place, forgetful):
+        model = GDLinearRegressor(differentiating, loss=loss, **params).fit(X, y)
+        np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3)
+        assert np.array_equal(y, before)
 
 
 def test_a_criterion_is_left_as_it_was(differentiating, regression):

@@ -16,6 +16,7 @@ from sklearn.linear_model import SGDRegressor
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
 from skgd._batches import ReadyRows
+from skgd._losses import SquaredError
 from skgd._objective import Objective
 from skgd._rows import Rows
 from skgd._step_size import largest_stable_learning_rate
@@ -289,7 +290,9 @@ def test_standardizing_goes_by_all_rows_so_far(fit_intercept, sparse, begin):
     spread = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
     y_mean = np.average(y, axis=0, weights=weight) if fit_intercept else np.zeros(2)
     rows = Rows(container(X), y, None)
-    coordinates = model._stream.coordinates(rows, fit_intercept=fit_intercept, l2=0.0)
+    coordinates = model._stream.coordinates(
+        rows, SquaredError(), fit_intercept=fit_intercept, l2=0.0
+    )
     # Weights of a chunk are those against the average so far, as its steps are.
     np.testing.assert_allclose(coordinates.X_offset, mean, rtol=1e-9)
     np.testing.assert_allclose(coordinates.X_scale, spread, rtol=1e-9)

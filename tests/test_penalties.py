@@ -261,6 +261,25 @@ def test_a_constant_column_goes_to_zero(strategy, precompute, alpha, regression)
             assert model.coef_[-1] == 0
 
 
+def test_a_column_of_zeros_goes_to_zero_with_a_float_rate(strategy, regression):
+    X, y = regression
+    X = np.column_stack([X, np.zeros(40)])
+    model = GDLinearRegressor(
+        strategy, learning_rate=0.1, alpha=0.1, l1_ratio=1.0, max_iter=5000
+    )
+    assert model.fit(X, y, coef_init=[0, 0, 0, 5]).coef_[-1] == 0
+
+
+@pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
+def test_an_alpha_out_of_range_is_named(strategy, l1_ratio, regression):
+    X, y = (array.astype("float32") for array in regression)
+    model = GDLinearRegressor(
+        strategy, alpha=1e39, l1_ratio=l1_ratio, learning_rate=0.1
+    )
+    with pytest.raises(ValueError, match=r"alpha=1e\+39.*overflows float32"):
+        model.fit(X, y)
+
+
 def test_a_start_outside_the_bound_is_brought_in(strategy, regression):
     X, y = regression
     least_squares = LinearRegression().fit(X, y)
