@@ -165,6 +165,7 @@ class _Walk:
         self, strategy: GradientStrategy, penalty: Penalty, steps: Steps
     ) -> None:
         self.strategy, self.penalty = strategy, penalty
+        self.proximal = penalty.has_prox
         self.pace, momentum, self.average, _ = steps
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
         self.rows: Any = None
@@ -215,7 +216,7 @@ class _Walk:
         if extrapolate and self.extrapolation is not None:
             self.extrapolation.extrapolate(strategy, self._mapping)
         losses = strategy.evaluate(*self.rows)
-        if penalty.has_prox:
+        if self.proximal:
             coef_gradient, intercept_gradient = strategy.gradients
             rate = self.pace.coming() * self.worth
             mapping = penalty.gradient_mapping(strategy.coef, coef_gradient, rate)
@@ -234,7 +235,7 @@ class _Walk:
         """Take the step that the last evaluation makes ready."""
         rate = self.pace.next() * self.worth
         self.strategy.update(rate)
-        if self.penalty.has_prox:
+        if self.proximal:
             coef = self.strategy.coef
             coef[...] = self.penalty.prox(coef, rate)
         if self.average is not None:

@@ -310,6 +310,16 @@ def test_a_pinball_loss_is_quantile_regression(differentiating):
     assert share_above == pytest.approx(0.2, abs=0.02)
 
 
+def test_steps_on_kinks_may_end_above_where_they_began(differentiating, regression):
+    X, y = regression
+    y = np.round(y)
+    model = GDLinearRegressor(
+        differentiating, loss=torch.nn.L1Loss(), learning_rate=0.01, tol=None
+    ).fit(X, y)
+    model.set_params(learning_rate=1.0, warm_start=True, max_iter=21).fit(X, y)
+    assert model.loss_curve_[-1] > model.loss_curve_[0]
+
+
 def test_it_is_copied_pickled_and_searched(differentiating, regression):
     model = GDLinearRegressor(differentiating, loss=log_cosh, learning_rate=0.1)
     model.set_params(max_iter=50, tol=None).fit(*regression)

@@ -305,6 +305,33 @@ def test_bounds_hold_wherever_a_descent_ends(strategy, params, batch_size, regre
     assert (model.coef_ >= 0).all()
 
 
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), log_tol=st.floats(-3, -0.5))
+def test_bounds_hold_where_tol_is_met_on_the_way(seed, log_tol):
+    """Momentum carries coefficients beyond them, and tol is asked there."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((30, 8)) @ rng.standard_normal((8, 8))
+    y = X @ rng.standard_normal(8) + rng.standard_normal(30)
+    model = GDLinearRegressor(positive=True, tol=10.0**log_tol).fit(X, y)
+    assert (model.coef_ >= 0).all()
+    model.set_params(positive=False, alpha=1.0, l1_ratio=1.0).fit(X, y)
+    gradient = 2 / 30 * X.T @ (model.predict(X) - y)
+    assert (np.abs(gradient[model.coef_ == 0]) < 2 + 10.0**log_tol * 100).all()
+
+
+def test_a_target_that_can_be_met_is_not_the_minimum_of_a_penalty(strategy):
+    """With so many columns many models meet it; the lasso wants the sparse one."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 60))
+    y = X[:, :3] @ [1.0, 2.0, 3.0]
+    model = GDLinearRegressor(
+        strategy, alpha=1e-3, l1_ratio=1.0, tol=3e-2, max_iter=20_000
+    )
+    expected = ElasticNet(alpha=1e-3, l1_ratio=1.0, tol=1e-10, max_iter=10**6)
+    least = objective(expected.fit(X, y), X, y)
+    assert objective(model.fit(X, y), X, y) <= 1.001 * least
+
+
 def test_a_stream_ends_where_one_fit_does(strategy, regression):
     X, y = regression
     params = {"alpha": 0.5, "l1_ratio": 0.6, "tol": 1e-9}

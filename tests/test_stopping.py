@@ -6,9 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
+from skgd._losses import CustomLoss, Huber
+from skgd._objective import Objective
 from skgd._penalties import Penalty
 from skgd._rows import Rows
-from skgd._stopping import StoppingRule
+from skgd._stopping import Sizes, StoppingRule, sizes_at
+from skgd.strategies import ManualStrategy
 
 
 def lsqr_rule(X, y, weight, residual, fit_intercept):
@@ -55,6 +58,40 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     rule.has_arrived(losses, tuple(None if g is None else 1e9 * g for g in gradients))
     # The second answer comes by way of the remembered feature.
     assert [rule.has_arrived(losses, gradients) for _ in range(2)] == [arrived] * 2
+
+
+@pytest.mark.parametrize("penalized", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sizes_are_those_of_influence_and_residual(weighted, penalized):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
+    w = rng.uniform(0.1, 3, 9) if weighted else np.ones(9)
+    w /= w.mean()
+    rows = Rows(X, y, w if weighted else None)
+    l2 = rng.uniform(1, 5, (3, 1))
+    objective = Objective(Huber(0.5), Penalty(l2=l2 if penalized else None))
+    strategy = ManualStrategy()
+    strategy.start(rng.standard_normal((3, 2)), rng.standard_normal(2), objective)
+    r = X @ strategy.coef + strategy.intercept - y
+    influence = (w[:, None] * np.clip(r, -0.5, 0.5) ** 2).mean(axis=0)
+    influence += penalized * (l2 * strategy.coef**2).sum(axis=0)
+    sizes = sizes_at(strategy, rows, objective)()
+    np.testing.assert_allclose(sizes.influence**2, influence)
+    np.testing.assert_allclose(sizes.residual**2, (w[:, None] * r**2).mean(axis=0))
+    own = Objective(CustomLoss(lambda p, t: abs(p - t)))  # may be least elsewhere
+    assert np.isinf(sizes_at(strategy, rows, own)().residual).all()
+
+
+def test_a_size_that_has_grown_is_measured_before_long():
+    rows = Rows(np.ones((2, 1)), np.ones((2, 1)), None)
+    size = np.array([1e-3])
+    rule = StoppingRule(
+        1e-2, rows, Penalty(), fit_intercept=False, measure=lambda: Sizes(size, size)
+    )
+    gradients = np.array([[1.0]]), None
+    assert not rule.has_arrived([1.0], gradients)
+    size = np.array([1e3])
+    assert any(rule.has_arrived([1.0], gradients) for _ in range(12))
 
 
 def test_large_float32_values_do_not_overflow():
