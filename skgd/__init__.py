@@ -3,7 +3,12 @@
 `GDLinearRegressor` is the estimator; `skgd.strategies` holds the three gradient
 strategies and the contract for others; `skgd.testing` checks a strategy of your own;
 `Moments` adds up what least squares knows of data, and gives it back as a tiny dataset.
+
+Neither ``import skgd`` nor a fit with ``strategy="manual"`` on the CPU imports torch.
 """
+
+from importlib import import_module
+from typing import Any
 
 from skgd._exceptions import DivergenceError
 from skgd._moments import Moments
@@ -12,3 +17,10 @@ from skgd._regressor import GDLinearRegressor
 __all__ = ["DivergenceError", "GDLinearRegressor", "Moments", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import `skgd.testing` when it is first asked for."""
+    if name == "testing":
+        return import_module("skgd.testing")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+import skgd
+
 
 def imports_torch(code):
     """Run code in a new interpreter; tell whether torch was imported."""
@@ -27,6 +29,15 @@ except skgd.DivergenceError:
     pass
 skgd.testing.check_gradient_strategy(skgd.strategies.ManualStrategy())
 """
+
+
+def test_skgd_testing_needs_no_import_of_its_own_and_does_not():
+    assert not imports_torch("import skgd; skgd.testing.check_gradient_strategy")
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'skgd' has no attribute 'nonsense'"):
+        skgd.nonsense  # noqa: B018
 
 
 def test_a_manual_fit_on_the_cpu_does_not():
