@@ -6,30 +6,55 @@ from collections.abc import Sequence
 
 
 class DivergenceError(ValueError):
-    """Raised by `fit` when the descent moves away from the minimum.
+    """Raised by `fit` and `partial_fit` when the descent leaves the minimum behind.
 
-    It is raised as soon as the loss is not finite, and when a run ends above the loss
-    where it began. The estimator is left as it was before `fit`. Being a ValueError, it
-    makes a candidate of :class:`~sklearn.model_selection.GridSearchCV` score nan, and
-    the search goes on.
+    It is raised in the epoch in which the loss stops being finite, and at the end of a
+    run whose loss has risen:
+
+    - of the full batch, above the loss at the start, by more than rounding explains
+      (with a custom loss, or steps that are not plain, such as Adam's: above the loss
+      of the zero model, too);
+    - of mini-batches, whose steps are noisy, above 10 times the loss at the start and
+      10 times the loss of the zero model. The loss is the mean over the last epoch.
+
+    The estimator is left as it was before the call. Being a ValueError, the error makes
+    a candidate of :class:`~sklearn.model_selection.GridSearchCV` score nan, and the
+    search goes on.
 
     Parameters
     ----------
     message : str
         What happened and what to do.
-    epoch : int
-        The epoch, counted from 0, in which the divergence was found.
-    learning_rate : float
-        The learning rate that was used.
+    epoch, learning_rate, largest_stable_learning_rate : default=None
+        See the attributes.
+    loss_curve : sequence of float, default=()
+        See the attributes.
+
+    Attributes
+    ----------
+    epoch : int or None
+        The last epoch that was run, counted from 0. Of a loss that stopped being
+        finite, it is the epoch in which that was found.
+    learning_rate : float or None
+        The largest learning rate of the steps taken; a `schedule` may change it from
+        step to step.
     largest_stable_learning_rate : float or None
-        The rate below which this descent converges: 2/L, L being the largest eigenvalue
-        of the objective's Hessian (Nesterov, *Lectures on Convex Optimization*, 2018,
-        section 2.1.5) on the rows as they are descended on, which are standardized with
-        ``standardize=True``; with a constant momentum mu, ``(1 + mu) / (1 + 2 mu)`` of
-        that. None where the steps are not plain gradient steps on the coefficients, as
-        with another optimizer.
+        The rate below which this descent converges: 2/L. L is the largest eigenvalue of
+        the objective's Hessian (Nesterov, *Lectures on Convex Optimization*, 2018,
+        section 2.1.5) or, with mini-batches, their expected smoothness (Gower et al.,
+        *SGD: General Analysis and Improved Rates*, 2019), both of the rows that are
+        descended on: with ``standardize=True``, the standardized ones. A constant
+        momentum mu multiplies it by ``(1 + mu) / (1 + 2 mu)``. None with a custom loss,
+        whose curvature is not known, and where the steps are not plain gradient steps
+        on the coefficients, such as those of another optimizer.
     loss_curve : list of float
-        The objective at the start of each epoch, as in `loss_curve_`.
+        The objective at the start of each epoch, as in `loss_curve_` of
+        `GDLinearRegressor`. The last value may be inf or nan.
+
+    See Also
+    --------
+    GDLinearRegressor : With ``learning_rate="auto"`` the rate is below the largest
+        stable one.
 
     Examples
     --------

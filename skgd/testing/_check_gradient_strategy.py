@@ -24,10 +24,10 @@ def check_gradient_strategy(
     """Check that a gradient strategy keeps the contract of `GradientStrategy`.
 
     It is to a strategy what :func:`sklearn.utils.estimator_checks.check_estimator` is
-    to an estimator. On problems with one and several targets, with and without
-    intercept and weights, tall and wide, in float64 and float32, with penalties and
-    with every loss that the strategy declares (see `losses` and `penalizes` of
-    `GradientStrategy`), it holds the strategy to these properties:
+    to an estimator. It runs the strategy on small problems: one and several targets,
+    with and without intercept and weights, more rows than features and fewer, float64
+    and float32, and with the losses and the penalty that the strategy declares (see
+    `losses` and `penalizes` of `GradientStrategy`). It checks that
 
     - it starts where it is told, and starts afresh each time;
     - its losses are the objective, target by target;
@@ -43,29 +43,33 @@ def check_gradient_strategy(
     - it keeps float32, and its clones share nothing;
     - in an estimator it walks the iterates of ``strategy="manual"``.
 
-    Where ``strategy.plain`` is False, those that presume plain gradient steps are left
-    out, and the others hold where the strategy starts of itself.
+    If ``strategy.plain`` is False after `start`, what presumes plain gradient steps is
+    left out, and the rest is checked where the strategy starts of itself.
 
     Parameters
     ----------
     strategy : GradientStrategy
-        An instance; only clones of it are used.
+        An instance. Only clones of it are used.
     device : str or torch.device, default="cpu"
         Where to run it, as for `GDLinearRegressor`.
     fit_intercept : bool or None, default=None
-        True: only problems with an intercept, False: only problems without, for a
-        strategy that is made for the one or the other. None: both.
+        True: only problems with an intercept. False: only problems without. For a
+        strategy that is made for one of them. None: both.
     rtol : float, default=0.0
-        Deviation to allow in gradients, relative to the largest value compared, where
-        they are an approximation. Rounding is always allowed for: 1e-11 in float64,
-        1e-4 in float32. For central differences with steps of 1e-3, 1e-3 will do;
-        smaller steps drown in float32's rounding.
+        Deviation to allow in gradients that are approximations, relative to the largest
+        value compared. Rounding is always allowed for: 1e-11 in float64, 1e-4 in
+        float32. For central differences with steps of 1e-3, 1e-3 will do; smaller steps
+        drown in float32's rounding.
 
     Raises
     ------
     AssertionError
-        When a property does not hold. The message has a line for each failure: which
-        property, on what input, by how much.
+        If a property does not hold, or if `losses` names a loss that there is not. The
+        message says which properties fail, on what problem, and how.
+    TypeError
+        If `strategy` is not an instance of a subclass of `GradientStrategy`.
+    ValueError
+        If `device` is not on this machine.
 
     Examples
     --------
