@@ -43,7 +43,7 @@ class FullBatch:
         Whether a batch is all that an epoch reads.
     placed : Rows
         The rows, where the descent takes place.
-    rows : ReadyRows or PreparedRows
+    rows : ReadyRows
         All rows in NumPy, for what is asked of them before the descent or after it.
     """
 
@@ -69,7 +69,7 @@ class MiniBatches:
 
     Parameters
     ----------
-    rows : PreparedRows
+    rows : LazyRows
         What to read.
     placement : Placement
         Where the descent takes place.
@@ -88,7 +88,7 @@ class MiniBatches:
 
     def __init__(
         self,
-        rows: PreparedRows,
+        rows: LazyRows,
         placement: Placement,
         batch_size: int,
         shuffle: RandomState | None,
@@ -158,7 +158,7 @@ class ReadyRows:
         return self.all.y, self.all.weight
 
 
-class PreparedRows:
+class LazyRows:
     """Rows that are brought to the descent's coordinates and dtype when they are read.
 
     Those of weight zero are left out. Indexing gives those rows, in NumPy; iterating

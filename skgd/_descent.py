@@ -170,7 +170,7 @@ class _Walk:
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
         self.rows: Any = None
         self.n_read = 0  # of the user's rows, by the next step
-        self.worth = 1.0  # of the batch: 1, but where it is short of rows
+        self.share_of_batch_size = 1.0  # below 1 where a batch is short of rows
         self.smooth_losses: list[float] = []  # without what has no gradient
         self._mapping: Any = None
 
@@ -188,12 +188,12 @@ class _Walk:
             if total is not None:
                 self.step()
             self.rows, self.n_read = rows, len(rows.y)
-            self.worth = self.n_read / batches.batch_size
+            self.share_of_batch_size = self.n_read / batches.batch_size
             losses = self._evaluate()
             if self.penalty.l1 is not None:
                 losses = losses + self.penalty.l1_value(self.strategy.coef)
-            if self.worth != 1:
-                losses = losses * self.worth
+            if self.share_of_batch_size != 1:
+                losses = losses * self.share_of_batch_size
             # Left on the device until the end of the epoch.
             total = losses + (0 if total is None else total)
         share = batches.batch_size / batches.n_samples
@@ -218,7 +218,7 @@ class _Walk:
         losses = strategy.evaluate(*self.rows)
         if self.proximal:
             coef_gradient, intercept_gradient = strategy.gradients
-            rate = self.pace.coming() * self.worth
+            rate = self.pace.coming() * self.share_of_batch_size
             mapping = penalty.gradient_mapping(strategy.coef, coef_gradient, rate)
             self._mapping = mapping, intercept_gradient
         return losses
@@ -233,7 +233,7 @@ class _Walk:
 
     def step(self) -> None:
         """Take the step that the last evaluation makes ready."""
-        rate = self.pace.next() * self.worth
+        rate = self.pace.next() * self.share_of_batch_size
         self.strategy.update(rate)
         if self.proximal:
             coef = self.strategy.coef

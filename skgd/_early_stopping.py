@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.model_selection import train_test_split
 
-from skgd._batches import PreparedRows, ReadyRows
+from skgd._batches import LazyRows, ReadyRows
 from skgd._placement import Placement
 from skgd._rows import Rows, means, root_mean_squares
 
@@ -22,7 +22,7 @@ class Validation:
 
     Parameters
     ----------
-    rows : ReadyRows or PreparedRows
+    rows : ReadyRows or LazyRows
         The rows, in NumPy, in the coordinates of the descent; placed once where they
         are ready, and otherwise prepared for each score anew.
     placement : Placement
@@ -36,7 +36,7 @@ class Validation:
         Coefficients and intercept at the largest of them.
     """
 
-    def __init__(self, rows: ReadyRows | PreparedRows, placement: Placement) -> None:
+    def __init__(self, rows: ReadyRows | LazyRows, placement: Placement) -> None:
         self._rows, self._placement = rows, placement
         self._placed: list[Rows] | None = None
         if rows.ready or placement.is_elsewhere:

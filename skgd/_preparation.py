@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skgd._batches import FullBatch, MiniBatches, PreparedRows, ReadyRows
+from skgd._batches import FullBatch, LazyRows, MiniBatches, ReadyRows
 from skgd._coordinates import (
     Coordinates,
     standardized_coordinates,
@@ -27,8 +27,8 @@ from skgd._rows import (
     averaging_one,
     canonical,
     in_working_dtype,
-    weighty,
     without_unit_weights,
+    without_zero_weights,
 )
 from skgd._scatter import dense_scatter, sparse_scatter
 from skgd._validation import check_values
@@ -87,7 +87,7 @@ def prepared(
     if plan.validation_fraction is not None:
         chosen = split(weight, len(rows.y), plan.validation_fraction, random_state)
         rows, held_out = (_restricted(rows, index) for index in chosen)
-    n_rows = rows.n_weighty
+    n_rows = rows.n_with_weight
     batch_size = rows_a_batch(plan.batch_size, n_rows)
     if batch_size < n_rows:
         if plan.precompute is True:
@@ -95,7 +95,7 @@ def prepared(
         check_values(rows)
         shuffle = random_state if plan.shuffle else None
         return batched(rows, dtype, placement, plan, batch_size, shuffle, held_out)
-    if pays_to_condense(rows, plan.precompute):
+    if _pays_to_condense(rows, plan.precompute):
         moments = moments_of(rows)
         others = None if held_out is None else moments_of(held_out)
         ready = condensed(moments, dtype, placement, plan, n_rows, others)
@@ -130,7 +130,7 @@ def rows_a_batch(
     return min(int(batch_size), n_rows)
 
 
-def pays_to_condense(rows: Rows, precompute: bool | str) -> bool:
+def _pays_to_condense(rows: Rows, precompute: bool | str) -> bool:
     """Decide on `precompute`."""
     if precompute != "auto":
         return bool(precompute)
@@ -138,7 +138,7 @@ def pays_to_condense(rows: Rows, precompute: bool | str) -> bool:
     if issparse(rows.X) and rows.X.nnz < n_columns**2:
         return False  # an epoch on the rows costs no more
     enough = max(_LEAST_ROWS, _LEAST_ROWS_A_COLUMN * n_columns)
-    return rows.n_weighty > enough and n_columns <= MOST_COLUMNS
+    return rows.n_with_weight > enough and n_columns <= MOST_COLUMNS
 
 
 def moments_of(rows: Rows) -> Moments:
@@ -196,9 +196,9 @@ def batched(
     validation = None
     if held_out is not None:
         held_out = canonical(held_out)
-        validation = Validation(PreparedRows(held_out, coordinates, dtype), placement)
+        validation = Validation(LazyRows(held_out, coordinates, dtype), placement)
     batches = MiniBatches(
-        PreparedRows(rows, coordinates, dtype), placement, batch_size, shuffle
+        LazyRows(rows, coordinates, dtype), placement, batch_size, shuffle
     )
     return Prepared(batches, coordinates, validation)
 
@@ -211,7 +211,7 @@ def _as_they_are(
     held_out: Rows | None,
 ) -> Prepared:
     """Bring a copy of the rows to the coordinates, where these are not the user's."""
-    rows = in_working_dtype(weighty(canonical(rows)), dtype)
+    rows = in_working_dtype(without_zero_weights(canonical(rows)), dtype)
     coordinates = _coordinates(rows, plan)
 
     def ready(rows: Rows) -> Rows:
@@ -219,7 +219,7 @@ def _as_they_are(
 
     validation = None
     if held_out is not None:
-        held_out = in_working_dtype(weighty(canonical(held_out)), dtype)
+        held_out = in_working_dtype(without_zero_weights(canonical(held_out)), dtype)
         validation = Validation(ReadyRows(ready(held_out)), placement)
     return Prepared(FullBatch(ready(rows), placement), coordinates, validation)
 

@@ -15,8 +15,8 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skgd._chunks import descend_on_all, merges_moments, take_an_epoch
 from skgd._losses import LOSS_NAMES
+from skgd._partial_fit import descend_on_all, merges_moments, take_an_epoch
 from skgd._preparation import prepared
 from skgd._run import Run, run, setting_of
 from skgd._schedule import SCHEDULE_NAMES
@@ -27,7 +27,8 @@ from skgd._validation import (
     validated_features,
     validated_rows,
 )
-from skgd.strategies import STRATEGY_NAMES, GradientStrategy
+from skgd.strategies import GradientStrategy
+from skgd.strategies._registry import STRATEGY_NAMES
 
 
 def _sees_every_row(params: GDLinearRegressor) -> bool:

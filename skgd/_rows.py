@@ -36,7 +36,7 @@ class Rows(NamedTuple):
         return self.y.shape[1]
 
     @property
-    def n_weighty(self) -> int:
+    def n_with_weight(self) -> int:
         """Number of rows that have a weight."""
         if self.weight is None:
             return len(self.y)
@@ -116,7 +116,7 @@ def root_mean_squares(
     about 0.
     """
     if issparse(columns):
-        return _of_sparse(columns, weight)
+        return _sparse_root_mean_squares(columns, weight)
     n_rows, n_columns = columns.shape
     about = np.zeros(n_columns) if about is None else about
     squares = np.zeros(n_columns)
@@ -160,7 +160,9 @@ def divided(X: Any, scale: np.ndarray, out: np.ndarray | None = None) -> Any:
     return np.divide(X, scale, out=out)
 
 
-def _of_sparse(columns: csr_array, weight: np.ndarray | None) -> np.ndarray:
+def _sparse_root_mean_squares(
+    columns: csr_array, weight: np.ndarray | None
+) -> np.ndarray:
     """Weighted root mean square of sparse columns, scaled before they are squared."""
     n_rows, n_columns = columns.shape
     peak = peaks(columns).astype(np.float64)
@@ -199,7 +201,7 @@ def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, 
     return weight / average, float(average * largest)
 
 
-def weighty(rows: Rows) -> Rows:
+def without_zero_weights(rows: Rows) -> Rows:
     """Leave out rows of weight zero."""
     if rows.weight is None or rows.weight.all():
         return rows

@@ -5,34 +5,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from skgd._batches import FullBatch
+from skgd._convergence import advice_when_slow, warn_unless_arrived
 from skgd._coordinates import Parameters
-from skgd._defaults import (
-    faster,
+from skgd._descent import Descent, Watch, descend
+from skgd._divergence import raise_if_diverged, raise_if_too_large
+from skgd._objective import Objective
+from skgd._parameters import (
     objective_of,
     plan_of,
     plateau_of,
     refuse_unknown_objective,
     steps_of,
 )
-from skgd._descent import Descent, Watch, descend
-from skgd._objective import Objective
 from skgd._placement import Placement, placement_of, to_numpy
 from skgd._preparation import Plan, Prepared
 from skgd._progress import TrainingLog
 from skgd._stopping import StoppingRule, sizes_at
 from skgd._stream import Stream
-from skgd._verdict import (
-    errors_noted,
-    raise_if_diverged,
-    raise_if_too_large,
-    warn_unless_arrived,
-)
-from skgd.strategies import GradientStrategy, strategy_from
+from skgd.strategies import GradientStrategy
+from skgd.strategies._registry import strategy_from
 
 
 class Setting(NamedTuple):
@@ -96,7 +94,7 @@ def run(
     if intercept is None:
         intercept = np.zeros(coef.shape[1])
     coef, intercept = (a.astype(batches.dtype) for a in (coef, intercept))
-    with errors_noted(strategy), placement.gradients_on():
+    with _errors_noted(strategy), placement.gradients_on():
         strategy.start(
             placement.put(coef),
             placement.put(intercept) if params.fit_intercept else None,
@@ -123,7 +121,22 @@ def run(
         if stream is not None:
             stream.keep(params, descent, steps, strategy, coordinates)
             stream.plateau = watch.plateau
-    return Run(descent, model, ready, objective, watch, faster(params, strategy))
+    advice = advice_when_slow(params, strategy)
+    return Run(descent, model, ready, objective, watch, advice)
+
+
+@contextmanager
+def _errors_noted(strategy: GradientStrategy) -> Iterator[None]:
+    """Let an error inside a strategy of the user's own point to the check of it."""
+    try:
+        yield
+    except Exception as error:
+        if not type(strategy).__module__.startswith("skgd."):
+            error.add_note(
+                f"If this comes from {type(strategy).__name__}: skgd.testing."
+                "check_gradient_strategy tells which part of the contract it breaks."
+            )
+        raise
 
 
 def _watch(

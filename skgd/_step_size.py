@@ -7,7 +7,7 @@ from scipy.linalg import eigvalsh
 from scipy.sparse import diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from skgd._batches import PreparedRows, ReadyRows
+from skgd._batches import LazyRows, ReadyRows
 from skgd._objective import Objective
 from skgd._rows import peaks
 from skgd._threads import in_one_thread
@@ -19,7 +19,7 @@ _SMALL_HESSIAN, _MAX_HESSIAN, _MAX_HESSIAN_READ_ONCE = 50, 500, 2000
 
 
 def largest_stable_learning_rate(
-    rows: ReadyRows | PreparedRows,
+    rows: ReadyRows | LazyRows,
     objective: Objective,
     *,
     fit_intercept: bool,
@@ -50,7 +50,7 @@ def largest_stable_learning_rate(
 
     Parameters
     ----------
-    rows : ReadyRows or PreparedRows
+    rows : ReadyRows or LazyRows
         The rows of the descent, in NumPy.
     objective : Objective
         What is descended on, in NumPy. The curvature of its loss is known.
@@ -88,9 +88,7 @@ def largest_stable_learning_rate(
     return 2 / L * (1 + momentum) / (1 + 2 * momentum) if L > 0 else 1.0
 
 
-def _exact(
-    rows: ReadyRows | PreparedRows, ridge: np.ndarray, fit_intercept: bool
-) -> float:
+def _exact(rows: ReadyRows | LazyRows, ridge: np.ndarray, fit_intercept: bool) -> float:
     """Largest eigenvalue of the mean of ``w x x'``, and a ridge on its diagonal.
 
     Each x ends in 1 for the intercept.
@@ -119,7 +117,7 @@ def _exact(
 
 
 def _by_lanczos(
-    rows: ReadyRows | PreparedRows, ridge: np.ndarray, fit_intercept: bool
+    rows: ReadyRows | LazyRows, ridge: np.ndarray, fit_intercept: bool
 ) -> float:
     """Approximate the same from below, to six digits, without forming the matrix."""
     first = next(iter(rows))
@@ -150,7 +148,7 @@ def _by_lanczos(
 
 
 def _expected_smoothness(
-    L: float, rows: ReadyRows | PreparedRows, fit_intercept: bool, b: int
+    L: float, rows: ReadyRows | LazyRows, fit_intercept: bool, b: int
 ) -> float:
     """Give L_b for the L of all rows, both over the curvature of the loss."""
     n, L_max = 0, 0.0
@@ -164,7 +162,7 @@ def _expected_smoothness(
     return (n * (b - 1) * L + (n - b) * L_max) / (b * (n - 1))
 
 
-def _raise_overflow(rows: ReadyRows | PreparedRows) -> None:
+def _raise_overflow(rows: ReadyRows | LazyRows) -> None:
     """Name the largest value whose square overflows."""
     largest = max(float(peaks(X).max()) for X, _, _ in rows)
     dtype = next(iter(rows)).y.dtype

@@ -11,11 +11,11 @@ from scipy.sparse import issparse
 
 from skgd._averaging import Average
 from skgd._coordinates import Coordinates, Parameters, zeroing_constants
-from skgd._defaults import steps_of
 from skgd._descent import Descent, Steps
 from skgd._losses import Loss
 from skgd._moments import Moments
 from skgd._objective import Objective
+from skgd._parameters import steps_of
 from skgd._placement import Placement, to_numpy
 from skgd._plateau import Plateau
 from skgd._preparation import Prepared
@@ -71,7 +71,7 @@ class Stream:
         """Count a chunk, and measure its weights by the average of all so far."""
         weight, unit = averaging_one(rows.weight)
         rows = rows._replace(weight=weight)
-        n_rows = rows.n_weighty
+        n_rows = rows.n_with_weight
         self._n_rows += n_rows
         self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
         relative = unit / self._mean_weight

@@ -54,7 +54,7 @@ def validated_rows(
         y,
         reset=reset,
         accept_sparse=["csr", "csc"],
-        dtype=[*kept_dtypes(X), *(_INTEGERS if isinstance(X, np.ndarray) else [])],
+        dtype=[*_kept_dtypes(X), *(_INTEGERS if isinstance(X, np.ndarray) else [])],
         ensure_all_finite=False,
         multi_output=True,
         y_numeric=True,
@@ -91,7 +91,7 @@ def validated_features(estimator: BaseEstimator, X: Any) -> Any:
     """Check the features of a prediction."""
     _refuse_torch_layouts(X)
     return validate_data(
-        estimator, X, reset=False, accept_sparse="csr", dtype=kept_dtypes(X)
+        estimator, X, reset=False, accept_sparse="csr", dtype=_kept_dtypes(X)
     )
 
 
@@ -144,7 +144,7 @@ def check_targets(estimator: Any, rows: Rows, y_is_1d: bool) -> None:
         )
 
 
-def kept_dtypes(X: Any) -> list[type]:
+def _kept_dtypes(X: Any) -> list[type]:
     """Give the dtypes that X may keep; others become the first.
 
     check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
-from skgd._batches import MiniBatches, PreparedRows
+from skgd._batches import LazyRows, MiniBatches
 from skgd._coordinates import standardized_coordinates, users_coordinates
 from skgd._losses import SquaredError
 from skgd._placement import Placement, to_numpy
@@ -108,7 +108,7 @@ def test_every_row_is_seen_once_an_epoch(n_rows, batch_size, shuffle, n_without_
     weight[: min(n_without_weight, n_rows - 1)] = 0
     rows = Rows(X, -X, weight)
     batches = MiniBatches(
-        PreparedRows(rows, users_coordinates(rows), X.dtype),
+        LazyRows(rows, users_coordinates(rows), X.dtype),
         Placement(None),
         batch_size,
         np.random.RandomState(0) if shuffle else None,
@@ -146,7 +146,7 @@ def test_a_device_with_memory_of_its_own_sees_the_same_batches(batch_size, weigh
         [
             [None if part is None else to_numpy(part) for part in batch]
             for batch in MiniBatches(
-                PreparedRows(rows, coordinates, np.dtype("float64")),
+                LazyRows(rows, coordinates, np.dtype("float64")),
                 placement,
                 batch_size,
                 np.random.RandomState(0),

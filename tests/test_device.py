@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skgd import GDLinearRegressor
-from skgd.strategies import strategy_from
+from skgd.strategies._registry import strategy_from
 from skgd.testing import check_gradient_strategy
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

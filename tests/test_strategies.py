@@ -156,7 +156,7 @@ class OnTensors(ManualStrategy):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_built_in_strategies_keep_the_contract(name):
-    from skgd.strategies import strategy_from
+    from skgd.strategies._registry import strategy_from
 
     check_gradient_strategy(strategy_from(name))
 

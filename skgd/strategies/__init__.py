@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import clone
-
 from skgd.strategies._base import GradientStrategy
 from skgd.strategies._manual import ManualStrategy
 
@@ -20,34 +18,10 @@ if TYPE_CHECKING:
 
 __all__ = ["AutogradStrategy", "GradientStrategy", "ManualStrategy", "ModuleStrategy"]
 
-#: The names that the estimator's `strategy` parameter takes.
-STRATEGY_NAMES = {
-    "manual": "ManualStrategy",
-    "autograd": "AutogradStrategy",
-    "module": "ModuleStrategy",
-}
-
 _IMPORTED_ON_DEMAND = {
     "AutogradStrategy": "skgd.strategies._autograd",
     "ModuleStrategy": "skgd.strategies._module",
 }
-
-
-def strategy_from(strategy: str | GradientStrategy) -> GradientStrategy:
-    """Build the strategy of a name, or clone the one given."""
-    if isinstance(strategy, GradientStrategy):
-        return clone(strategy)
-    return getattr(import_module(__name__), STRATEGY_NAMES[strategy])()
-
-
-def names_of_strategies_with(kind: str) -> list[str]:
-    """Name the strategies that descend on a kind of loss; brings in torch."""
-    module = import_module(__name__)
-    return [
-        name
-        for name, class_name in STRATEGY_NAMES.items()
-        if kind in getattr(module, class_name).losses
-    ]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,8 @@ from skgd._plateau import Plateau
 from skgd._preparation import Plan
 from skgd._schedule import Adaptive, Pace, schedule_from
 from skgd._step_size import largest_stable_learning_rate
-from skgd.strategies import GradientStrategy, names_of_strategies_with
+from skgd.strategies import GradientStrategy
+from skgd.strategies._registry import names_of_strategies_with
 
 
 def plan_of(params: Any) -> Plan:
@@ -106,36 +107,6 @@ def steps_of(
     noisy = auto and not batches.whole
     last_on_all = noisy and steps_count and objective.penalty.has_prox
     return Steps(Pace(rate, schedule), momentum, average, last_on_all)
-
-
-def faster(params: Any, strategy: GradientStrategy) -> str:
-    """Say what takes fewer epochs than these parameters."""
-    if not isinstance(params.loss, str):
-        return (
-            "or try another learning_rate, or standardize=True. A loss that has kinks "
-            "may never meet tol: a schedule='invscaling' brings it closer."
-        )
-    if not strategy.plain:
-        return "or try another learning_rate."
-    if params.learning_rate != "auto":
-        return "or use learning_rate='auto', which takes fewer epochs."
-    if params.batch_size is not None:
-        return "or use batch_size=None: the full batch has momentum='auto'."
-    if params.momentum != "auto":
-        return "or use momentum='auto', which takes fewer epochs."
-    if not params.standardize:
-        return "or use standardize=True, which takes fewer epochs."
-    if params.loss == "huber":
-        return (
-            f"or use a larger epsilon than {params.epsilon:g}. It is in the units of "
-            "y; far below the size of most residuals, the minimum is many epochs away."
-        )
-    if params.alpha:
-        return "or, where columns are nearly collinear, a larger alpha."
-    return (
-        "or, where columns are nearly collinear, use a direct solver such as "
-        "sklearn.linear_model.LinearRegression."
-    )
 
 
 def _auto_rate(

@@ -32,7 +32,7 @@ _LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
 
 
 def merges_moments(estimator: Any, rows: Rows, setting: Setting) -> bool:
-    """Decide on the way."""
+    """Whether a chunk's moments are merged, rather than stepped over."""
     precompute = setting.plan.precompute
     if precompute != "auto":
         return bool(precompute)
@@ -94,9 +94,11 @@ def take_an_epoch(
         coordinates = stream.coordinates(
             rows, plan.loss, fit_intercept=plan.fit_intercept, l2=plan.l2
         )
-    batch_size = rows.n_weighty
+    batch_size = rows.n_with_weight
     if estimator.batch_size is not None:
-        batch_size = rows_a_batch(estimator.batch_size, rows.n_weighty, of_a_chunk=True)
+        batch_size = rows_a_batch(
+            estimator.batch_size, rows.n_with_weight, of_a_chunk=True
+        )
     shuffle = stream.random_state if estimator.shuffle else None
     with placement.gradients_on():
         ready = batched(
