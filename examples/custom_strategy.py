@@ -5,7 +5,7 @@
 Reverse mode (backpropagation) is what `strategy="autograd"` uses. Forward mode pushes
 one direction at a time through the loss; for every coefficient that is one pass more.
 Here torch.func does it. The strategy is checked with `check_gradient_strategy`, then
-used by name of its instance in a pipeline like any other.
+used as an instance in a pipeline like any other.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
-from skgd.strategies import GradientStrategy
+from skgd.strategies import GradientStrategy, Objective
 from skgd.testing import check_gradient_strategy
 
 
@@ -27,7 +27,7 @@ class ForwardModeStrategy(GradientStrategy):
     losses = ("squared_error", "huber", "custom")  # whatever the objective's loss is
     penalizes = True
 
-    def start(self, coef: Any, intercept: Any, objective: Any) -> None:
+    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
         self.coef, self.intercept = coef, intercept
         self.objective = objective
 

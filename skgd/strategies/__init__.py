@@ -1,5 +1,8 @@
 """Gradient strategies: three rungs of one ladder, and the contract for a fourth.
 
+`GradientStrategy` is the contract, and `Objective` what it descends on;
+`ManualStrategy`, `AutogradStrategy` and `ModuleStrategy` keep it.
+
 `AutogradStrategy` and `ModuleStrategy` are imported when first asked for, since they
 bring in torch.
 """
@@ -9,6 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from skgd._objective import Objective
 from skgd.strategies._base import GradientStrategy
 from skgd.strategies._manual import ManualStrategy
 
@@ -16,7 +20,13 @@ if TYPE_CHECKING:
     from skgd.strategies._autograd import AutogradStrategy
     from skgd.strategies._module import ModuleStrategy
 
-__all__ = ["AutogradStrategy", "GradientStrategy", "ManualStrategy", "ModuleStrategy"]
+__all__ = [
+    "AutogradStrategy",
+    "GradientStrategy",
+    "ManualStrategy",
+    "ModuleStrategy",
+    "Objective",
+]
 
 _IMPORTED_ON_DEMAND = {
     "AutogradStrategy": "skgd.strategies._autograd",

@@ -14,7 +14,9 @@ class AutogradStrategy(GradientStrategy):
     """Prediction, loss and update by hand; the gradient by torch autograd.
 
     The coefficients and the intercept are leaf tensors. `evaluate` writes the loss and
-    calls ``backward()``; `update` steps under ``no_grad`` and zeroes the gradients.
+    calls ``backward()``; `update` steps under ``no_grad`` and clears the gradients. It
+    has no parameters, and differentiates losses of the user's own as well. Its
+    attributes are those of `GradientStrategy`.
 
     See Also
     --------
@@ -36,7 +38,10 @@ class AutogradStrategy(GradientStrategy):
     penalizes = True
 
     def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
-        """Make the parameters leaf tensors."""
+        """Make the parameters leaf tensors.
+
+        For the parameters see `GradientStrategy.start`.
+        """
         self._leaves = [coef.requires_grad_()]
         if intercept is not None:
             self._leaves.append(intercept.requires_grad_())
@@ -46,7 +51,10 @@ class AutogradStrategy(GradientStrategy):
         self.objective = objective
 
     def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
-        """Compute the loss forward and its gradient backward."""
+        """Compute the losses, and the gradients by ``backward()``.
+
+        For the parameters see `GradientStrategy.evaluate`.
+        """
         self._zero_gradients()
         coef, *intercept = self._leaves
         prediction = X @ coef
@@ -62,7 +70,10 @@ class AutogradStrategy(GradientStrategy):
 
     @torch.no_grad()
     def update(self, learning_rate: float) -> None:
-        """Step against the gradient, then zero it."""
+        """Step by ``-learning_rate * gradient``, then clear the leaves' gradients.
+
+        For the parameters see `GradientStrategy.update`.
+        """
         for leaf in self._leaves:
             leaf -= learning_rate * leaf.grad
         self._zero_gradients()

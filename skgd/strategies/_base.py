@@ -13,49 +13,51 @@ from skgd._objective import Objective
 class GradientStrategy(BaseEstimator, ABC):
     """How the loss, its gradient and the step along it are computed.
 
-    A strategy holds the parameters of the linear model during a descent. The loop
-    starts it once, and then asks it, epoch by epoch, to evaluate the objective and to
-    take a step. A strategy of your own is a subclass with the three methods below;
+    A strategy holds the parameters of the linear model during a descent. The loop calls
+    `start` once, and then `evaluate` and `update` for each batch. A strategy of your
+    own is a subclass with these three methods;
     :func:`skgd.testing.check_gradient_strategy` tells whether it keeps the contract.
 
-    Being a :class:`~sklearn.base.BaseEstimator`, a strategy is a bag of
-    hyper-parameters until it is started: `__init__` stores its arguments and does
-    nothing else, so that it can be cloned and searched over (``strategy__...``). `fit`
-    works on a clone.
+    A strategy is a :class:`~sklearn.base.BaseEstimator`: `__init__` stores its
+    arguments and does nothing else, so that it can be cloned and its parameters can be
+    searched over (``strategy__...``). `fit` works on a clone.
 
     Attributes
     ----------
     needs_tensors : bool, default=False
         Class attribute. True: all arrays are torch tensors, on every device. False:
         NumPy arrays when the estimator's `device` is "cpu", torch tensors on other
-        devices. float32 or float64, the same for all arrays of a descent.
+        devices. All arrays of a descent have the same dtype, float32 or float64.
     losses : tuple of str, default=("squared_error",)
-        Class attribute. The losses that `evaluate` can differentiate: "squared_error",
-        "huber", which it needs `objective.loss` for, and "custom", those of the user's
-        own, of which only ``objective.loss.value`` is there, on tensors.
+        Class attribute. The losses that `evaluate` can differentiate. "squared_error"
+        and "huber": those of `GDLinearRegressor`. "custom": the user's own, a function
+        of tensors that torch differentiates. For the last two, `evaluate` has to use
+        ``objective.loss``. `fit` refuses a loss that is not listed here.
     penalizes : bool, default=False
-        Class attribute. Whether `evaluate` adds the squares of the coefficients,
-        ``(objective.l2 * coef**2).sum(0)``, where ``objective.l2`` is not None. `fit`
-        refuses what a strategy does not declare; L1 penalties and bounds at zero are
-        the loop's, and need nothing of it.
+        Class attribute. Whether `evaluate` adds the L2 penalty,
+        ``(objective.l2 * coef**2).sum(0)``, where ``objective.l2`` is not None. If
+        False, `fit` refuses an L2 penalty. L1 penalties and bounds at zero need
+        nothing of a strategy: the loop takes care of them.
     plain : bool, default=True
         Whether `update` moves the coefficients themselves by ``-learning_rate *
-        gradient`` and nothing else. Only then ``learning_rate="auto"``, which is
-        derived for that step, is accepted. Read after `start`.
+        gradient`` and does nothing else. If False, `fit` refuses
+        ``learning_rate="auto"``, a `momentum`, L1 penalties and bounds, which all
+        presume such a step. Read after `start`.
     coef : array of shape (n_features, n_targets)
-        Current coefficients, live: where `plain`, what the loop writes into them in
-        place, as momentum does, is where the next `evaluate` takes place. A torch
-        tensor that requires gradients is shown as its ``detach()``.
+        Current coefficients. If `plain`, the loop may change this array in place
+        (momentum, proximal steps); the next `evaluate` must use the changed values. Of
+        a torch tensor that requires gradients, give its ``detach()``.
     intercept : array of shape (n_targets,) or None
-        Current intercept, live in the same way; None where there is none to fit.
+        Current intercept, changed in place in the same way. None: the model has none.
     gradients : tuple of (array, array or None)
-        Gradients of the sum of the objectives at the last evaluated parameters, shaped
-        as `coef` and `intercept`. Valid after `evaluate` and until the next one, also
-        after `update`.
+        Gradients of the sum of the objectives of all targets with respect to `coef` and
+        `intercept`, in their shapes. Valid from one `evaluate` to the next, also after
+        `update`.
 
     See Also
     --------
     skgd.testing.check_gradient_strategy : Check a strategy against this contract.
+    Objective : What a strategy descends on.
 
     Examples
     --------
@@ -100,55 +102,85 @@ class GradientStrategy(BaseEstimator, ABC):
     def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
         """Put the parameters where this strategy keeps them.
 
-        Called once before each descent, also on a strategy that has been used.
+        Called once before each descent, also on a strategy that has been used before.
 
         Parameters
         ----------
         coef : array of shape (n_features, n_targets)
-            Where to start. Yours to keep and to move in place.
+            Where to start. The strategy may keep this array and change it in place.
         intercept : array of shape (n_targets,) or None
-            Where to start, yours as well. None: the model has no intercept.
+            Where to start; it may be kept, too. None: the model has no intercept.
         objective : Objective
-            What to descend on. ``objective.loss.value(prediction, y)`` is the loss
-            element by element, for NumPy and torch alike;
-            ``objective.loss.value_and_influence(prediction, y)`` gives half its
-            derivative as well, and may overwrite `prediction`;
-            ``objective.loss.criterion(reduction)`` is the same as a torch criterion.
-            ``objective.l2``, of shape (n_features, 1), weighs the squares of the
-            coefficients; None where they are not penalised.
+            What to descend on: the loss of an element, and the weights of the L2
+            penalty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import ManualStrategy, Objective
+        >>> strategy = ManualStrategy()
+        >>> strategy.start(np.zeros((2, 1)), np.zeros(1), Objective())
+        >>> strategy.coef.shape, strategy.intercept.shape
+        ((2, 1), (1,))
         """
 
     @abstractmethod
     def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
-        """Evaluate the objective at the current parameters, and make `gradients` ready.
+        """Compute the objective and its gradients at the current parameters.
 
-        The parameters stay where they are, so that evaluating twice gives the same.
+        The parameters do not move, so that a second call gives the same. The gradients
+        are then in `gradients`.
 
         Parameters
         ----------
         X : array of shape (n_rows, n_features)
-            Rows, not to be written into: all of them, or those of a batch. Where the
-            user's are sparse, a SciPy ``csr_array``; among tensors, an object that
+            All rows, or those of a batch; not to be written into. If the user's X is
+            sparse, it may be a SciPy ``csr_array``, or, among tensors, an object that
             works in ``@``, ``.T`` and ``nn.Linear`` as a tensor does.
         y : array of shape (n_rows, n_targets)
-            Targets, not to be written into; two-dimensional also for one target.
+            Targets, two-dimensional also for one target; not to be written into.
         weight : array of shape (n_rows,) or None
-            Weights that average one over the data, but not over each batch: the
-            objective is the mean of ``weight * loss`` over the rows, and the squares
-            of the coefficients. None: ones.
+            Weights of the rows. The objective is the mean of ``weight * loss`` over the
+            rows, plus the L2 penalty. They average one over all rows, but not over
+            each batch: do not divide by their sum. None: all ones.
 
         Returns
         -------
         losses : array of shape (n_targets,)
-            The objective of each target.
+            The objective of each target, without L1 penalties.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import ManualStrategy, Objective
+        >>> X, y = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])
+        >>> strategy = ManualStrategy()
+        >>> strategy.start(np.ones((1, 1)), None, Objective())
+        >>> strategy.evaluate(X, y, None)
+        array([2.5])
+        >>> strategy.gradients
+        (array([[-5.]]), None)
         """
 
     @abstractmethod
     def update(self, learning_rate: float) -> None:
-        """Take one step along the gradients of the last `evaluate`.
+        """Take one step against the gradients of the last `evaluate`.
 
         Parameters
         ----------
         learning_rate : float
-            Length of the step in units of the gradient.
+            What the gradients are multiplied by. If `plain`, the step is
+            ``-learning_rate * gradient``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import ManualStrategy, Objective
+        >>> X, y = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])
+        >>> strategy = ManualStrategy()
+        >>> strategy.start(np.ones((1, 1)), None, Objective())
+        >>> losses = strategy.evaluate(X, y, None)
+        >>> strategy.update(0.1)  # 1 - 0.1 * (-5)
+        >>> strategy.coef
+        array([[1.5]])
         """

@@ -16,8 +16,9 @@ class ManualStrategy(GradientStrategy):
         dF/dw = (2/n) X' r        dF/db = (2/n) sum(r)
 
     For Huber's loss, r is clipped to [-epsilon, epsilon]; an L2 penalty adds ``2 l2 w``
-    to the first. On the CPU it computes with NumPy and never imports torch; on other
-    devices the same formula runs on torch tensors.
+    to the first. It has no parameters. On the CPU it computes with NumPy and never
+    imports torch; on other devices the same formula runs on torch tensors. Its
+    attributes are those of `GradientStrategy`.
 
     See Also
     --------
@@ -38,12 +39,18 @@ class ManualStrategy(GradientStrategy):
     penalizes = True
 
     def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
-        """Keep the parameters as they are."""
+        """Keep the arrays as they are: they are changed in place.
+
+        For the parameters see `GradientStrategy.start`.
+        """
         self.coef, self.intercept = coef, intercept
         self.objective = objective
 
     def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
-        """Compute the loss and its gradient by the derived formula."""
+        """Compute the losses and the gradients by the derived formula.
+
+        For the parameters see `GradientStrategy.evaluate`.
+        """
         prediction = (self.coef.T @ X.T).T  # column-major, as y is
         if self.intercept is not None:
             prediction += self.intercept
@@ -64,7 +71,10 @@ class ManualStrategy(GradientStrategy):
         return losses
 
     def update(self, learning_rate: float) -> None:
-        """Step against the gradient."""
+        """Step by ``-learning_rate * gradient``.
+
+        For the parameters see `GradientStrategy.update`.
+        """
         coef_gradient, intercept_gradient = self.gradients
         self.coef -= learning_rate * coef_gradient
         if self.intercept is not None:

@@ -28,19 +28,29 @@ class ModuleStrategy(GradientStrategy):
         ``n_jobs``, use a named function or a class rather than a lambda.
     optimizer : callable, default=torch.optim.SGD
         Class of the optimizer, or a factory called like one: ``optimizer(parameters,
-        lr=1.0, **optimizer_params)``; before each step its rates are multiplied by
-        the estimator's learning rate. Optimizers that need a closure, such as
-        ``torch.optim.LBFGS``, get one.
+        lr=1.0, **optimizer_params)``. At each step the estimator's learning rate
+        multiplies the rates that it was built with. Optimizers that need a closure,
+        such as ``torch.optim.LBFGS``, get one.
     optimizer_params : dict or None, default=None
         Further arguments of `optimizer`, such as ``{"momentum": 0.9}``. The learning
         rate is the estimator's.
 
+    Attributes
+    ----------
+    plain : bool
+        Set by `start`: whether the optimizer is ``torch.optim.SGD`` without momentum
+        and weight decay, on a module whose parameters are the coefficients. The other
+        attributes are those of `GradientStrategy`.
+
     Raises
     ------
     ValueError
-        At `fit`, where the factory does not give an ``nn.Module``, the module is not
-        affine in X, its output has the wrong shape, it has a bias where
-        ``fit_intercept=False`` or none where True, or `optimizer_params` holds "lr".
+        At `fit`, if the factory does not return an ``nn.Module``, or the module is not
+        affine in X, draws random numbers, has no trainable parameters, returns the
+        wrong shape, or has a bias with ``fit_intercept=False`` or none with
+        ``fit_intercept=True``; if `optimizer_params` holds "lr", or `optimizer` does
+        not take them; and if a module that does not hold its coefficients (see Notes)
+        is to start elsewhere than at zero.
 
     See Also
     --------
@@ -49,14 +59,14 @@ class ModuleStrategy(GradientStrategy):
 
     Notes
     -----
-    Where the module's parameters are the coefficients (``nn.Linear``, or a module that
+    If the module's parameters are the coefficients (``nn.Linear``, or a module that
     holds one), the descent starts where the estimator says. A module with more
     parameters than coefficients (two stacked ``nn.Linear``) starts where its factory
     leaves it, since many settings of it stand for the same coefficients: with it,
-    `coef_init`, `intercept_init` and a warm start are refused. Its coefficients are
-    read off as ``module(I) - module(0)``. The factory runs with a fork of torch's
-    random generator: ``torch.manual_seed`` controls it, and `fit` leaves the
-    generator as it was.
+    `coef_init`, `intercept_init`, a warm start and a second `partial_fit` are refused.
+    Its coefficients are read off as ``module(I) - module(0)``. The factory runs with a
+    fork of torch's random generator: ``torch.manual_seed`` controls it, and `fit`
+    leaves the generator as it was.
 
     Examples
     --------
@@ -85,7 +95,10 @@ class ModuleStrategy(GradientStrategy):
         self.optimizer_params = optimizer_params
 
     def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
-        """Build the module, its criterion and its optimizer."""
+        """Build the module, its criterion and its optimizer.
+
+        For the parameters see `GradientStrategy.start`.
+        """
         n_features, n_targets = coef.shape
         fit_intercept = intercept is not None
         with torch.random.fork_rng(devices=[]):
@@ -106,7 +119,10 @@ class ModuleStrategy(GradientStrategy):
         )
 
     def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
-        """Compute the loss forward and its gradient backward."""
+        """Compute the losses, and the gradients by ``backward()``.
+
+        For the parameters see `GradientStrategy.evaluate`.
+        """
         self._optimizer.zero_grad()
         prediction = self._module(X)
         if not self._affine.holds_coefficients:
@@ -120,7 +136,10 @@ class ModuleStrategy(GradientStrategy):
         return losses.detach().reshape(-1)
 
     def update(self, learning_rate: float) -> None:
-        """Let the optimizer take its step."""
+        """Let the optimizer take its step.
+
+        For the parameters see `GradientStrategy.update`.
+        """
         for group, factor in zip(
             self._optimizer.param_groups, self._rate_factors, strict=True
         ):
