@@ -17,13 +17,11 @@ from skgd._scatter import dense_scatter, pivoted_factor, sparse_scatter
 class Moments:
     """Sufficient statistics of least squares: weight, mean and scatter of z = [x, y].
 
-    The mean squared error depends on the data through these alone, for every
-    coefficient and intercept. They take one pass over the data and O(r^2) memory, where
-    r is the number of features and targets together; those of a part and of another
-    part add up to those of the whole; and `condense` turns them back into data, r + 1
-    rows of it.
-
-    Built by `from_data`, and added with `+` or `merge`.
+    For any coefficients and intercept, the mean squared error depends on the data
+    through these alone. `from_data` computes them in one pass over the data. With r
+    features and targets together they take O(r^2) memory. The moments of two parts of
+    the data add up to those of the whole, by ``+``, `merge` or ``sum``. `condense`
+    turns them back into data: r + 1 rows.
 
     Parameters
     ----------
@@ -34,9 +32,19 @@ class Moments:
     scatter : ndarray of shape (n_features + n_targets, n_features + n_targets)
         Weighted sum of ``(z - mean) (z - mean)'``.
     n_features : int
-        How many of the columns are those of X.
+        How many of the columns are those of X; they come first.
     y_is_1d : bool, default=False
-        Whether `condense` gives a one-dimensional y, as for data that had one.
+        Whether `condense` gives a one-dimensional y, as that of the data was.
+
+    Attributes
+    ----------
+    n_targets : int
+        How many of the columns are those of y.
+
+    See Also
+    --------
+    GDLinearRegressor : Descends on condensed moments (`precompute`), adds them up in
+        `partial_fit`, and keeps them in `moments_`.
 
     References
     ----------
@@ -75,18 +83,18 @@ class Moments:
     def from_data(cls, X: Any, y: Any, sample_weight: Any = None) -> Moments:
         """Compute the moments of data in one pass, block by block.
 
-        Beside the result, a few blocks of 2 MiB are allocated, or of 8192 rows where
-        these are more. Sums are float64 whatever the dtype of X; float32 blocks are
-        multiplied in float32, and once more in float64 where the columns are nearly
-        collinear. Where an offset is large against the spread (timestamps), each block
-        is shifted before it is multiplied, so that it costs no digits; but not that of
-        a sparse column.
+        X is not copied: beside the result, a few blocks of 2 MiB are allocated, or of
+        8192 rows if that is more. Sums are float64 whatever the dtype of X. float32
+        blocks are multiplied in float32; if the columns turn out to be nearly
+        collinear, a second pass multiplies them in float64. Dense columns that lie far
+        from zero, such as timestamps, are shifted before they are multiplied, so that
+        no digits are lost; sparse columns are not.
 
         Parameters
         ----------
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Rows; may be memory-mapped, or integers. Columns go by their order, not by
-            name.
+            Rows; may be memory-mapped, or integers. Names of columns are ignored: to
+            add moments up, keep the columns in the same order.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -102,6 +110,16 @@ class Moments:
         ValueError
             On no rows, NaN, infinity, squares that leave the range of float64,
             mismatched lengths, and negative or all-zero weights.
+
+        Examples
+        --------
+        >>> from skgd import Moments
+        >>> moments = Moments.from_data([[1.0], [2.0], [3.0]], [2.0, 4.0, 6.0])
+        >>> moments.weight, moments.mean
+        (3.0, array([2., 4.]))
+        >>> moments.scatter
+        array([[2., 4.],
+               [4., 8.]])
         """
         X, y = check_X_y(
             X,
@@ -122,20 +140,31 @@ class Moments:
     def merge(self, other: Moments) -> Moments:
         """Give the moments of both data sets together, in O(r^2).
 
+        ``a + b`` is the same as ``a.merge(b)``.
+
         Parameters
         ----------
         other : Moments
-            Moments of other rows with the same columns.
+            Moments of other rows with the same columns in the same order.
 
         Returns
         -------
         moments : Moments
-            The moments of the data sets one after the other, in any order.
+            The moments of all rows. The order of merging matters for rounding alone.
 
         Raises
         ------
         ValueError
-            Where the numbers of features or targets differ.
+            If the numbers of features or targets differ.
+
+        Examples
+        --------
+        >>> from skgd import Moments
+        >>> first = Moments.from_data([[1.0], [2.0]], [2.0, 4.0])
+        >>> second = Moments.from_data([[3.0]], [6.0])
+        >>> both = first.merge(second)
+        >>> both.weight, both.mean
+        (3.0, array([2., 4.]))
         """
         if (self.n_features, self.n_targets) != (other.n_features, other.n_targets):
             raise ValueError(
@@ -161,12 +190,22 @@ class Moments:
         Parameters
         ----------
         factor : float
-            What to multiply by.
+            What to multiply by; positive and finite. To forget old rows of a stream,
+            multiply by less than one before each `merge`.
 
         Returns
         -------
         moments : Moments
-            With the same mean.
+            With the same mean; weight and scatter are multiplied.
+
+        Examples
+        --------
+        >>> from skgd import Moments
+        >>> old = Moments.from_data([[1.0], [2.0]], [2.0, 4.0])
+        >>> new = Moments.from_data([[4.0]], [8.0])
+        >>> faded = old.times(0.5) + new
+        >>> faded.weight, faded.mean
+        (2.0, array([2.75, 5.5 ]))
         """
         with np.errstate(over="ignore", under="ignore"):
             scatter = self.scatter * factor
@@ -183,15 +222,16 @@ class Moments:
     def condense(self) -> tuple[np.ndarray, np.ndarray]:
         """Give a dataset of r + 1 equally weighted rows that has these moments.
 
-        On it, the mean squared error of any linear model, its gradient and so every
-        iterate of gradient descent are those of the data that the moments are from.
+        To rounding, any linear model has the same mean squared error on it as on the
+        data that the moments are from, and the same gradient; so gradient descent has
+        the same iterates. Its weight is r + 1, not that of the data.
 
         Returns
         -------
         X : ndarray of shape (n_features + n_targets + 1, n_features)
-            Features.
+            Features, float64.
         y : ndarray of shape (n_rows,) or (n_rows, n_targets)
-            Targets.
+            Targets, float64; one-dimensional if `y_is_1d`.
 
         Notes
         -----
@@ -200,6 +240,19 @@ class Moments:
         to ones, the rows are ``mean + sqrt((r + 1) / weight) H F``. H is the
         Householder reflector that takes e_1 to ones / sqrt(r + 1), less its first
         column, so that H F is F but for a rank-one update.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd import Moments
+        >>> X = np.arange(10.0)[:, None]
+        >>> y = (X[:, 0] - 3) ** 2
+        >>> X_tiny, y_tiny = Moments.from_data(X, y).condense()
+        >>> X_tiny.shape, y_tiny.shape
+        ((3, 1), (3,))
+        >>> error, tiny_error = y - 4 * X[:, 0], y_tiny - 4 * X_tiny[:, 0]
+        >>> bool(np.isclose(np.mean(tiny_error**2), np.mean(error**2)))
+        True
         """
         F = _factor(self.scatter)
         n_rows = len(F) + 1
