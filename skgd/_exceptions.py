@@ -15,7 +15,8 @@ class DivergenceError(ValueError):
       (with a custom loss, or steps that are not plain, such as Adam's: above the loss
       of the zero model, too);
     - of mini-batches, whose steps are noisy, above 10 times the loss at the start and
-      10 times the loss of the zero model. The loss is the mean over the last epoch.
+      10 times the loss of the zero model (for a custom loss below zero, 9 times its
+      size above it). The loss is the mean over the last epoch.
 
     The estimator is left as it was before the call. Being a ValueError, the error makes
     a candidate of :class:`~sklearn.model_selection.GridSearchCV` score nan, and the

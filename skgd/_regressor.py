@@ -1,4 +1,20 @@
-"""The estimator: a thin face on validation, coordinates, strategy and descent."""
+"""The estimator: a thin face on the modules that do the work.
+
+To read how a fit goes, read them in the order in which it meets them:
+
+- `_validation` checks X, y and weights, and where to start;
+- `_parameters` says what the estimator's parameters stand for, "auto" above all, and
+  `strategies` holds what they can name as `strategy`;
+- `_preparation` makes rows ready: condensed by `_moments`, in `_coordinates` that are
+  standardized or not, and read as `_batches`;
+- `_run` puts together the `_objective` (`_losses`, `_penalties`), the steps
+  (`_step_size`, `_schedule`, `_momentum`) and what may end them (`_stopping`,
+  `_plateau`, `_early_stopping`);
+- `_descent` is the loop;
+- `_divergence` raises, and `_convergence` warns, if it ended where it should not.
+
+`_partial_fit` does the same for a chunk of rows, with the state kept by `_stream`.
+"""
 
 from __future__ import annotations
 
@@ -49,163 +65,173 @@ _OF_SOME_FITS = "moments_", "validation_scores_", "best_validation_score_", "_st
 class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     """Linear regression by batch or mini-batch gradient descent.
 
-    Minimises the mean of a loss over the rows, and a penalty on the coefficients ::
+    Minimises the mean of a loss over the rows, plus a penalty on the coefficients ::
 
         mean_i loss(x_i w + b, y_i)
             + alpha (1 - l1_ratio) |w|^2  +  2 alpha l1_ratio |w|_1
 
-    (weighted by `sample_weight`, summed over targets) by gradient descent on all rows
-    or a batch of them at a time, where the gradient comes from one of three
-    interchangeable strategies. On the same data, from the same start, with the same
-    learning rate, all three walk the same iterates to rounding. The loss is the squared
-    error ``(x w + b - y)^2`` unless another is asked for. With it, the objective is
-    twice that of :class:`~sklearn.linear_model.ElasticNet`, and the minimum that of the
-    same `alpha` and `l1_ratio`; for ``l1_ratio=0`` also that of
-    ``Ridge(alpha * n_samples)``.
+    (the mean is weighted by `sample_weight`, and the whole is summed over targets) by
+    gradient descent on all rows or on a batch of them at a time. The gradient comes
+    from one of three interchangeable strategies: on the same data, from the same start,
+    with the same learning rate, all three walk the same iterates to rounding. The loss
+    is the squared error ``(x w + b - y)^2`` unless another is asked for. With it, the
+    objective is twice that of :class:`~sklearn.linear_model.ElasticNet`, and has the
+    same minimum for the same `alpha` and `l1_ratio`; for ``l1_ratio=0`` that is also
+    the minimum of ``Ridge(alpha * n_samples)``.
 
     Parameters
     ----------
     strategy : {"manual", "autograd", "module"} or GradientStrategy, default="manual"
-        Where the gradient comes from: "manual" is the derived formula in NumPy,
-        "autograd" is torch autograd on leaf tensors, "module" is ``nn.Linear``,
-        ``nn.MSELoss`` and ``torch.optim.SGD``. Or an instance of a strategy, such as
+        Where the gradient comes from: "manual" is the derived formula in NumPy (in
+        torch on a device other than the CPU), "autograd" is torch autograd on leaf
+        tensors, "module" is ``nn.Linear``, ``nn.MSELoss`` and ``torch.optim.SGD``. Or
+        an instance of a strategy, such as
         ``skgd.strategies.ModuleStrategy(optimizer=torch.optim.Adam)`` or one of your
         own.
     device : str or torch.device, default="cpu"
-        "cpu", "cuda", "cuda:N", "mps", or "auto" for the first of cuda, mps (float32
-        data only) and cpu that is there. The descent runs there; the fitted
-        attributes and predictions are NumPy arrays on every device.
+        Where the descent runs: "cpu", "cuda", "cuda:N", "mps", or "auto" for the first
+        of cuda, mps (float32 data only) and cpu that is there. Fitted attributes and
+        predictions are NumPy arrays on every device.
     loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
             default="squared_error"
-        "huber" is squared error up to residuals of `epsilon`, and linear beyond, so
-        that outliers do not draw the model after them [4]_. Or a torch criterion, built
-        or its class (we see to ``reduction="none"``), or a function ``(prediction,
-        target) -> loss`` of each element, of tensors of shape (n_rows, n_targets):
-        weights and the mean are the estimator's. Such a loss is differentiated by
-        torch: it needs ``strategy="autograd"`` or ``"module"``, and a float
-        `learning_rate`. Where it has kinks, as the pinball loss, `tol` may never be met
-        (``tol=None``). To search or pickle, use a named function.
+        "huber" is squared error up to residuals of the size `epsilon`, and linear
+        beyond, so that outliers pull less on the model [4]_. Or a loss of your own:
+        a torch criterion (an instance or its class, used with ``reduction="none"``), or
+        a function ``(prediction, target) -> loss`` that maps tensors of shape (n_rows,
+        n_targets) to the loss of each element; weights and the mean over rows are
+        applied to that. Torch differentiates it: it needs ``strategy="autograd"`` or
+        ``"module"`` (or one of your own that declares it), and a float
+        `learning_rate`. If it has kinks, as the pinball loss has, `tol` may never be
+        met: use ``tol=None``. To search in parallel or to pickle, use a named function.
     epsilon : float, default=0.1
-        From what size on a residual is an outlier, in the units of y: for
-        ``loss="huber"``, as in SGDRegressor. Far below the size of most residuals the
-        loss is nearly their absolute value, and takes many epochs.
+        For ``loss="huber"``: the size of a residual, in the units of y, from which on
+        it counts as an outlier, as in SGDRegressor. If it is far below the size of most
+        residuals, the loss is nearly their absolute value and takes many epochs.
     alpha : float, default=0.0
         Weight of the penalty on the coefficients, in the data's units; 0.0 is none. The
-        intercept is not penalised. It adds to the mean of whichever loss: only for
-        squared error is it ElasticNet's.
+        intercept is not penalised. The penalty adds to the mean of the loss, whichever
+        that is; only for squared error is the objective comparable to ElasticNet's.
     l1_ratio : float in [0, 1], default=0.0
         Share of the L1 penalty: 0.0 is ridge, 1.0 the lasso (ElasticNet's default is
-        0.5). L1 is seen to by a
-        proximal step after each gradient step [5]_: coefficients are exactly 0.0 where
-        they are to be, and the steps have to be plain ones (no Adam, no stacked
-        layers). Mini-batches end by one such step over all rows where
-        ``learning_rate="auto"``; by themselves, in `partial_fit` and averaged, they
-        leave many coefficients near zero only. L2 is part of the loss that the strategy
-        differentiates.
+        0.5). With L1, each gradient step is followed by soft thresholding [5]_, which
+        sets coefficients to exactly 0.0; gradient steps then have to be plain ones (no
+        Adam, no stacked layers). Mini-batches with ``learning_rate="auto"`` end with
+        one such step over all rows; with a float rate, `average`, `early_stopping` or
+        `partial_fit` they do not, and small coefficients may stay near zero. L2 is part
+        of what the strategy differentiates.
     positive : bool, default=False
-        Whether coefficients are to be nonnegative, likewise by a proximal step: a
-        projection.
+        Whether to keep all coefficients at zero or above, by setting negative ones to
+        zero after each gradient step, which has to be a plain one.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     learning_rate : float or "auto", default="auto"
         A float is the textbook: plain gradient descent on the coefficients and the
-        intercept jointly, in the data's own units, unless `standardize` or `momentum`
-        is asked for. "auto" is for work. For the full batch it switches both on, and
-        the rate is 1/L, where L is the largest eigenvalue of the Hessian of the
-        objective (of Huber's loss, the largest anywhere). For mini-batches it switches
-        on `standardize` and an adaptive `schedule`; the rate is 1/(2 L_b), where L_b is
-        the expected smoothness of batches of that size [3]_, times one minus a
-        `momentum` of your own.
+        intercept jointly, in the data's own units, unless you ask for `standardize` or
+        `momentum`. "auto" is for work. For the full batch it switches both on, and the
+        rate is 1/L, where L is the largest eigenvalue of the objective's Hessian (of
+        Huber's loss, its largest value anywhere). For mini-batches it switches on
+        `standardize` and an adaptive `schedule`, and the rate is 1/(2 L_b), where L_b
+        is the expected smoothness of batches of that size [3]_, multiplied by ``1 -
+        momentum`` if `momentum` is a float.
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
-        the standard deviation; without an intercept on ``X / scale``, where it is the
-        root mean square. With an L2 penalty its square is added to by ``alpha * (1 -
-        l1_ratio)``, which makes the objective's curvature along each coefficient the
-        same. For Huber's loss y is shifted by its median. Sparse X that is not
-        condensed is scaled by that, too, but not centred, which would fill it.
-        Coefficients, intercept and the lines of `verbose` are in the data's units all
-        the same, and so is the penalty. A column that does not vary about its mean
-        keeps the coefficient that it started with, zero, or where it is penalised goes
-        to zero. "auto": where ``learning_rate="auto"``.
+        the standard deviation. Without an intercept, it descends on ``X / scale`` and
+        y, where scale is the root mean square; so it does with sparse X that is not
+        condensed, which centring would fill, but on ``y - mean(y)`` if there is an
+        intercept. With an L2 penalty the scale is ``sqrt(variance + alpha * (1 -
+        l1_ratio))`` (without centring, the mean square is in the variance's place), so
+        that every coefficient has the same curvature. For Huber's loss the median of y
+        takes the place of its mean. Coefficients, intercept, penalty and the lines of
+        `verbose` are in the data's units all the same. A column that this makes zero
+        keeps the coefficient it starts with, 0.0 by default; if penalised, it gets 0.0.
+        "auto": True if ``learning_rate="auto"``, and otherwise False.
     momentum : float in [0, 1) or "auto", default="auto"
-        How far each step is carried on along the last one (Nesterov's extrapolation).
-        A float is constant, and 0.0 is none. "auto" is none where `learning_rate` is a
-        float; where that is "auto", it is ``k / (k + 3)`` after step k = 0, 1, ...; and
-        k is 0 again whenever the step went uphill, against the gradient that it was
-        taken by [2]_: the number of epochs then grows with the square root only of the
-        Hessian's condition number. For mini-batches, whose noise it would amplify,
-        "auto" is none. The momentum of an optimizer of torch's is its own
+        How far each step is carried on (Nesterov's extrapolation): the next gradient is
+        taken ``momentum`` times the last step further on. A float is constant; 0.0 is
+        none. "auto" is none if `learning_rate` is a float, and for mini-batches, whose
+        noise it would amplify. For the full batch with ``learning_rate="auto"`` it is
+        ``k / (k + 3)``, where k counts the steps from 0, and starts at 0 again whenever
+        a step went uphill, against the gradient that it was taken by [2]_. The number
+        of epochs then grows only with the square root of the Hessian's condition
+        number. A torch optimizer has a momentum of its own
         (``optimizer_params={"momentum": 0.9}``).
     batch_size : int, float or None, default=None
-        Rows a step. None: all of them, the full batch, for which least squares need not
-        see the rows more than once (`precompute`), so that it is the faster way to the
-        answer. A float is a fraction of the rows. An epoch goes through all of them;
-        the last batch may be shorter, and then weighs as much less. Rows are gathered,
-        and standardized, a batch at a time: there is no copy of X. More rows than there
-        are: the full batch, with a UserWarning.
+        Number of rows per gradient step; a float is a fraction of the rows. None: all
+        of them, the full batch. Least squares then reads the rows only once
+        (`precompute`), which makes it the faster way to the answer. An epoch goes
+        through all rows; the last batch may be shorter, and its step is shortened in
+        proportion. Rows are gathered, and standardized, a batch at a time: there is no
+        copy of X. An int larger than the number of rows is the full batch, with a
+        UserWarning.
     shuffle : bool, default=True
-        Whether each epoch goes through the rows in a fresh order.
+        Whether each epoch goes through the mini-batches' rows in a fresh order.
     random_state : int, RandomState instance or None, default=None
-        Draws the orders, and the rows held out by `early_stopping`. Pass an int for the
-        same results each time.
+        Draws these orders, and the rows held out by `early_stopping`. Pass an int for
+        the same results each time.
     schedule : {"auto", "constant", "invscaling", "adaptive"} or callable, \
             default="auto"
-        How the learning rate goes on from step to step. "invscaling" divides it by
-        ``t**power_t`` at the t-th step. "adaptive" divides it by 5 at a plateau, when
-        `n_iter_no_change` epochs in a row have not improved by `tol` (None: at all) on
-        the best loss, as a share of it, or on the best validation score; and a plateau
-        no better than the one before ends the descent. A callable gets the number of
-        the step, from 0 on, and gives what the learning rate is multiplied by. A step
-        is a batch; in the full batch, an epoch. "auto" is "adaptive" where
-        ``learning_rate="auto"`` and there are mini-batches ("invscaling" in
-        `partial_fit`), and otherwise "constant".
+        How the learning rate changes from step to step; a step is a batch, and in the
+        full batch an epoch. "invscaling" divides it by ``t**power_t`` at the t-th step.
+        "adaptive" divides it by 5 at a plateau: when `n_iter_no_change` epochs in a row
+        have not improved on the best loss by `tol` times that loss, or on the best
+        validation score by `tol` (None: at all). A plateau that is no better than the
+        one before, by the same measure, ends the descent, unless ``tol=None``. A
+        callable gets the number of the step, from 0 on, and returns the factor of the
+        learning rate. "auto" is "adaptive" for mini-batches with
+        ``learning_rate="auto"`` ("invscaling" in `partial_fit`), and otherwise
+        "constant".
     power_t : float, default=0.25
         Exponent of "invscaling".
     average : bool or int, default=False
-        Whether the model is the average of the coefficients after each step (Polyak
-        and Ruppert). An int: averaging begins when that many rows have been seen. A
-        full batch that meets `tol` is where it meets it, all the same.
+        Whether the model is the average of the parameters after each step (Polyak and
+        Ruppert). An int: averaging begins when that many rows have been seen. If the
+        full batch meets `tol`, the model is where it did, and not the average.
     precompute : bool or "auto", default="auto"
-        Whether to descend on a condensed dataset instead of the rows: as many rows as
-        there are features and targets, and one, that have the same moments and
-        therefore the same squared error, gradient and iterates, to rounding (see
-        `Moments`). It
-        is float64 (float32 on "mps"). An epoch's cost then does not depend on the
-        number of samples. "auto" does so where it pays: for the full batch, with more
-        than 1000 samples, ten times as many as there are features and targets, and at
-        most 2000 of these; where X is sparse, if it holds no fewer numbers than the
-        condensed rows would. True with mini-batches or another loss is an error.
+        Whether to descend on a condensed dataset instead of the rows: ``n_features +
+        n_targets + 1`` rows that have the same moments, and therefore the same squared
+        error, gradient and iterates, to rounding (see `Moments`). It is float64
+        (float32 on "mps"). The cost of an epoch then does not depend on the number of
+        samples. "auto" does so if it pays: for the full batch and squared error, if
+        features and targets together are at most 2000, and the samples more than 1000
+        and more than ten times as many; and if sparse X stores at least ``(n_features +
+        n_targets)**2`` values. True with mini-batches or another loss is an error.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data, with a step for
-        each batch; the one that finds `tol` met takes none, but for a proximal step.
+        each batch. The epoch that finds `tol` met takes no step, unless a proximal one.
     tol : float or None, default=1e-4
-        The descent stops when, for each target, no feature correlates with the residual
-        by more than `tol`, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or the target is
-        met, ``|r| <= tol^2 |y|`` [1]_ (``|y - mean(y)|`` where an intercept is fitted;
-        up to sqrt(eps) where rounding asks for it). Neither depends on units. With
-        another loss, r is half its derivative; an L2 penalty counts as a row more for
-        each feature; with L1 or a bound, what is left of ``x_j' r`` is what the
-        proximal step leaves of it; and a penalised target is not met. At 1e-4
-        the loss is good to several digits, but coefficients of correlated features only
-        to a few percent; 1e-8 takes about three times the epochs. Mini-batches stop
-        when `n_iter_no_change` epochs in a row have not improved on the best loss, of
-        any target, by this share of it. None: exactly `max_iter` epochs.
+        When to stop. None: after exactly `max_iter` epochs. The full batch stops when,
+        for each target with the residual r, either no feature correlates with the
+        residual, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or the residual is
+        negligible, ``|r| <= max(tol^2, min(eps / tol, sqrt(eps))) |y|`` [1]_. The
+        intercept counts as a feature of ones; with it, ``|y|`` is ``|y - mean(y)|``.
+        eps is the rounding unit of the dtype. Neither rule depends on units. With
+        another loss, the first rule is about half its derivative in place of r, and for
+        a loss of your own it is the only one. With an L2 penalty it is about X and y
+        with one more row for each feature, whose squared residuals are the penalty.
+        With L1 or ``positive=True`` the proximal gradient mapping replaces the
+        gradient; with a penalty the second rule allows only for rounding, ``min(eps /
+        tol, sqrt(eps))``. At 1e-4 the loss is good to several digits, but coefficients
+        of correlated features only to a few percent; 1e-8 takes about three times the
+        epochs. Mini-batches stop when `n_iter_no_change` epochs in a row have not
+        improved the best loss of any target by `tol` times that loss.
     early_stopping : bool, default=False
         Whether to hold out rows, drawn at random, and to stop when `n_iter_no_change`
-        epochs in a row have not improved the score (R^2) on them by `tol`. The model is
-        that of the best score. The full batch stops by the rules of `tol` as well.
+        epochs in a row have not improved the best score (R^2) on them by `tol`
+        (absolute). The model is that of the best score. The full batch stops by the
+        rules of `tol` as well.
     validation_fraction : float in (0, 1), default=0.1
-        Share of the rows to hold out; at least two are.
+        With `early_stopping`: share of the rows to hold out; at least two are.
     n_iter_no_change : int, default=5
-        How many epochs without improvement are a plateau.
+        How many epochs in a row without improvement are a plateau.
     warm_start : bool, default=False
-        Whether `fit` goes on from the coefficients of the last fit. The state of an
-        optimizer, such as its momentum, starts anew.
+        Whether `fit` starts from the coefficients and the intercept of the last fit.
+        The state of an optimizer, such as its momentum, starts anew.
     verbose : int, default=0
-        Print a line every so many epochs, and one at the end: epoch, loss, norm of the
-        gradient (of the full batch), score (with `early_stopping`) and, where there is
-        one feature, the coefficient and the intercept, in the data's units; those of an
-        epoch are before its update, or the last one of its mini-batches.
+        Print a line every `verbose` epochs, and one at the end; 0: none. It holds the
+        epoch, the loss, the norm of the gradient (full batch), the last score (with
+        `early_stopping`) and, if there is one feature, the coefficient and the
+        intercept, in the data's units. They are those before the update of the epoch,
+        or before its last one with mini-batches (the loss is the mean over them).
 
     Attributes
     ----------
@@ -215,25 +241,27 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Intercept; 0.0 where ``fit_intercept=False``.
     n_iter_ : int
         Number of epochs run, ``len(loss_curve_)``; with `early_stopping` the model may
-        be that of an earlier one.
+        be that of an earlier one. After `partial_fit`, those of the last call.
     loss_curve_ : list of float
         ``loss_curve_[k]`` is the whole objective at the start of epoch k, before its
-        update, summed over targets. Of mini-batches it is the mean over
-        those of the epoch, each before its update. Where `tol` was met by the full
-        batch, the last one is that of the model (before the last proximal step, if
-        there are such). With ``standardize=True`` and an
-        intercept, it starts from the mean of y, at y's variance. With momentum it is
-        the loss at the extrapolated parameters, and may rise at times.
+        update, summed over targets. With mini-batches it is the mean over the batches
+        of epoch k, each before its update. If the full batch stopped by `tol`, the last
+        value is that of the model (before the last proximal step, if there is one). On
+        standardized data with an intercept, the descent starts with the mean of y as
+        prediction, so that squared error starts at the variance of y; Huber's loss
+        starts at the median. With momentum it is the loss at the extrapolated
+        parameters, and may rise at times.
     validation_scores_ : list of float
         ``validation_scores_[k]`` is the score on the rows held out, after epoch k.
         Defined only with ``early_stopping=True``.
     best_validation_score_ : float
-        The largest of them, which is that of the model.
+        The largest of them, which is that of the model. Defined only with
+        ``early_stopping=True``.
     moments_ : Moments
-        Of all rows that the model is from, also those of earlier calls of
-        `partial_fit`, which goes on from them. Defined only for the full batch without
-        early stopping, where the rows were condensed or have at most 100 columns (and
-        ``precompute`` is not False), and the loss is squared error.
+        Moments of all rows the model was fitted on, including earlier `partial_fit`
+        calls; the next call goes on from them. Defined only for the full batch and
+        squared error, without early stopping, if the rows were condensed, or have at
+        most 100 features and targets and ``precompute="auto"``.
     n_features_in_ : int
         Number of features seen during `fit`.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -387,15 +415,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets; converted to the dtype of X.
         sample_weight : array-like of shape (n_samples,), default=None
-            Nonnegative weights. Weight 2 equals the row twice, weight 0 the row left
-            out. In mini-batches a row of weight 2 is one row all the same, whose
-            gradient counts twice: the minimum is that of the row twice, but not the
-            way there. Nor are the rows the same that `early_stopping` holds out.
-        coef_init : array-like of the shape of `coef_`, default=None
-            Where to start. None: at zero, or at the last fit with ``warm_start=True``.
+            Nonnegative weights. None: ones. Weight 2 equals the row twice, weight 0 the
+            row left out. With mini-batches that is true of the minimum, but not of the
+            way there: a row of weight 2 is drawn once, and its gradient counts twice.
+            With `early_stopping`, the rows held out differ as well.
+        coef_init : array-like of shape (n_features,) or (n_targets, n_features), \
+                default=None
+            Where to start; (n_features,) for one target. None: at zero, or with
+            ``warm_start=True`` at the last fit.
         intercept_init : float or array-like of shape (n_targets,), default=None
-            Where to start. None: at zero, or at the last fit with ``warm_start=True``;
-            on standardized data, at the best intercept for the coefficients.
+            Where to start. None: at zero, or with ``warm_start=True`` at the last fit.
+            On standardized data it is not zero but such that the mean of X is predicted
+            the mean of y (sparse X that is not condensed: X = 0; Huber's loss: the
+            median of y).
 
         Returns
         -------
@@ -405,8 +437,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         DivergenceError
-            When the learning rate is too large for the data. It names the largest
-            stable one.
+            If the learning rate is too large for the data. The message names the
+            largest stable one, where it is known.
         ValueError
             On bad input or parameters. Whatever is raised, the estimator stays as it
             was before.
@@ -414,10 +446,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            When `tol` was not reached in `max_iter` epochs, or when mini-batches, or
-            an adaptive schedule, came to a plateau far from the answer.
+            If `tol` was not reached in `max_iter` epochs, or if mini-batches, or an
+            adaptive schedule, came to a plateau far from the answer.
         UserWarning
-            When `batch_size` is larger than the number of rows.
+            If `batch_size` is larger than the number of rows to train on.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressor
+        >>> X, y = [[1.0], [2.0], [3.0], [4.0]], [3.0, 5.0, 7.0, 100.0]
+        >>> model = GDLinearRegressor().fit(X, y, sample_weight=[1, 1, 1, 0])
+        >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
+        2.000 1.000
         """
         with unchanged_on_error(self):
             going_on = self.warm_start and self.__sklearn_is_fitted__()
@@ -451,45 +491,45 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Go on with one more chunk of a stream of rows.
 
         For the full batch (``batch_size=None``), the chunk's `Moments` are merged into
-        those of all rows before, and the descent goes on over all that was seen, from
-        where it stands, up to `tol`: after the last chunk the model is that of one
-        `fit` on everything, however the rows were split. Memory does not grow.
+        those of all rows before, and the descent goes on over all of them, from where
+        it stands, up to `tol`. After the last chunk the model is, within `tol`, that of
+        one `fit` on everything, however the rows were split. Memory does not grow.
 
-        With a `batch_size`, with another loss than squared error, or where the scatter
-        of the columns does not fit (more than 2000 of them, or ``precompute=False``),
-        it is one epoch over the chunk, as that
-        of :class:`~sklearn.linear_model.SGDRegressor`: learning rate schedule, average
-        and random order go on from call to call; a chunk shorter than `batch_size` is
-        one batch, which weighs as much less; means and scales for `standardize` are
-        those of the rows so far; the automatic learning rate is the least so far, and
-        its schedule is "invscaling".
+        It is one epoch over the chunk instead, as in
+        :class:`~sklearn.linear_model.SGDRegressor`, with a `batch_size`, with another
+        loss than squared error, with ``precompute=False``, and with more than 2000
+        features and targets. Without a `batch_size` that is one step. The learning rate
+        schedule, the average and the random order go on from call to call. A chunk
+        shorter than an int `batch_size` is one batch, whose step is shortened in
+        proportion. `standardize` uses the means and scales of all rows so far. The
+        automatic learning rate is the smallest so far, and its schedule "invscaling".
 
         Parameters
         ----------
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
             The chunk's rows.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets.
+            Targets of the chunk, with as many columns as those before.
         sample_weight : array-like of shape (n_samples,), default=None
-            Nonnegative weights; what counts is how they compare with those of the other
-            chunks.
+            Nonnegative weights, in the same unit for all chunks. None: ones.
 
         Returns
         -------
         self : GDLinearRegressor
-            The estimator. `loss_curve_` and `n_iter_` are those of this call, and the
-            dtype of `coef_` is that of its X.
+            The estimator. `loss_curve_` and `n_iter_` are those of this call, and
+            `coef_` has the dtype of the chunk's X.
 
         Raises
         ------
-        ValueError
-            On bad input, on other features or targets than before, and where the model
-            comes from a `fit` whose moments are not known. The model, and what it knows
-            of earlier chunks, then stay as they were.
         AttributeError
-            With ``early_stopping=True``.
+            With ``early_stopping=True``, as the method is looked up.
         DivergenceError
-            As `fit`; of a step a chunk, only overflow tells.
+            As from `fit`; if a chunk is a single step, only if the loss overflows.
+        ValueError
+            On bad input or parameters, on other features or targets than before, and if
+            the model comes from a `fit` that left no `moments_` to go on from. Whatever
+            is raised, the model, and what it knows of earlier chunks, stay as they
+            were.
 
         Warns
         -----
@@ -498,7 +538,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Notes
         -----
-        The state of an optimizer, as of Adam's, starts anew with each chunk.
+        The state of a torch optimizer, such as Adam's, starts anew with each chunk.
 
         Examples
         --------
@@ -516,6 +556,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with unchanged_on_error(self):
             going_on = self.__sklearn_is_fitted__()
+            if going_on:  # the context validates parameters at the first call alone
+                self._validate_params()
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
@@ -544,7 +586,24 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Returns
         -------
         y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predictions; float32 where the model and X are.
+            Predictions, shaped as the y of `fit`; float32 if the model and X are.
+
+        Raises
+        ------
+        NotFittedError
+            If neither `fit` nor `partial_fit` was called.
+        ValueError
+            If X has other features than those of `fit`, or holds NaN or infinity.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressor
+        >>> X, y = [[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0]
+        >>> model = GDLinearRegressor().fit(X, y)
+        >>> model.predict([[10.0], [20.0]]).round(3)
+        array([21., 41.])
+        >>> round(model.score(X, y), 6)
+        1.0
         """
         check_is_fitted(self)
         X = validated_features(self, X)
