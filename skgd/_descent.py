@@ -38,18 +38,18 @@ class Steps(NamedTuple):
     """The steps of a descent: how long, how far carried on, and whether averaged."""
 
     pace: Pace
-    momentum: float | str = 0.0  # or "adaptive"; 0.0 is none
-    average: Average | None = None
-    last_on_all: bool = False  # end mini-batches by a proximal step over all rows
+    momentum: float | str  # or "adaptive"; 0.0 is none
+    average: Average | None
+    last_on_all: bool  # end mini-batches by a proximal step over all rows
 
 
 class Watch(NamedTuple):
     """What may end a descent before its epochs are used up."""
 
-    stopping: StoppingRule | None = None  # of a full batch
-    plateau: Plateau | None = None  # of the validation score, or else of the losses
-    validation: Validation | None = None
-    report: Report | None = None
+    stopping: StoppingRule | None  # of a full batch
+    plateau: Plateau | None  # of the validation score, or else of the losses
+    validation: Validation | None
+    report: Report | None
 
 
 class Descent(NamedTuple):
@@ -76,7 +76,7 @@ def descend(
     batches: FullBatch | MiniBatches,
     penalty: Penalty,
     steps: Steps,
-    watch: Watch | None = None,
+    watch: Watch,
     *,
     max_iter: int,
 ) -> Descent:
@@ -94,8 +94,9 @@ def descend(
     dual averaging for regularized stochastic online learning). So `steps` may ask for a
     last step that has no noise.
     """
-    stopping, plateau, validation, report = watch or Watch()
-    walk, first_step = _Walk(strategy, penalty, steps), steps.pace.step
+    stopping, plateau, validation, report = watch
+    walk = _Walk(strategy, penalty, steps, whole=batches.whole)
+    first_step = steps.pace.step
     start: tuple[Any, Any] = None, None
     if not batches.whole:
         start = deepcopy((strategy.coef, strategy.intercept))
@@ -162,10 +163,12 @@ class _Walk:
     """A descent under way: what it does from one batch to the next."""
 
     def __init__(
-        self, strategy: GradientStrategy, penalty: Penalty, steps: Steps
+        self, strategy: GradientStrategy, penalty: Penalty, steps: Steps, *, whole: bool
     ) -> None:
         self.strategy, self.penalty = strategy, penalty
         self.proximal = penalty.has_prox
+        # Of mini-batches, nothing asks for a mapping, which costs another prox.
+        self.maps = self.proximal and whole
         self.pace, momentum, self.average, _ = steps
         self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
         self.rows: Any = None
@@ -216,9 +219,9 @@ class _Walk:
         if extrapolate and self.extrapolation is not None:
             self.extrapolation.extrapolate(strategy, self._mapping)
         losses = strategy.evaluate(*self.rows)
-        if self.proximal:
+        if self.maps:
             coef_gradient, intercept_gradient = strategy.gradients
-            rate = self.pace.coming() * self.share_of_batch_size
+            rate = self.pace.to_measure_by()
             mapping = penalty.gradient_mapping(strategy.coef, coef_gradient, rate)
             self._mapping = mapping, intercept_gradient
         return losses

@@ -62,9 +62,15 @@ class Penalty(NamedTuple):
         A proximal step leads from `coef` to ``coef - learning_rate * mapping`` (Beck
         2017, First-order methods in optimization, section 10.3.2). Where there is no
         kink nearby, it is the gradient of the whole.
+
+        Not by the difference of the two, which rounding makes zero where the rate is
+        small, as it is at the end of a schedule.
         """
-        stepped = self.prox(coef - learning_rate * gradient, learning_rate)
-        return (coef - stepped) / learning_rate
+        to_zero = coef / learning_rate  # the mapping that leads there
+        if self.positive:
+            slope = gradient if self.l1 is None else gradient + self.l1
+            return slope.clip(max=to_zero)
+        return gradient + (to_zero - gradient).clip(-self.l1, self.l1)
 
 
 def penalty_of(

@@ -63,8 +63,15 @@ class UserSchedule(Schedule):
 
     def __init__(self, function: Callable[[int], float]) -> None:
         self.function = function
+        self._last: tuple[int, float] = -1, 0.0
 
     def factor(self, step: int) -> float:
+        """Ask the function, once for each step: it may have a state of its own."""
+        if step != self._last[0]:
+            self._last = step, self._asked(step)
+        return self._last[1]
+
+    def _asked(self, step: int) -> float:
         """Ask the function, and check its answer."""
         factor = self.function(step)
         if not isinstance(factor, str):
@@ -117,6 +124,17 @@ class Pace:
         if isinstance(self.schedule, Constant):
             return self.learning_rate
         return self.learning_rate * self.schedule.factor(self.step)
+
+    def to_measure_by(self) -> float:
+        """Give the largest rate so far, or a positive one where there is none yet.
+
+        It is never 0, as a factor may be, and asks the schedule for no step that may
+        never be taken.
+        """
+        if self.largest > 0:
+            return self.largest
+        first = self.coming() if self.step == 0 else 0.0
+        return first or self.learning_rate
 
     def next(self) -> float:
         """Give the rate of the next step, and count it."""

@@ -442,6 +442,52 @@ def test_the_prox_is_the_minimiser(coef, gradient, l1, positive, rate):
     np.testing.assert_allclose(coef - rate * mapping, stepped, atol=1e-12)
 
 
+@given(
+    coef=st.one_of(st.just(0.0), st.floats(1e-3, 5), st.floats(-5, -1e-3)),
+    gradient=st.one_of(st.just(0.0), st.floats(1e-3, 5), st.floats(-5, -1e-3)),
+    l1=st.floats(1e-3, 4),
+    bound=st.sampled_from(["none", "alone", "and L1"]),
+    log_rate=st.floats(-300, 0),
+)
+def test_the_mapping_is_zero_just_at_a_minimum_however_small_the_step(
+    coef, gradient, l1, bound, log_rate
+):
+    """By the conditions of a minimum, which know of no step."""
+    l1 = 0.0 if bound == "alone" else l1
+    penalty = Penalty(l1=np.array([[l1]]) if l1 else None, positive=bound != "none")
+    coef = abs(coef) if penalty.positive else coef
+    mapping = penalty.gradient_mapping(
+        np.array([[coef]]), np.array([[gradient]]), 10**log_rate
+    )
+    if coef:
+        is_minimum = gradient + np.sign(coef) * l1 == 0
+    elif penalty.positive:
+        is_minimum = gradient + l1 >= 0
+    else:
+        is_minimum = abs(gradient) <= l1
+    assert (mapping == 0) == is_minimum
+
+
+@pytest.mark.parametrize(
+    "penalty", [{"alpha": 0.1, "l1_ratio": 1.0}, {"positive": True}]
+)
+@pytest.mark.parametrize("first", [0, 3])
+def test_steps_of_no_length_are_no_arrival(
+    strategy, penalty, first, regression, capsys
+):
+    model = GDLinearRegressor(
+        strategy,
+        learning_rate=0.05,
+        schedule=lambda step: float(step < first),
+        max_iter=6,
+        verbose=1,
+        **penalty,
+    )
+    with pytest.warns(ConvergenceWarning, match=r"is 0\.\d+, and tol=0.0001"):
+        model.fit(*regression)
+    assert "nan" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

@@ -53,15 +53,23 @@ def test_the_rate_follows_the_schedule(strategy, schedule, batch_size, regressio
         np.testing.assert_allclose(parameters(model), expected, rtol=1e-10)
 
 
-def test_a_function_is_asked_for_every_step_once(strategy, regression):
+@pytest.mark.parametrize(
+    "penalty", [{}, {"alpha": 0.1, "l1_ratio": 1.0}, {"positive": True}]
+)
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_a_function_is_asked_for_every_step_once(
+    strategy, batch_size, penalty, regression
+):
     asked = []
 
     def warm_up(step):
         asked.append(step)
         return min(step / 10, 1)
 
-    run(strategy, regression, schedule=warm_up, batch_size=8)
-    assert asked == list(range(15))
+    model = run(
+        strategy, regression, schedule=warm_up, batch_size=batch_size, **penalty
+    )
+    assert asked == list(range(model.n_iter_ * 40 // (batch_size or 40)))
 
 
 @pytest.mark.parametrize("kind", [float, np.float32, np.array, torch.tensor])
