@@ -17,7 +17,8 @@ from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import GradientStrategy
 
 # Largest loss of stable mini-batches over that of the zero model: where y is nothing
-# but noise, that of the steps takes them above it, but not far.
+# but noise, that of the steps takes them above it, but not far. Where a loss of the
+# user's own is below zero, it is as many of its sizes above it.
 _NOISE_OF_BATCHES = 10
 
 
@@ -29,27 +30,11 @@ def raise_if_diverged(
     steps: Steps,
 ) -> None:
     """Raise where the loss overflowed, or ended above where it may."""
-    first, last = descent.loss_curve[0], sum(descent.last_losses)
-    epoch = descent.n_epochs - 1
-    if descent.outcome is Outcome.OVERFLOW:
-        start = _loss_at_start(descent, batches, objective)
-        if descent.first_step == 0 and not np.isfinite(start):
-            _refuse_start(start, descent, batches, objective)
-        happened = f"became {last} at epoch {epoch}"
-    elif isinstance(batches, FullBatch):
-        if last <= first or last <= _acceptable(first, batches, objective, strategy):
-            return
-        happened = f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
-    else:
-        zero_model = _zero_model_loss(batches, objective)
-        if last <= _NOISE_OF_BATCHES * zero_model:
-            return
-        start = _loss_at_start(descent, batches, objective)
-        if last <= _NOISE_OF_BATCHES * start:
-            return
-        happened = f"rose from {start:.4g} to {last:.4g} by the end of epoch {epoch}"
-
-    learning_rate, scheduled = steps.pace.largest, ""
+    happened = _what_happened(descent, strategy, batches, objective)
+    if not happened:
+        return
+    # An overflow of what a stream goes on from is found before the first step.
+    learning_rate, scheduled = steps.pace.largest or steps.pace.coming(), ""
     if learning_rate > 1.001 * steps.pace.learning_rate:
         scheduled = f", which the schedule made of {steps.pace.learning_rate:.6g}"
     constant = steps.momentum if isinstance(steps.momentum, float) else 0.0
@@ -68,7 +53,7 @@ def raise_if_diverged(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
         f"{learning_rate:.6g}{f' and momentum={constant:g}' if constant else ''}"
         f"{scheduled}. {_advice(learning_rate, stable, whole=batches.whole)}{blame}",
-        epoch=epoch,
+        epoch=descent.n_epochs - 1,
         learning_rate=learning_rate,
         largest_stable_learning_rate=stable,
         loss_curve=descent.loss_curve,
@@ -84,6 +69,32 @@ def raise_if_too_large(coef: np.ndarray, intercept: np.ndarray | None) -> None:
         "values in X are too small for those in y. Rescale them"
         f"{', or pass X as float64' if coef.dtype == np.float32 else ''}."
     )
+
+
+def _what_happened(
+    descent: Descent,
+    strategy: GradientStrategy,
+    batches: FullBatch | MiniBatches,
+    objective: Objective,
+) -> str:
+    """Say what the loss did that it may not do; empty if it did nothing."""
+    last, epoch = sum(descent.last_losses), descent.n_epochs - 1
+    if descent.outcome is Outcome.OVERFLOW:
+        start = _loss_at_start(descent, batches, objective)
+        if descent.first_step == 0 and not np.isfinite(start):
+            _refuse_start(start, descent, batches, objective)
+        return f"became {last} at epoch {epoch}"
+    if isinstance(batches, FullBatch):
+        first = descent.loss_curve[0]
+        if last <= first or last <= _acceptable(first, batches, objective, strategy):
+            return ""
+    else:
+        if last <= _with_noise(_zero_model_loss(batches, objective)):
+            return ""
+        first = _loss_at_start(descent, batches, objective)
+        if last <= _with_noise(first):
+            return ""
+    return f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
 
 
 def _loss_at_start(
@@ -142,6 +153,11 @@ def _acceptable(
     terms = peaks(rows.X) @ np.abs(to_numpy(strategy.coef))
     rounding = 32 * eps * max(float(peaks(rows.y).max()), float(terms.max()))
     return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2
+
+
+def _with_noise(loss: float) -> float:
+    """Give the largest loss of mini-batches that are stable, from that of a model."""
+    return loss + (_NOISE_OF_BATCHES - 1) * abs(loss)
 
 
 def _zero_model_loss(batches: FullBatch | MiniBatches, objective: Objective) -> float:

@@ -84,9 +84,9 @@ def steps_of(
 ) -> Steps:
     """Resolve learning rate, schedule, momentum and average."""
     auto = params.learning_rate == "auto"
-    momentum = params.momentum
-    if momentum == "auto":
-        momentum = "adaptive" if auto and batches.whole else 0.0
+    momentum: float | str = "adaptive" if auto and batches.whole else 0.0
+    if params.momentum != "auto":
+        momentum = float(params.momentum)
     if not strategy.plain:
         _refuse_derived_steps(params, strategy)
     if auto and objective.loss.curvature is None:
@@ -121,7 +121,7 @@ def _auto_rate(
     )
     if batches.whole:
         return largest / 2
-    momentum = 0.0 if params.momentum == "auto" else params.momentum
+    momentum = 0.0 if params.momentum == "auto" else float(params.momentum)
     return largest / 4 * (1 - momentum)
 
 
@@ -158,10 +158,7 @@ def refuse_unknown_objective(
     """Raise where the strategy does not descend on what is asked for."""
     kind = plan.loss.kind
     if isinstance(strategy.losses, str):
-        raise ValueError(
-            f"{type(strategy).__name__}.losses must be a tuple of names. Got "
-            f"{strategy.losses!r} instead; write ({strategy.losses!r},)."
-        )
+        raise ValueError(losses_in_a_string(strategy))
     if kind not in strategy.losses:
         able = [repr(name) for name in names_of_strategies_with(kind)]
         raise ValueError(
@@ -180,3 +177,11 @@ def refuse_unknown_objective(
             "coef**2).sum(0) and the gradient of that in `evaluate`, unless l2 is "
             "None; then set `penalizes` to True. Or use alpha=0, or l1_ratio=1."
         )
+
+
+def losses_in_a_string(strategy: GradientStrategy) -> str:
+    """Say what to write where a strategy's `losses` is the name of one."""
+    return (
+        f"{type(strategy).__name__}.losses must be a tuple of names. Got "
+        f"{strategy.losses!r} instead; write ({strategy.losses!r},)."
+    )

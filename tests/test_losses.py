@@ -449,3 +449,20 @@ def test_other_optimizers_descend_on_them(regression):
         model = GDLinearRegressor(adam, loss=loss, learning_rate=0.1, max_iter=2000)
         model.set_params(tol=None).fit(X, y)
         np.testing.assert_allclose(model.coef_, clean.coef_, atol=0.1)
+
+
+@pytest.mark.parametrize("offset", [-100.0, 0.0, 100.0])
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_what_is_added_to_a_loss_makes_no_divergence_and_hides_none(
+    differentiating, batch_size, offset, regression
+):
+    def shifted(prediction, target):
+        return (prediction - target) ** 2 + offset
+
+    params = {"batch_size": batch_size, "random_state": 0, "tol": None, "max_iter": 20}
+    model = GDLinearRegressor(differentiating, loss=shifted, **params)
+    squares = GDLinearRegressor(differentiating, learning_rate=0.01, **params)
+    model.set_params(learning_rate=0.01).fit(*regression)
+    np.testing.assert_allclose(model.coef_, squares.fit(*regression).coef_, rtol=1e-10)
+    with pytest.raises(DivergenceError):
+        model.set_params(learning_rate=1.0).fit(*regression)

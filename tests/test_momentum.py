@@ -149,3 +149,19 @@ def test_an_optimizer_has_a_momentum_of_its_own(params, regression):
 def test_other_values_are_refused(momentum, regression):
     with pytest.raises(ValueError, match="'momentum' parameter"):
         GDLinearRegressor(momentum=momentum).fit(*regression)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, float])
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_the_stable_rate_heeds_a_momentum_of_any_kind(
+    strategy, kind, batch_size, regression
+):
+    stable = []
+    for momentum in (0.5, kind(0.5)):
+        model = GDLinearRegressor(
+            strategy, learning_rate=1e3, momentum=momentum, batch_size=batch_size
+        )
+        with pytest.raises(DivergenceError, match=r"and momentum=0\.5") as caught:
+            model.fit(*regression)
+        stable.append(caught.value.largest_stable_learning_rate)
+    assert stable[0] == stable[1]
