@@ -149,9 +149,16 @@ def zeroing_constants(
     X_offset: np.ndarray, spread: np.ndarray, y_offset: np.ndarray, l2: float
 ) -> Coordinates:
     """Scale by the curvature, but make a column 0 that is rounding or nothing."""
-    constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
-    scale = np.where(constant, np.inf, np.hypot(spread, np.sqrt(l2)))
+    scale = curvature_scale(X_offset, spread, l2)
     return Coordinates(X_offset, scale, y_offset, np.sqrt(l2) if l2 else 1.0)
+
+
+def curvature_scale(
+    X_offset: np.ndarray, spread: np.ndarray, l2: float = 0.0
+) -> np.ndarray:
+    """Root of the curvature along each coefficient; inf of a column to make 0."""
+    constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
+    return np.where(constant, np.inf, np.hypot(spread, np.sqrt(l2)))
 
 
 def _of_moments(

@@ -67,7 +67,8 @@ def descend_on_all(
             "Rescale the weights of all chunks, or the columns."
         )
     with placement.gradients_on():
-        n_samples = round(moments.weight)
+        # The number of rows is not known any more, only their weight.
+        n_samples = max(round(moments.weight), 1)
         ready = condensed(moments, dtype, placement, plan, n_samples)
     start = parameters_to_start_from(estimator, rows, going_on=going_on)
     return run(estimator, ready, setting, start), moments
@@ -91,6 +92,7 @@ def take_an_epoch(
     rows = stream.take_in(rows)
     coordinates = None
     if plan.standardize:
+        stream.shrink_where_scales_grew(rows, fit_intercept=plan.fit_intercept)
         coordinates = stream.coordinates(
             rows, plan.loss, fit_intercept=plan.fit_intercept, l2=plan.l2
         )

@@ -19,7 +19,7 @@ from skgd._coordinates import (
     users_coordinates,
 )
 from skgd._early_stopping import Validation, split
-from skgd._losses import Loss, SquaredError
+from skgd._losses import Loss
 from skgd._moments import Moments
 from skgd._placement import Placement
 from skgd._rows import (
@@ -53,12 +53,12 @@ class Plan(NamedTuple):
 
     fit_intercept: bool
     standardize: bool
-    precompute: bool | str = "auto"
-    loss: Loss = SquaredError()
-    l2: float = 0.0  # weight of the squares of the coefficients, in the user's units
-    batch_size: float | None = None
-    shuffle: bool = True
-    validation_fraction: float | None = None  # None: nothing is held out
+    precompute: bool | str
+    loss: Loss
+    l2: float  # weight of the squares of the coefficients, in the user's units
+    batch_size: float | None
+    shuffle: bool
+    validation_fraction: float | None  # None: nothing is held out
 
 
 class Prepared(NamedTuple):

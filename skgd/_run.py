@@ -102,12 +102,13 @@ def run(
         )
         watch = _watch(params, ready, objective, placed, strategy, log)
         if stream is None:
+            max_iter = params.max_iter
             steps = steps_of(params, batches, objective, strategy)
         else:
-            steps = stream.steps(params, ready, objective, strategy, placement)
-            if watch.plateau and stream.plateau:
-                watch.plateau.go_on_from(stream.plateau)
-        max_iter = params.max_iter if stream is None else 1
+            max_iter = 1
+            steps = stream.steps(
+                params, ready, objective, strategy, placement, watch.plateau
+            )
         descent = descend(
             strategy, batches, placed.penalty, steps, watch, max_iter=max_iter
         )
@@ -119,8 +120,7 @@ def run(
         )
         raise_if_too_large(*model)
         if stream is not None:
-            stream.keep(params, descent, steps, strategy, coordinates)
-            stream.plateau = watch.plateau
+            stream.keep(params, steps, strategy, coordinates, watch.plateau)
     advice = advice_when_slow(params, strategy)
     return Run(descent, model, ready, objective, watch, advice)
 

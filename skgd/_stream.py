@@ -10,8 +10,13 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 
 from skgd._averaging import Average
-from skgd._coordinates import Coordinates, Parameters, zeroing_constants
-from skgd._descent import Descent, Steps
+from skgd._coordinates import (
+    Coordinates,
+    Parameters,
+    curvature_scale,
+    zeroing_constants,
+)
+from skgd._descent import Steps
 from skgd._losses import Loss
 from skgd._moments import Moments
 from skgd._objective import Objective
@@ -51,7 +56,7 @@ class Stream:
     ) -> None:
         self.parameters = start
         self.random_state = random_state
-        self.plateau: Plateau | None = None
+        self._plateau: Plateau | None = None
         self._n_rows, self._mean_weight = 0, 0.0
         self._X_mean: np.ndarray = np.zeros(())
         self._X_variance: np.ndarray = np.zeros(())
@@ -89,30 +94,24 @@ class Stream:
         the first chunk starts alone. Where outliers count for less than in a mean, it
         is the chunk's own.
         """
-        X_offset, y_offset = np.zeros(rows.n_features), np.zeros(rows.n_targets)
-        squares = self._X_variance
+        y_offset = np.zeros(rows.n_targets)
         if fit_intercept:
             y_offset = self._y_mean
             if not loss.condenses:
                 y_offset = loss.center(rows.y, rows.weight)
-        if fit_intercept and not issparse(rows.X):
-            X_offset = self._X_mean
-        else:
-            squares = squares + np.square(self._X_mean)
-        coordinates = zeroing_constants(X_offset, np.sqrt(squares), y_offset, l2)
-        # By the columns alone: a penalty may change between two chunks.
-        spread = zeroing_constants(X_offset, np.sqrt(squares), y_offset, 0.0)
-        self._shrink(spread.X_scale)
-        return coordinates
+        X_offset, spread = self._offset_and_spread(rows, fit_intercept)
+        return zeroing_constants(X_offset, spread, y_offset, l2)
 
-    def _shrink(self, X_scale: np.ndarray) -> None:
+    def shrink_where_scales_grew(self, rows: Rows, *, fit_intercept: bool) -> None:
         """Take back coefficients of columns whose scale was too small by far.
 
         A column that has shown one small number has a coefficient in proportion, which
         an ordinary number would then make far too much of. Where the scale grows by
         more than a factor of two, the coefficient shrinks by the square of the growth,
-        as in normalized online learning (Ross, Mineiro & Langford 2013).
+        as in normalized online learning (Ross, Mineiro & Langford 2013). The scale is
+        that of the columns alone: a penalty may change between two chunks.
         """
+        X_scale = curvature_scale(*self._offset_and_spread(rows, fit_intercept))
         before, self._X_scale = self._X_scale, X_scale
         if before is None:
             return
@@ -133,12 +132,15 @@ class Stream:
         objective: Objective,
         strategy: GradientStrategy,
         placement: Placement,
+        plateau: Plateau | None,
     ) -> Steps:
         """Resolve the steps of a chunk, which go on from those of the last.
 
-        The automatic rate is the least so far. Its schedule is not "adaptive", which
-        would compare the losses of different rows.
+        So does what the plateau has seen. The automatic rate is the least so far. Its
+        schedule is not "adaptive", which would compare the losses of different rows.
         """
+        if plateau is not None and self._plateau is not None:
+            plateau.go_on_from(self._plateau)
         steps = steps_of(params, ready.batches, objective, strategy)
         pace, average = steps.pace, steps.average
         pace.step = self._n_steps
@@ -168,16 +170,16 @@ class Stream:
     def keep(
         self,
         params: Any,
-        descent: Descent,
         steps: Steps,
         strategy: GradientStrategy,
         coordinates: Coordinates,
+        plateau: Plateau | None,
     ) -> None:
         """Keep where a chunk has led to, in the user's units."""
         self.parameters = coordinates.to_user(
             to_numpy(strategy.coef), to_numpy(strategy.intercept), _FLOAT64
         )
-        self._n_steps = steps.pace.step
+        self._n_steps, self._plateau = steps.pace.step, plateau
         if params.learning_rate == "auto":
             self._least_rate = params.batch_size, steps.pace.learning_rate
         if isinstance(steps.pace.schedule, Adaptive):
@@ -189,6 +191,15 @@ class Stream:
                 to_numpy(self._average.intercept),
                 _FLOAT64,
             )
+
+    def _offset_and_spread(
+        self, rows: Rows, fit_intercept: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Give the columns' shift, zero where there is none, and spread about it."""
+        if fit_intercept and not issparse(rows.X):
+            return self._X_mean, np.sqrt(self._X_variance)
+        squares = self._X_variance + np.square(self._X_mean)
+        return np.zeros(rows.n_features), np.sqrt(squares)
 
     def _merge(self, rows: Rows, share: float) -> None:
         """Merge mean and variance of the columns (Chan, Golub & LeVeque 1979).

@@ -484,3 +484,64 @@ def test_optimizers_of_torchs_begin_anew_with_each_chunk(regression):
     for _ in range(60):
         model.partial_fit(X, y)
     assert model.score(X, y) > 0.99
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("loss", "hubr"),
+        ("schedule", "adaptve"),
+        ("learning_rate", -0.01),
+        ("alpha", -1.0),
+        ("strategy", "auto"),
+    ],
+)
+def test_parameters_are_checked_at_every_call(
+    strategy, name, value, batch_size, regression
+):
+    model = GDLinearRegressor(strategy, batch_size=batch_size).partial_fit(*regression)
+    model.set_params(**{name: value})
+    before = state(model)
+    with pytest.raises(ValueError, match=f"The '{name}' parameter .* Got {value!r}"):
+        model.partial_fit(*regression)
+    assert state(model) == before
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling"])
+def test_an_overflow_of_a_step_a_chunk_is_blamed_on_the_rate(
+    strategy, schedule, regression
+):
+    model = GDLinearRegressor(
+        strategy, learning_rate=1e3, schedule=schedule, batch_size=40
+    )
+    with pytest.raises(DivergenceError, match="stable below") as caught:
+        streamed(model, *(np.tile(a.T, 100).T for a in regression), range(40, 4000, 40))
+    error = caught.value
+    assert error.learning_rate > error.largest_stable_learning_rate
+    assert error.learning_rate == 1e3 or schedule != "constant"
+
+
+@pytest.mark.parametrize("batch_size", [None, 8])
+def test_the_unit_of_the_weights_is_no_matter_to_the_average(
+    strategy, batch_size, regression
+):
+    X, y = regression
+    weight = np.random.default_rng(1).uniform(1, 3, len(y))
+    models = [
+        GDLinearRegressor(
+            strategy,
+            learning_rate=0.05,
+            average=True,
+            batch_size=batch_size,
+            random_state=0,
+            max_iter=10,
+            tol=None,
+        )
+        for _ in range(2)
+    ]
+    one, other = (
+        streamed(model, X, y, [20], unit * weight)
+        for model, unit in zip(models, (1.0, 1e-4), strict=True)
+    )
+    np.testing.assert_allclose(one.coef_, other.coef_, rtol=1e-10)
