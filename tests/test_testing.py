@@ -247,3 +247,25 @@ def test_only_the_problems_asked_for_are_run():
 def test_something_else_is_refused(other):
     with pytest.raises(TypeError, match="takes an instance"):
         check_gradient_strategy(other)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ((), "nothing to check it on"),
+        ("squared_error", r"write \('squared_error',\)"),
+        (("squared",), r"Those that there are: \('squared_error'"),
+    ],
+)
+def test_losses_that_name_none_are_no_pass(names, message):
+    class Strategy(ManualStrategy):
+        losses: ClassVar = names
+
+    with pytest.raises(AssertionError, match=message):
+        check_gradient_strategy(Strategy())
+
+
+@pytest.mark.parametrize("fit_intercept", ["x", 2, "auto"])
+def test_a_fit_intercept_that_asks_for_no_problem_is_refused(fit_intercept):
+    with pytest.raises(ValueError, match=f"Got {fit_intercept!r} instead"):
+        check_gradient_strategy(ManualStrategy(), fit_intercept=fit_intercept)

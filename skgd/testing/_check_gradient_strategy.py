@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 
 from skgd._losses import LOSS_NAMES, CustomLoss
+from skgd._parameters import losses_in_a_string
 from skgd._placement import placement_of
 from skgd.strategies import GradientStrategy
 from skgd.testing._problems import Problem, problems_for
 from skgd.testing._properties import CHECKS, SPARSE_ROWS, Check
 from skgd.testing._trial import BrokenError
+
+# What `losses` may name.
+_KINDS = (*LOSS_NAMES, CustomLoss.kind)
 
 
 def check_gradient_strategy(
@@ -64,12 +68,12 @@ def check_gradient_strategy(
     Raises
     ------
     AssertionError
-        If a property does not hold, or if `losses` names a loss that there is not. The
-        message says which properties fail, on what problem, and how.
+        If a property does not hold, or if `losses` names none, or one that there is
+        not. The message says which properties fail, on what problem, and how.
     TypeError
         If `strategy` is not an instance of a subclass of `GradientStrategy`.
     ValueError
-        If `device` is not on this machine.
+        If `device` is not on this machine, or `fit_intercept` is none of the three.
 
     Examples
     --------
@@ -90,11 +94,17 @@ def check_gradient_strategy(
             "check_gradient_strategy takes an instance of a subclass of "
             f"GradientStrategy. Got {strategy!r} instead."
         )
-    unknown = set(strategy.losses) - {*LOSS_NAMES, CustomLoss.kind}
+    if isinstance(strategy.losses, str):
+        raise AssertionError(losses_in_a_string(strategy))
+    unknown = set(strategy.losses).difference(_KINDS)
     if unknown:
         raise AssertionError(
             f"{strategy!r} declares losses={strategy.losses!r}. Those that there are: "
-            f"{(*LOSS_NAMES, CustomLoss.kind)}."
+            f"{_KINDS}."
+        )
+    if fit_intercept not in (None, True, False):
+        raise ValueError(
+            f"fit_intercept must be True, False or None. Got {fit_intercept!r} instead."
         )
     # A missing device is the caller's affair, not the strategy's.
     placement = placement_of(device, np.dtype("float32"), needs_tensors=True)
@@ -106,6 +116,11 @@ def check_gradient_strategy(
         )
         if fit_intercept in (None, problem.intercept is not None)
     ]
+    if not problems:
+        raise AssertionError(
+            f"{strategy!r} declares losses={strategy.losses!r}, so there is nothing to "
+            f"check it on. Name those that it differentiates, of {_KINDS}."
+        )
     causes: list[Exception] = []
     titles: dict[str, list[str]] = {}  # of the properties that fail in the same way
     checks = dict(CHECKS)
