@@ -41,6 +41,11 @@ class Moments:
     n_targets : int
         How many of the columns are those of y.
 
+    Raises
+    ------
+    ValueError
+        If mean, scatter and n_features do not fit together.
+
     See Also
     --------
     GDLinearRegressor : Descends on condensed moments (`precompute`), adds them up in
@@ -73,6 +78,17 @@ class Moments:
     scatter: np.ndarray
     n_features: int
     y_is_1d: bool = False
+
+    def __post_init__(self) -> None:
+        n = np.size(self.mean)
+        shapes = np.shape(self.mean), np.shape(self.scatter)
+        if shapes != ((n,), (n, n)) or not 0 < self.n_features < n:
+            raise ValueError(
+                "Moments are of n_features columns of X and at least one of y, and "
+                "mean and scatter of them all. Got mean of shape "
+                f"{shapes[0]}, scatter of shape {shapes[1]} and "
+                f"n_features={self.n_features}."
+            )
 
     @property
     def n_targets(self) -> int:
@@ -198,6 +214,11 @@ class Moments:
         moments : Moments
             With the same mean; weight and scatter are multiplied.
 
+        Raises
+        ------
+        ValueError
+            If the factor is not positive and finite.
+
         Examples
         --------
         >>> from skgd import Moments
@@ -207,6 +228,8 @@ class Moments:
         >>> faded.weight, faded.mean
         (2.0, array([2.75, 5.5 ]))
         """
+        if not 0 < factor < np.inf:
+            raise ValueError(f"factor={factor!r} must be positive and finite.")
         with np.errstate(over="ignore", under="ignore"):
             scatter = self.scatter * factor
         return replace(self, weight=self.weight * factor, scatter=scatter)

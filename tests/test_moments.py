@@ -217,3 +217,26 @@ def test_times_multiplies_the_weights():
     assert moments.weight == pytest.approx(expected.weight)
     np.testing.assert_allclose(moments.mean, expected.mean)
     np.testing.assert_allclose(moments.scatter, expected.scatter)
+
+
+@pytest.mark.parametrize("factor", [0, -1.0, np.inf, np.nan])
+def test_a_factor_that_leaves_no_weights_is_named(factor):
+    moments = Moments.from_data(*draw(0, 10, 2, 1))
+    with pytest.raises(ValueError, match=f"factor={factor!r}"):
+        moments.times(factor)
+
+
+@pytest.mark.parametrize(
+    ("mean", "scatter", "n_features"),
+    [
+        (np.zeros(2), np.eye(2), 5),
+        (np.zeros(2), np.eye(2), 2),
+        (np.zeros(2), np.eye(2), 0),
+        (np.zeros(2), np.eye(3), 1),
+        (np.zeros((2, 1)), np.eye(2), 1),
+        (0.0, np.eye(2), 1),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(mean, scatter, n_features):
+    with pytest.raises(ValueError, match=f"n_features={n_features}"):
+        Moments(1.0, mean, scatter, n_features)

@@ -1,5 +1,6 @@
 """The three strategies walk the same iterates; modules and optimizers plug in."""
 
+import copy
 import functools
 
 import numpy as np
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skgd import GDLinearRegressor
+from skgd._objective import Objective
+from skgd._penalties import Penalty
 from skgd.strategies import ManualStrategy, ModuleStrategy
+from skgd.strategies._registry import strategy_from
 from skgd.testing import check_gradient_strategy
 
 
@@ -156,8 +160,6 @@ class OnTensors(ManualStrategy):
 
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_built_in_strategies_keep_the_contract(name):
-    from skgd.strategies._registry import strategy_from
-
     check_gradient_strategy(strategy_from(name))
 
 
@@ -433,3 +435,35 @@ def test_they_descend_on_standardized_data(strategy, learning_rate, precompute):
         np.c_[(X - X.mean(axis=0)) / [1, 1e3, 1e-3], np.ones(60)], y
     )[0]
     np.testing.assert_allclose(scaled_coef, expected[:3], rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "named", [*STRATEGIES, ModuleStrategy(stacked)], ids=without_address
+)
+@pytest.mark.parametrize("l2", [None, 0.5])
+def test_gradients_stay_what_they_were_after_a_step(named, l2, two_targets):
+    strategy = strategy_from(named)
+    put = torch.from_numpy if strategy.needs_tensors else np.asarray
+    X, y = map(put, two_targets)
+    penalty = Penalty(l2=None if l2 is None else put(np.full((3, 1), l2)))
+    strategy.start(put(np.zeros((3, 2))), put(np.zeros(2)), Objective(penalty=penalty))
+    strategy.evaluate(X, y, None)
+    before = copy.deepcopy(strategy.gradients)
+    strategy.update(0.1)
+    for after, g in zip(strategy.gradients, before, strict=True):
+        np.testing.assert_array_equal(after, g)
+
+
+@pytest.mark.parametrize("given", [5, "abc", [("momentum", 0.9)]])
+def test_optimizer_params_that_are_no_dict_are_named(given, regression):
+    model = GDLinearRegressor(ModuleStrategy(optimizer_params=given))
+    with pytest.raises(ValueError, match=r"'optimizer_params' .* must be a dict") as e:
+        model.fit(*regression)
+    assert f"Got {given!r}" in str(e.value)
+
+
+@pytest.mark.parametrize("made", [None, "SGD", torch.optim.SGD])
+def test_a_factory_that_makes_no_optimizer_is_named(made, regression):
+    strategy = ModuleStrategy(optimizer=lambda parameters, lr: made)
+    with pytest.raises(ValueError, match=r"'optimizer' .* must return a torch\.optim"):
+        GDLinearRegressor(strategy).fit(*regression)

@@ -48,9 +48,10 @@ class ModuleStrategy(GradientStrategy):
         At `fit`, if the factory does not return an ``nn.Module``, or the module is not
         affine in X, draws random numbers, has no trainable parameters, returns the
         wrong shape, or has a bias with ``fit_intercept=False`` or none with
-        ``fit_intercept=True``; if `optimizer_params` holds "lr", or `optimizer` does
-        not take them; and if a module that does not hold its coefficients (see Notes)
-        is to start elsewhere than at zero.
+        ``fit_intercept=True``; if `optimizer_params` is no dict, or holds "lr", or
+        `optimizer` does not take it, or does not return a torch optimizer; and if a
+        module that does not hold its coefficients (see Notes) is to start elsewhere
+        than at zero.
 
     See Also
     --------
@@ -130,6 +131,7 @@ class ModuleStrategy(GradientStrategy):
         losses = self._losses(prediction, y, weight)
         if self._l2 is not None:
             coef = self._affine.differentiable_coef()
+            self._evaluated_coef = coef.detach()
             losses = losses + (self._l2 * coef**2).sum(0)
         losses.sum().backward()
         self._batch, self._prediction = (X, y, weight), prediction
@@ -168,7 +170,7 @@ class ModuleStrategy(GradientStrategy):
             self._batch[0], self._prediction.grad
         )
         if self._l2 is not None:
-            coef_gradient = coef_gradient + 2 * self._l2 * self.coef
+            coef_gradient = coef_gradient + 2 * self._l2 * self._evaluated_coef
         return coef_gradient, intercept_gradient
 
     def _losses(self, prediction: Any, y: Any, weight: Any) -> Any:
@@ -207,7 +209,14 @@ class ModuleStrategy(GradientStrategy):
 
     def _build_optimizer(self) -> torch.optim.Optimizer:
         """Call the optimizer's class; its learning rate comes with each update."""
-        params = dict(self.optimizer_params or {})
+        params = {} if self.optimizer_params is None else self.optimizer_params
+        if not isinstance(params, Mapping):
+            raise ValueError(
+                "The 'optimizer_params' parameter of ModuleStrategy must be a dict, "
+                "such as {'momentum': 0.9}, or None. Got "
+                f"{self.optimizer_params!r} instead."
+            )
+        params = dict(params)
         if "lr" in params:
             raise ValueError(
                 "optimizer_params must not hold 'lr' (got "
@@ -220,12 +229,19 @@ class ModuleStrategy(GradientStrategy):
                 f"{self.optimizer!r} instead."
             )
         try:
-            return self.optimizer(self._module.parameters(), lr=1.0, **params)
+            optimizer = self.optimizer(self._module.parameters(), lr=1.0, **params)
         except TypeError as error:
             raise ValueError(
                 f"optimizer={self.optimizer!r} does not take optimizer_params={params} "
                 f"(and lr): {error}."
             ) from error
+        if not isinstance(optimizer, torch.optim.Optimizer):
+            raise ValueError(
+                "The 'optimizer' parameter of ModuleStrategy must return a "
+                f"torch.optim.Optimizer. {self.optimizer!r} returned {optimizer!r} "
+                "instead."
+            )
+        return optimizer
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
