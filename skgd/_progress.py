@@ -20,7 +20,8 @@ class TrainingLog:
     A line holds the numbers before the epoch's (last) update: the loss, the norm of its
     gradient (of a full batch), the validation score (where rows are held out) and,
     where there is one feature, the coefficient and the intercept, all in the user's
-    units.
+    units. The last line adds those of the model where it is not where the steps led to,
+    but an average of them, or the best on the way.
 
     Parameters
     ----------
@@ -50,6 +51,9 @@ class TrainingLog:
     def end(self, descent: Descent, strategy: GradientStrategy) -> None:
         """Print where the descent ended."""
         state = self._state(sum(descent.last_losses), strategy, descent.gradients)
+        model = self._model(descent.coef, descent.intercept)
+        if not state.endswith(model):
+            state += f"; the model{model}"
         print(f"after {descent.n_epochs} epochs: {state}")
 
     def _state(self, loss: float, strategy: GradientStrategy, gradients: Any) -> str:
@@ -59,13 +63,18 @@ class TrainingLog:
             state += f", gradient norm = {_number(self._gradient_norm(gradients))}"
         if self.validation is not None and self.validation.scores:
             state += f", validation score = {_number(self.validation.scores[-1])}"
-        if len(strategy.coef) == 1:
-            coef, intercept = map(to_numpy, (strategy.coef, strategy.intercept))
-            coef, intercept = self.coordinates.to_user(coef, intercept, coef.dtype)
-            state += f", coef = {_numbers(coef[0])}"
-            if intercept is not None:
-                state += f", intercept = {_numbers(intercept)}"
-        return state
+        return state + self._model(strategy.coef, strategy.intercept)
+
+    def _model(self, coef: Any, intercept: Any) -> str:
+        """Describe a model of one feature; empty for others."""
+        if len(coef) != 1:
+            return ""
+        coef, intercept = map(to_numpy, (coef, intercept))
+        coef, intercept = self.coordinates.to_user(coef, intercept, coef.dtype)
+        text = f", coef = {_numbers(coef[0])}"
+        if intercept is not None:
+            text += f", intercept = {_numbers(intercept)}"
+        return text
 
     def _gradient_norm(self, gradients: Any) -> float:
         """Norm of the gradient with respect to the model in the user's units."""

@@ -37,11 +37,7 @@ def dense_scatter(
     sums = _scatter_by_blocks(X, y, sample_weight, np.float64)
     what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
     if what:
-        refuse_nan_and_infinity(X)
-        raise ValueError(
-            f"{what} in float64. Rescale the columns, or pass precompute=False to "
-            "GDLinearRegressor."
-        )
+        _refuse_squares(what, X)
     return sums
 
 
@@ -157,6 +153,15 @@ def _wrongly_squared(
     return ""
 
 
+def _refuse_squares(what: str, X: Any) -> None:
+    """Raise: by NaN or infinity in X, or by values that float64 cannot square."""
+    refuse_nan_and_infinity(X)
+    raise ValueError(
+        f"{what} in float64. Rescale the columns, or pass precompute=False to "
+        "GDLinearRegressor."
+    )
+
+
 def _least_pivot(scatter: np.ndarray) -> float:
     """Least share of a column's variance that those before leave unexplained."""
     U, _, rank, scale = pivoted_factor(scatter)
@@ -210,6 +215,5 @@ def sparse_scatter(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> S
     sums = Scatter(weight, mean, scatter)
     what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
     if what:
-        refuse_nan_and_infinity(X)
-        raise ValueError(f"{what} in float64. Rescale the columns.")
+        _refuse_squares(what, X)
     return sums

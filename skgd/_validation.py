@@ -84,7 +84,7 @@ def check_values(rows: Rows) -> None:
 def refuse_nan_and_infinity(X: Any) -> None:
     """Raise scikit-learn's error where X holds them."""
     with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
-        assert_all_finite(X, estimator_name="skgd", input_name="X")
+        assert_all_finite(X, estimator_name="GDLinearRegressor", input_name="X")
 
 
 def validated_features(estimator: BaseEstimator, X: Any) -> Any:

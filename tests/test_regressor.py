@@ -423,6 +423,27 @@ def test_verbose_shows_a_line_in_the_users_units(strategy, capsys):
     assert last.endswith(f"coef = [{numbers[0]}], intercept = [{numbers[1]}]")
 
 
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"max_iter": 5, "tol": None},
+        {"max_iter": 5, "tol": None, "average": True},
+        {"early_stopping": True, "batch_size": 2, "tol": 1e-3},
+    ],
+)
+def test_the_last_line_ends_with_the_model(strategy, params, regression, capsys):
+    X, y = regression[0][:, :1], regression[1]
+    model = GDLinearRegressor(
+        strategy, learning_rate=0.05, random_state=1, verbose=1, **params
+    ).fit(X, y)
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith(
+        f"coef = {model.coef_[0]:.5f}, intercept = {model.intercept_:.5f}"
+    )
+    # That of the last step is another one.
+    assert last.count("coef") == (1 if "tol" in params and len(params) == 2 else 2)
+
+
 def test_the_gradient_norm_is_that_of_the_printed_parameters(strategy, capsys):
     X, y = np.array([[1.0], [2.0], [3.0], [5.0]]), np.array([3.0, 5.0, 7.0, 12.0])
     GDLinearRegressor(strategy, max_iter=1, tol=None, verbose=1).fit(

@@ -114,3 +114,31 @@ def test_one_bad_value_among_many_rows_is_named(bad, dtype, strategy):
         with pytest.raises(ValueError, match=f"X contains {name}"):
             model.fit(X, y, weight)
     assert not hasattr(model, "n_features_in_")
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("precompute", [True, False])
+def test_missing_values_are_refused_in_the_name_of_the_estimator(
+    convert, precompute, strategy, regression
+):
+    X, y = regression
+    X[3, 1] = np.nan
+    model = GDLinearRegressor(strategy, precompute=precompute)
+    with pytest.raises(ValueError, match="GDLinearRegressor does not accept missing"):
+        model.fit(convert(X), y)
+
+
+@pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_squares_out_of_range_are_told_the_way_out_and_it_leads_there(
+    convert, size, strategy, regression
+):
+    X, y = regression
+    X[:, 0] *= size * (np.arange(len(y)) % 3 == 0)
+    model = GDLinearRegressor(strategy, precompute=True)
+    with pytest.raises(ValueError, match="or pass precompute=False"):
+        model.fit(convert(X), y)
+    model.set_params(precompute=False).fit(convert(X), y)
+    unscaled = GDLinearRegressor(strategy, precompute=False)
+    unscaled.fit(convert(X / [size, 1, 1]), y)
+    np.testing.assert_allclose(model.coef_ * [size, 1, 1], unscaled.coef_, rtol=1e-6)
