@@ -493,7 +493,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         For the full batch (``batch_size=None``), the chunk's `Moments` are merged into
         those of all rows before, and the descent goes on over all of them, from where
         it stands, up to `tol`. After the last chunk the model is, within `tol`, that of
-        one `fit` on everything, however the rows were split. Memory does not grow.
+        one `fit` on everything, however the rows were split. Memory does not grow. An
+        int `average` then counts the weight of the rows, which is all that is known of
+        how many there were.
 
         It is one epoch over the chunk instead, as in
         :class:`~sklearn.linear_model.SGDRegressor`, with a `batch_size`, with another
