@@ -34,7 +34,7 @@ def raise_if_diverged(
     if not happened:
         return
     # An overflow of what a stream goes on from is found before the first step.
-    learning_rate, scheduled = steps.pace.largest or steps.pace.coming(), ""
+    learning_rate, scheduled = steps.pace.to_measure_by(), ""
     if learning_rate > 1.001 * steps.pace.learning_rate:
         scheduled = f", which the schedule made of {steps.pace.learning_rate:.6g}"
     constant = steps.momentum if isinstance(steps.momentum, float) else 0.0

@@ -3,10 +3,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
+from accuracy import excess_loss
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import diabetes, excess_loss
+from problems import diabetes
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 

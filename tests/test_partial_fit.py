@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from accuracy import excess_loss
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from problems import condition_1e3, excess_loss
+from problems import condition_1e3
 from scipy.sparse import csr_array, random_array
 from sklearn.linear_model import SGDRegressor
 

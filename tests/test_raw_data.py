@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from problems import PROBLEMS, excess_loss, wide
+from accuracy import excess_loss
+from problems import PROBLEMS, wide
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 

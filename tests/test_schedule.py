@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from problems import excess_loss
+from accuracy import excess_loss
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor

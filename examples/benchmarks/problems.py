@@ -1,11 +1,12 @@
-"""Problems as they come: raw units, ill-conditioned, or with odd columns.
+"""The data that everything is measured on.
 
-A problem is a function that gives X and y.
+Real tables come as they are, in raw units; others are drawn, always the same.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+from scipy.sparse import csr_array, random_array
 from sklearn.datasets import (
     load_breast_cancer,
     load_diabetes,
@@ -85,12 +86,39 @@ def wide() -> Data:
     return X, X @ rng.standard_normal(200) + 0.1 * rng.standard_normal(40)
 
 
-def offset_and_scales(offset: float, largest_scale: float) -> Data:
-    """20,000 rows of 12 independent columns, spreads from 1 to the largest."""
+def offset_and_scales(
+    offset: float, largest_scale: float, n: int = 20_000, d: int = 12
+) -> Data:
+    """Independent columns, spreads from 1 to the largest."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((20_000, 12)) * np.linspace(1, largest_scale, 12)
+    X = rng.standard_normal((n, d)) * np.linspace(1, largest_scale, d)
     X += offset
-    return X, X @ rng.standard_normal(12) + X.std() * rng.standard_normal(20_000)
+    return X, X @ rng.standard_normal(d) + X.std() * rng.standard_normal(n)
+
+
+def correlated(n: int, d: int, dtype: str = "float64") -> Data:
+    """Columns with a common part, two spreads away from zero, and a noisy target."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d), dtype)
+    X += rng.standard_normal((n, 1), dtype)
+    X += 3
+    y = X @ rng.standard_normal(d).astype(dtype) + rng.standard_normal(n, dtype)
+    return X, y
+
+
+def few_that_matter(n: int, d: int) -> Data:
+    """Columns with a common part, of which ten matter."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d)) + 0.7 * rng.standard_normal((n, 1))
+    return X, X[:, :10] @ rng.standard_normal(10) + 3 * rng.standard_normal(n)
+
+
+def sparse(n: int, d: int) -> Data:
+    """Rows in CSR format with a thousandth of their numbers, and a noisy target."""
+    rng = np.random.default_rng(0)
+    X = csr_array(random_array((n, d), density=1e-3, rng=rng))
+    y = X @ rng.standard_normal(d)
+    return X, y + y.std() * rng.standard_normal(n) / 2 + 3
 
 
 #: Those that have one minimum, which is not a perfect fit.
@@ -105,26 +133,3 @@ PROBLEMS: list[Callable[[], Data]] = [
     timestamps,
     constant_column,
 ]
-
-
-def least_loss(X: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
-    """Sum of squares of a direct solution, on scaled columns."""
-    weight = np.ones(len(y)) if weight is None else weight
-    centred = X - np.average(X, axis=0, weights=weight)
-    spread = np.sqrt(np.average(centred**2, axis=0, weights=weight))
-    A = np.column_stack([centred / np.where(spread > 0, spread, 1), np.ones(len(y))])
-    root, b = np.sqrt(weight)[:, None], y.reshape(len(y), -1)
-    W = np.linalg.lstsq(root * A, root * b)[0]
-    return float((weight[:, None] * (A @ W - b) ** 2).sum())
-
-
-def excess_loss(
-    prediction: np.ndarray,
-    X: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None = None,
-) -> float:
-    """How far a prediction's sum of squares is above the least, relative to that."""
-    weight = np.ones(len(y)) if weight is None else weight
-    squares = (prediction - y).reshape(len(y), -1) ** 2
-    return float((weight[:, None] * squares).sum()) / least_loss(X, y, weight) - 1

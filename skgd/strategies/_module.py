@@ -131,7 +131,8 @@ class ModuleStrategy(GradientStrategy):
         losses = self._losses(prediction, y, weight)
         if self._l2 is not None:
             coef = self._affine.differentiable_coef()
-            self._evaluated_coef = coef.detach()
+            if not self._affine.holds_coefficients:  # nor changes it with the update
+                self._evaluated_coef = coef.detach()
             losses = losses + (self._l2 * coef**2).sum(0)
         losses.sum().backward()
         self._batch, self._prediction = (X, y, weight), prediction
