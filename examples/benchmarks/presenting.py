@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 OURS = ("navy", "royalblue", "lightskyblue")
 PEERS = (
@@ -109,3 +110,18 @@ def draw_dots(
     axes.set_xlim(min(shown) / 3, 10 * max(shown))
     axes.set_yticks(range(len(libraries)), libraries)
     axes.invert_yaxis()
+
+
+def draw_cases(results: pd.DataFrame, figure: Figure, n_columns: int) -> None:
+    """Draw the seconds of each library, a panel for each case."""
+    groups = list(results.groupby("case", sort=False))
+    n_columns = min(n_columns, len(groups))
+    n_rows = -(-len(groups) // n_columns)
+    figure.set_size_inches(4.5 * n_columns, 2.6 * n_rows)
+    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for axes, (case, part) in zip(panels, groups, strict=False):
+        texts = part.seconds.map(seconds_as_text)
+        draw_dots(axes, part.library, part.seconds, texts)
+        axes.set_title(case)
+    for axes in panels[len(groups) :]:
+        axes.remove()

@@ -18,7 +18,7 @@ from libraries import STRATEGIES
 from matplotlib.figure import Figure
 from measuring import epoch_seconds, noting_warnings
 from presenting import (
-    draw_dots,
+    draw_cases,
     excess_as_text,
     markdown,
     ratio_as_text,
@@ -159,12 +159,5 @@ def loop_like(library: str) -> str:
 
 def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw an epoch's time, case by case."""
-    groups = list(results.groupby("case", sort=False))
-    n_columns = min(2, len(groups))
-    n_rows = -(-len(groups) // n_columns)
-    figure.set_size_inches(5 * n_columns, 3 * n_rows)
-    all_axes = np.ravel(figure.subplots(n_rows, n_columns))
-    for axes, (case, part) in zip(all_axes, groups, strict=True):
-        texts = part.seconds.map(seconds_as_text)
-        draw_dots(axes, part.library, part.seconds * 1e6, texts)
-        axes.set(xlabel="microseconds an epoch", title=case)
+    draw_cases(results, figure, n_columns=2)
+    figure.supxlabel("seconds of an epoch", fontsize=9)

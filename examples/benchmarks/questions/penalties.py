@@ -20,9 +20,8 @@ from matplotlib.figure import Figure
 from measuring import least_seconds, loosest_that_reaches, noting_warnings
 from presenting import (
     by_library,
-    draw_dots,
+    draw_cases,
     markdown,
-    seconds_as_text,
     time_and_excess,
 )
 from problems import few_that_matter
@@ -218,15 +217,5 @@ def tables(results: pd.DataFrame) -> str:
 
 def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw the seconds of each case."""
-    groups = list(results.groupby("case", sort=False))
-    n_columns = min(3, len(groups))
-    n_rows = -(-len(groups) // n_columns)
-    figure.set_size_inches(4.2 * n_columns, 2.2 * n_rows)
-    all_axes = np.ravel(figure.subplots(n_rows, n_columns))
-    for axes in all_axes[len(groups) :]:
-        axes.remove()
-    for axes, (case, part) in zip(all_axes, groups, strict=False):
-        texts = part.seconds.map(seconds_as_text)
-        draw_dots(axes, part.library, part.seconds, texts)
-        axes.set_title(case)
-    figure.supxlabel("seconds", fontsize=9)
+    draw_cases(results, figure, n_columns=3)
+    figure.supxlabel("seconds of a fit, or of a path", fontsize=9)
