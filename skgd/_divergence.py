@@ -191,7 +191,8 @@ def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
     return (
         f"The largest stable learning rate for this data is {stable:.6g}. Use "
         "learning_rate='auto', or a float below that, half of it for instance; on "
-        "features of very different units even that takes very many epochs."
+        "features of very different units, standardize=True as well, without which "
+        "that takes very many epochs."
     )
 
 
