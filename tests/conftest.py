@@ -7,8 +7,8 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 import numpy as np  # noqa: E402 - after the number of its threads
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import pytest  # noqa: E402 - likewise
+import torch  # noqa: E402 - likewise
 
 torch.set_num_threads(1)
 

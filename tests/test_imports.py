@@ -37,7 +37,7 @@ def test_skgd_testing_needs_no_import_of_its_own_and_does_not():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'skgd' has no attribute 'nonsense'"):
-        skgd.nonsense  # noqa: B018
+        skgd.nonsense  # noqa: B018 - the access is what is tested
 
 
 def test_a_manual_fit_on_the_cpu_does_not():
