@@ -10,8 +10,8 @@ Neither ``import skgd`` nor a fit with ``strategy="manual"`` on the CPU imports 
 from importlib import import_module
 from typing import Any
 
+from skgd._data.moments import Moments
 from skgd._exceptions import DivergenceError
-from skgd._moments import Moments
 from skgd._regressor import GDLinearRegressor
 
 __all__ = ["DivergenceError", "GDLinearRegressor", "Moments", "__version__"]

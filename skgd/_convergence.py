@@ -9,10 +9,10 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd._batches import FullBatch, MiniBatches
-from skgd._descent import Descent, Outcome, Watch
-from skgd._objective import Objective
-from skgd._placement import to_numpy
+from skgd._data.arrays import to_numpy
+from skgd._data.batches import FullBatch, MiniBatches
+from skgd._descent.loop import Descent, Outcome, Watch
+from skgd._objective.objective import Objective
 from skgd.strategies import GradientStrategy
 
 # From warn_unless_arrived to the line that called fit: Run, fit, and its decorator.

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from skgd._batches import FullBatch, MiniBatches
-from skgd._descent import Descent, Outcome, Steps
+from skgd._data.arrays import to_numpy
+from skgd._data.batches import FullBatch, MiniBatches
+from skgd._data.rows import peaks
+from skgd._descent.loop import Descent, Outcome, Steps
+from skgd._descent.step_size import largest_stable_learning_rate
 from skgd._exceptions import DivergenceError
-from skgd._losses import CustomLoss
-from skgd._objective import Objective
-from skgd._placement import to_numpy
-from skgd._rows import peaks
-from skgd._step_size import largest_stable_learning_rate
+from skgd._objective.losses import CustomLoss
+from skgd._objective.objective import Objective
 from skgd.strategies import GradientStrategy
 
 # Largest loss of stable mini-batches over that of the zero model: where y is nothing

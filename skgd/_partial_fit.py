@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
-from skgd._moments import Moments
+from skgd._data.moments import Moments
+from skgd._data.rows import Rows, averaging_one, canonical
+from skgd._data.validation import check_values, parameters_to_start_from
+from skgd._fit import Run, Setting, run
 from skgd._preparation import (
     MOST_COLUMNS,
     batched,
@@ -22,10 +25,7 @@ from skgd._preparation import (
     refuse_to_condense_batches,
     rows_a_batch,
 )
-from skgd._rows import Rows, averaging_one, canonical
-from skgd._run import Run, Setting, run
 from skgd._stream import Stream
-from skgd._validation import check_values, parameters_to_start_from
 
 # Of all rows of a stream; below, float64 has no digits for it.
 _LEAST_WEIGHT = float(np.finfo(np.float64).tiny)

@@ -12,17 +12,15 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skgd._batches import FullBatch, LazyRows, MiniBatches, ReadyRows
-from skgd._coordinates import (
+from skgd._data.arrays import Placement
+from skgd._data.batches import FullBatch, LazyRows, MiniBatches, ReadyRows
+from skgd._data.coordinates import (
     Coordinates,
     standardized_coordinates,
     users_coordinates,
 )
-from skgd._early_stopping import Validation, split
-from skgd._losses import Loss
-from skgd._moments import Moments
-from skgd._placement import Placement
-from skgd._rows import (
+from skgd._data.moments import Moments
+from skgd._data.rows import (
     Rows,
     averaging_one,
     canonical,
@@ -30,8 +28,10 @@ from skgd._rows import (
     without_unit_weights,
     without_zero_weights,
 )
-from skgd._scatter import dense_scatter, sparse_scatter
-from skgd._validation import check_values
+from skgd._data.scatter import dense_scatter, sparse_scatter
+from skgd._data.validation import check_values
+from skgd._descent.held_out import Validation, split
+from skgd._objective.losses import Loss
 
 # Selected rows are gathered so many elements at a time.
 _GATHERED_ELEMENTS = 2**20

@@ -31,18 +31,18 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from skgd._losses import LOSS_NAMES
-from skgd._partial_fit import descend_on_all, merges_moments, take_an_epoch
-from skgd._preparation import prepared
-from skgd._run import Run, run, setting_of
-from skgd._schedule import SCHEDULE_NAMES
-from skgd._validation import (
+from skgd._data.validation import (
     check_targets,
     parameters_to_start_from,
     unchanged_on_error,
     validated_features,
     validated_rows,
 )
+from skgd._descent.schedule import SCHEDULE_NAMES
+from skgd._fit import Run, run, setting_of
+from skgd._objective.losses import LOSS_NAMES
+from skgd._partial_fit import descend_on_all, merges_moments, take_an_epoch
+from skgd._preparation import prepared
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
 

@@ -9,23 +9,23 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
 
-from skgd._averaging import Average
-from skgd._coordinates import (
+from skgd._data.arrays import Placement, to_numpy
+from skgd._data.coordinates import (
     Coordinates,
     Parameters,
     curvature_scale,
     zeroing_constants,
 )
-from skgd._descent import Steps
-from skgd._losses import Loss
-from skgd._moments import Moments
-from skgd._objective import Objective
-from skgd._parameters import steps_of
-from skgd._placement import Placement, to_numpy
-from skgd._plateau import Plateau
+from skgd._data.moments import Moments
+from skgd._data.rows import Rows, averaging_one, means, root_mean_squares
+from skgd._descent.averaging import Average
+from skgd._descent.loop import Steps
+from skgd._descent.plateau import Plateau
+from skgd._descent.schedule import Adaptive, InverseScaling
+from skgd._objective.losses import Loss
+from skgd._objective.objective import Objective
 from skgd._preparation import Prepared
-from skgd._rows import Rows, averaging_one, means, root_mean_squares
-from skgd._schedule import Adaptive, InverseScaling
+from skgd._settings import steps_of
 from skgd.strategies import GradientStrategy
 
 _FLOAT64 = np.dtype(np.float64)

@@ -12,11 +12,11 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
-from skgd._batches import LazyRows, MiniBatches
-from skgd._coordinates import standardized_coordinates, users_coordinates
-from skgd._losses import SquaredError
-from skgd._placement import Placement, to_numpy
-from skgd._rows import Rows
+from skgd._data.arrays import Placement, to_numpy
+from skgd._data.batches import LazyRows, MiniBatches
+from skgd._data.coordinates import standardized_coordinates, users_coordinates
+from skgd._data.rows import Rows
+from skgd._objective.losses import SquaredError
 
 
 def by_hand(X, y, rate, batch_size, epochs, weight=None, fit_intercept=True):

@@ -9,9 +9,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
-from skgd._coordinates import Coordinates, standardized_coordinates
-from skgd._losses import SquaredError
-from skgd._rows import Rows
+from skgd._data.coordinates import Coordinates, standardized_coordinates
+from skgd._data.rows import Rows
+from skgd._objective.losses import SquaredError
 
 
 def standardized(rows: Rows, fit_intercept: bool) -> Coordinates:

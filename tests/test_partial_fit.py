@@ -16,11 +16,11 @@ from scipy.sparse import csr_array, random_array
 from sklearn.linear_model import SGDRegressor
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
-from skgd._batches import ReadyRows
-from skgd._losses import SquaredError
-from skgd._objective import Objective
-from skgd._rows import Rows
-from skgd._step_size import largest_stable_learning_rate
+from skgd._data.batches import ReadyRows
+from skgd._data.rows import Rows
+from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._objective.losses import SquaredError
+from skgd._objective.objective import Objective
 from skgd.strategies import ModuleStrategy
 
 

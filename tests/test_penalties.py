@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from torch import nn
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
-from skgd._penalties import Penalty
+from skgd._objective.penalties import Penalty
 from skgd.strategies import ManualStrategy, ModuleStrategy
 
 PENALTIES = [(0.1, 0.0), (1.0, 0.0), (0.5, 0.5), (2.0, 1.0)]

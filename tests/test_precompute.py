@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor, Moments
-from skgd._batches import ReadyRows
-from skgd._objective import Objective
-from skgd._rows import Rows
-from skgd._step_size import largest_stable_learning_rate
+from skgd._data.batches import ReadyRows
+from skgd._data.rows import Rows
+from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._objective.objective import Objective
 from skgd.strategies import ManualStrategy
 
 

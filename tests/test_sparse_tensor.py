@@ -4,7 +4,7 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
-from skgd._sparse_tensor import SparseMatrix
+from skgd._data.sparse_tensor import SparseMatrix
 
 
 @pytest.fixture

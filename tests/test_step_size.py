@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from skgd import GDLinearRegressor
-from skgd._batches import ReadyRows
-from skgd._losses import Huber
-from skgd._objective import Objective
-from skgd._penalties import Penalty
-from skgd._rows import Rows
-from skgd._step_size import largest_stable_learning_rate
+from skgd._data.batches import ReadyRows
+from skgd._data.rows import Rows
+from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._objective.losses import Huber
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import Penalty
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 30, 600])

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
-from skgd._losses import CustomLoss, Huber
-from skgd._objective import Objective
-from skgd._penalties import Penalty
-from skgd._rows import Rows
-from skgd._stopping import Sizes, StoppingRule, sizes_at
+from skgd._data.rows import Rows
+from skgd._descent.stopping import Sizes, StoppingRule, sizes_at
+from skgd._objective.losses import CustomLoss, Huber
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import Penalty
 from skgd.strategies import ManualStrategy
 
 

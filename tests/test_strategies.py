@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skgd import GDLinearRegressor
-from skgd._objective import Objective
-from skgd._penalties import Penalty
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import Penalty
 from skgd.strategies import ManualStrategy, ModuleStrategy
 from skgd.strategies._registry import strategy_from
 from skgd.testing import check_gradient_strategy

@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from skgd._objective import Objective
+from skgd._objective.objective import Objective
 from skgd.strategies._base import GradientStrategy
 from skgd.strategies._manual import ManualStrategy
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from skgd._objective import Objective
+from skgd._objective.objective import Objective
 from skgd.strategies._base import GradientStrategy
 
 

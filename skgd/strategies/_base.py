@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
-from skgd._objective import Objective
+from skgd._objective.objective import Objective
 
 
 class GradientStrategy(BaseEstimator, ABC):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from skgd._objective import Objective
+from skgd._objective.objective import Objective
 from skgd.strategies._base import GradientStrategy
 
 

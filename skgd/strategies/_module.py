@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from skgd._objective import Objective
+from skgd._objective.objective import Objective
 from skgd.strategies._affine_module import AffineModule
 from skgd.strategies._base import GradientStrategy
 

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgd._losses import loss_from
-from skgd._objective import Objective
-from skgd._penalties import penalty_of
-from skgd._rows import Rows
+from skgd._data.rows import Rows
+from skgd._objective.losses import loss_from
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import penalty_of
 from skgd.strategies import GradientStrategy
 
 # Relative to the largest value compared: 45,000 roundings, and 840.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from skgd._batches import ReadyRows
+from skgd._data.batches import ReadyRows
+from skgd._data.rows import Rows
+from skgd._descent.step_size import largest_stable_learning_rate
 from skgd._regressor import GDLinearRegressor
-from skgd._rows import Rows
-from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import GradientStrategy, ManualStrategy
 from skgd.testing._problems import (
     Problem,

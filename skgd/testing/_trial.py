@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from skgd._placement import placement_of, to_numpy
-from skgd._rows import Rows
+from skgd._data.arrays import placement_of, to_numpy
+from skgd._data.rows import Rows
 from skgd.strategies import GradientStrategy
 from skgd.testing._problems import Problem
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from skgd._rows import Rows
+from skgd._data.rows import Rows
 
 if TYPE_CHECKING:
     import torch
@@ -60,7 +60,7 @@ class Placement(NamedTuple):
                 "device='mps' has no sparse matrices. Pass X.toarray() if it fits into "
                 "memory, or use device='cpu'."
             )
-        from skgd._sparse_tensor import SparseMatrix
+        from skgd._data.sparse_tensor import SparseMatrix
 
         return SparseMatrix(array, self.put)
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgd._averaging import Average
-from skgd._batches import FullBatch, MiniBatches
-from skgd._early_stopping import Validation
-from skgd._momentum import Extrapolation
-from skgd._penalties import Penalty
-from skgd._plateau import Plateau
-from skgd._schedule import Pace
-from skgd._stopping import StoppingRule
+from skgd._data.batches import FullBatch, MiniBatches
+from skgd._descent.averaging import Average
+from skgd._descent.held_out import Validation
+from skgd._descent.momentum import Extrapolation
+from skgd._descent.plateau import Plateau
+from skgd._descent.schedule import Pace
+from skgd._descent.stopping import StoppingRule
+from skgd._objective.penalties import Penalty
 from skgd.strategies import GradientStrategy
 
 #: Called in each epoch, before its last update, with the number of the epoch, the loss,

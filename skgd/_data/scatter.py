@@ -8,9 +8,9 @@ import numpy as np
 from scipy.linalg.lapack import dpstrf
 from scipy.sparse import diags_array, issparse
 
-from skgd._rows import blocks, means, root_mean_squares
-from skgd._threads import in_one_thread, in_threads
-from skgd._validation import refuse_nan_and_infinity
+from skgd._data.rows import blocks, means, root_mean_squares
+from skgd._data.threads import in_one_thread, in_threads
+from skgd._data.validation import refuse_nan_and_infinity
 
 # Products in float32 are good to 1e-6. Where others explain a column but for less than
 # this share of its variance, they are repeated in float64.

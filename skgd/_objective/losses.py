@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from skgd._rows import means
+from skgd._data.rows import means
 
 if TYPE_CHECKING:
     import torch

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgd._objective import Objective
-from skgd._penalties import Penalty
-from skgd._placement import to_numpy
-from skgd._rows import Rows, means, root_mean_squares
+from skgd._data.arrays import to_numpy
+from skgd._data.rows import Rows, means, root_mean_squares
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import Penalty
 from skgd.strategies import GradientStrategy
 
 #: Gradients with respect to coef and intercept, in the strategy's own library.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from skgd._descent import Descent
-from skgd._placement import to_numpy
+from skgd._data.arrays import to_numpy
+from skgd._descent.loop import Descent
 from skgd._preparation import Prepared
 from skgd.strategies import GradientStrategy
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from skgd._losses import Loss, SquaredError
-from skgd._penalties import Penalty
-from skgd._placement import Placement
+from skgd._data.arrays import Placement
+from skgd._objective.losses import Loss, SquaredError
+from skgd._objective.penalties import Penalty
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from skgd._averaging import Average
-from skgd._batches import FullBatch, MiniBatches
-from skgd._coordinates import Coordinates
-from skgd._descent import Steps
-from skgd._losses import loss_from
-from skgd._objective import Objective
-from skgd._penalties import penalty_of
-from skgd._plateau import Plateau
+from skgd._data.batches import FullBatch, MiniBatches
+from skgd._data.coordinates import Coordinates
+from skgd._descent.averaging import Average
+from skgd._descent.loop import Steps
+from skgd._descent.plateau import Plateau
+from skgd._descent.schedule import Adaptive, Pace, schedule_from
+from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._objective.losses import loss_from
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import penalty_of
 from skgd._preparation import Plan
-from skgd._schedule import Adaptive, Pace, schedule_from
-from skgd._step_size import largest_stable_learning_rate
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with
 

@@ -11,9 +11,9 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skgd._coordinates import Coordinates
-from skgd._placement import Placement
-from skgd._rows import (
+from skgd._data.arrays import Placement
+from skgd._data.coordinates import Coordinates
+from skgd._data.rows import (
     Rows,
     highest_and_lowest,
     row_blocks,

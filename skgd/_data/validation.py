@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from skgd._rows import Rows, peaks
+from skgd._data.rows import Rows, peaks
 
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]

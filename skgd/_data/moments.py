@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.utils import check_X_y
 from sklearn.utils.validation import _check_sample_weight
 
-from skgd._scatter import dense_scatter, pivoted_factor, sparse_scatter
+from skgd._data.scatter import dense_scatter, pivoted_factor, sparse_scatter
 
 
 @dataclass(frozen=True, eq=False)

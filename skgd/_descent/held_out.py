@@ -10,9 +10,9 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.model_selection import train_test_split
 
-from skgd._batches import LazyRows, ReadyRows
-from skgd._placement import Placement
-from skgd._rows import Rows, means, root_mean_squares
+from skgd._data.arrays import Placement
+from skgd._data.batches import LazyRows, ReadyRows
+from skgd._data.rows import Rows, means, root_mean_squares
 
 
 class Validation:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from skgd._losses import LOSS_NAMES, CustomLoss
-from skgd._parameters import losses_in_a_string
-from skgd._placement import placement_of
+from skgd._data.arrays import placement_of
+from skgd._objective.losses import LOSS_NAMES, CustomLoss
+from skgd._settings import losses_in_a_string
 from skgd.strategies import GradientStrategy
 from skgd.testing._problems import Problem, problems_for
 from skgd.testing._properties import CHECKS, SPARSE_ROWS, Check

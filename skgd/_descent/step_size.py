@@ -7,10 +7,10 @@ from scipy.linalg import eigvalsh
 from scipy.sparse import diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from skgd._batches import LazyRows, ReadyRows
-from skgd._objective import Objective
-from skgd._rows import peaks
-from skgd._threads import in_one_thread
+from skgd._data.batches import LazyRows, ReadyRows
+from skgd._data.rows import peaks
+from skgd._data.threads import in_one_thread
+from skgd._objective.objective import Objective
 
 # Up to this many features the Hessian is formed and its largest eigenvalue is exact;
 # beyond, or where there are fewer rows than features, Lanczos steps on the rows are

@@ -11,23 +11,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skgd._batches import FullBatch
+from skgd._callbacks import TrainingLog
 from skgd._convergence import advice_when_slow, warn_unless_arrived
-from skgd._coordinates import Parameters
-from skgd._descent import Descent, Watch, descend
+from skgd._data.arrays import Placement, placement_of, to_numpy
+from skgd._data.batches import FullBatch
+from skgd._data.coordinates import Parameters
+from skgd._descent.loop import Descent, Watch, descend
+from skgd._descent.stopping import StoppingRule, sizes_at
 from skgd._divergence import raise_if_diverged, raise_if_too_large
-from skgd._objective import Objective
-from skgd._parameters import (
+from skgd._objective.objective import Objective
+from skgd._preparation import Plan, Prepared
+from skgd._settings import (
     objective_of,
     plan_of,
     plateau_of,
     refuse_unknown_objective,
     steps_of,
 )
-from skgd._placement import Placement, placement_of, to_numpy
-from skgd._preparation import Plan, Prepared
-from skgd._progress import TrainingLog
-from skgd._stopping import StoppingRule, sizes_at
 from skgd._stream import Stream
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import strategy_from

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import issparse
 
-from skgd._losses import Loss
-from skgd._moments import Moments
-from skgd._rows import Rows, divided, means, root_mean_squares
+from skgd._data.moments import Moments
+from skgd._data.rows import Rows, divided, means, root_mean_squares
+from skgd._objective.losses import Loss
 
 Parameters = tuple[np.ndarray, np.ndarray | None]
 

@@ -1,0 +1,1 @@
+"""The loop of gradient descent, its steps, and what ends it."""

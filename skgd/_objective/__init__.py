@@ -1,0 +1,1 @@
+"""What a descent minimises: losses, penalties, and their sum."""
