@@ -8,15 +8,13 @@ Here torch.func does it. The strategy is checked with `check_gradient_strategy`,
 used as an instance in a pipeline like any other.
 """
 
-from typing import Any
-
 import torch
 from sklearn.datasets import load_diabetes
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
-from skgd.strategies import GradientStrategy, Objective
+from skgd.strategies import GradientStrategy, Rows
 from skgd.testing import check_gradient_strategy
 
 
@@ -27,40 +25,29 @@ class ForwardModeStrategy(GradientStrategy):
     losses = ("squared_error", "huber", "custom")  # whatever the objective's loss is
     penalizes = True
 
-    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
-        self.coef, self.intercept = coef, intercept
-        self.objective = objective
+    def evaluate(self, rows: Rows) -> torch.Tensor:
+        def losses(coef: torch.Tensor, *intercept: torch.Tensor) -> torch.Tensor:
+            prediction = sum(intercept, start=rows.X @ coef)
+            return self.objective.value(prediction, rows, coef)
 
-    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
-        def losses(coef: Any, intercept: Any) -> Any:
-            prediction = X @ coef
-            if intercept is not None:
-                prediction = prediction + intercept
-            value = self.objective.loss.value(prediction, y)
-            mean = value.mean(0) if weight is None else weight @ value / len(y)
-            l2 = self.objective.l2
-            return mean if l2 is None else mean + (l2 * coef**2).sum(0)
+        def total(*parameters: torch.Tensor) -> torch.Tensor:
+            return losses(*parameters).sum()
 
-        def total(coef: Any, intercept: Any) -> Any:
-            return losses(coef, intercept).sum()
+        arguments = tuple(range(len(self.parameters)))
+        self.gradients = torch.func.jacfwd(total, arguments)(*self.parameters)
+        return losses(*self.parameters)
 
-        arguments = (0,) if self.intercept is None else (0, 1)
-        gradients = torch.func.jacfwd(total, arguments)(self.coef, self.intercept)
-        self.gradients = (*gradients, None)[:2]
-        return losses(self.coef, self.intercept)
-
-    def update(self, learning_rate: float) -> None:
-        self.coef -= learning_rate * self.gradients[0]
-        if self.intercept is not None:
-            self.intercept -= learning_rate * self.gradients[1]
+    def update(self, learning_rate: float | torch.Tensor) -> None:
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter -= learning_rate * gradient
 
 
 class WithoutTheTwo(ForwardModeStrategy):
     """The same with a slip, as it happens in a derivation: (1/n) X'r, not (2/n) X'r."""
 
-    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
-        losses = super().evaluate(X, y, weight)
-        self.gradients = tuple(g if g is None else g / 2 for g in self.gradients)
+    def evaluate(self, rows: Rows) -> torch.Tensor:
+        losses = super().evaluate(rows)
+        self.gradients = tuple(gradient / 2 for gradient in self.gradients)
         return losses
 
 

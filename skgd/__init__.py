@@ -8,19 +8,34 @@ Neither ``import skgd`` nor a fit with ``strategy="manual"`` on the CPU imports 
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from skgd._data.moments import Moments
-from skgd._exceptions import DivergenceError
 from skgd._regressor import GDLinearRegressor
+from skgd._verdict import DivergenceError
 
-__all__ = ["DivergenceError", "GDLinearRegressor", "Moments", "__version__"]
+if TYPE_CHECKING:
+    from skgd import testing
+else:
+
+    def __getattr__(name):
+        """Import `skgd.testing` when it is first asked for."""
+        if name == "testing":
+            return import_module("skgd.testing")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "DivergenceError",
+    "GDLinearRegressor",
+    "Moments",
+    "__version__",
+    "strategies",
+    "testing",
+]
 
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Import `skgd.testing` when it is first asked for."""
-    if name == "testing":
-        return import_module("skgd.testing")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    return __all__

@@ -1,17 +1,13 @@
-"""The training log that `verbose` prints."""
+"""Observers of a descent: the training log that `verbose` prints."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from skgd._data.arrays import to_numpy
-from skgd._descent.loop import Descent
-from skgd._preparation import Prepared
-from skgd.strategies import GradientStrategy
+from skgd._descent.loop import Iterate
+from skgd._typing import NumpyParameters
 
 
 class TrainingLog:
@@ -27,59 +23,43 @@ class TrainingLog:
     ----------
     every : int
         Print every so many epochs.
-    ready : Prepared
-        What is descended on.
+    whole : bool
+        Whether all rows are one batch.
     """
 
-    def __init__(self, every: int, ready: Prepared) -> None:
+    def __init__(self, every: int, *, whole: bool) -> None:
         self.every = every
-        self.coordinates = ready.coordinates
-        self.whole = ready.batches.whole
-        self.validation = ready.validation
+        self.whole = whole
 
-    def epoch(
-        self,
-        epoch: int,
-        loss: float,
-        strategy: GradientStrategy,
-        gradients: Callable[[], Any],
-    ) -> None:
+    def epoch(self, iterate: Iterate) -> None:
         """Print the line of an epoch, if it is due."""
-        if epoch % self.every == 0:
-            print(f"epoch {epoch}: {self._state(loss, strategy, gradients())}")
+        if iterate.epoch % self.every == 0:
+            print(f"epoch {iterate.epoch}: {self._line(iterate)}")
 
-    def end(self, descent: Descent, strategy: GradientStrategy) -> None:
+    def end(self, iterate: Iterate, model: NumpyParameters) -> None:
         """Print where the descent ended."""
-        state = self._state(sum(descent.last_losses), strategy, descent.gradients)
-        model = self._model(descent.coef, descent.intercept)
-        if not state.endswith(model):
-            state += f"; the model{model}"
-        print(f"after {descent.n_epochs} epochs: {state}")
+        line = self._line(iterate)
+        if not line.endswith(_described(model)):
+            line += f"; the model{_described(model)}"
+        print(f"after {iterate.epoch} epochs: {line}")
 
-    def _state(self, loss: float, strategy: GradientStrategy, gradients: Any) -> str:
-        """Describe where the strategy stands."""
-        state = f"loss = {_number(loss)}"
+    def _line(self, iterate: Iterate) -> str:
+        """Return the numbers of an iterate."""
+        line = f"loss = {_number(iterate.loss)}"
         if self.whole:
-            state += f", gradient norm = {_number(self._gradient_norm(gradients))}"
-        if self.validation is not None and self.validation.scores:
-            state += f", validation score = {_number(self.validation.scores[-1])}"
-        return state + self._model(strategy.coef, strategy.intercept)
+            norm = math.hypot(*(np.linalg.norm(g) for g in iterate.gradients))
+            line += f", gradient norm = {_number(norm)}"
+        if iterate.score is not None:
+            line += f", validation score = {_number(iterate.score)}"
+        return line + _described(iterate.parameters)
 
-    def _model(self, coef: Any, intercept: Any) -> str:
-        """Describe a model of one feature; empty for others."""
-        if len(coef) != 1:
-            return ""
-        coef, intercept = map(to_numpy, (coef, intercept))
-        coef, intercept = self.coordinates.to_user(coef, intercept, coef.dtype)
-        text = f", coef = {_numbers(coef[0])}"
-        if intercept is not None:
-            text += f", intercept = {_numbers(intercept)}"
-        return text
 
-    def _gradient_norm(self, gradients: Any) -> float:
-        """Norm of the gradient with respect to the model in the user's units."""
-        gradients = self.coordinates.user_gradients(*map(to_numpy, gradients))
-        return math.hypot(*(np.linalg.norm(g) for g in gradients if g is not None))
+def _described(parameters: NumpyParameters) -> str:
+    """Return a model of one feature in words; empty for others."""
+    if len(parameters[0]) != 1:
+        return ""
+    text = f", coef = {_numbers(parameters[0][0])}"
+    return text + "".join(f", intercept = {_numbers(b)}" for b in parameters[1:])
 
 
 def _numbers(values: np.ndarray) -> str:
@@ -89,6 +69,6 @@ def _numbers(values: np.ndarray) -> str:
 
 
 def _number(value: float) -> str:
-    """Give five decimals, in powers of ten where the value is small or large."""
+    """Return five decimals, in powers of ten where the value is small or large."""
     fixed = value == 0 or 1e-3 <= abs(value) < 1e7
     return f"{value:.5f}" if fixed else f"{value:.5e}"

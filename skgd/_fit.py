@@ -1,135 +1,101 @@
-"""One descent, from prepared rows to a model in the user's units.
-
-`params` is the estimator, for its parameters.
-"""
+"""One fit: from a problem to a model in the user's units."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from skgd._callbacks import TrainingLog
-from skgd._convergence import advice_when_slow, warn_unless_arrived
-from skgd._data.arrays import Placement, placement_of, to_numpy
+from skgd._data.arrays import to_numpy
 from skgd._data.batches import FullBatch
-from skgd._data.coordinates import Parameters
-from skgd._descent.loop import Descent, Watch, descend
-from skgd._descent.stopping import StoppingRule, sizes_at
-from skgd._divergence import raise_if_diverged, raise_if_too_large
-from skgd._objective.objective import Objective
-from skgd._preparation import Plan, Prepared
-from skgd._settings import (
-    objective_of,
-    plan_of,
-    plateau_of,
-    refuse_unknown_objective,
-    steps_of,
-)
-from skgd._stream import Stream
-from skgd.strategies import GradientStrategy
-from skgd.strategies._registry import strategy_from
+from skgd._descent.held_out import HeldOutScore
+from skgd._descent.loop import Observer, Result, descend
+from skgd._descent.problem import Problem
+from skgd._descent.steps import Steps, schedule_from
+from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
+from skgd._settings import Settings, refuse_derived_steps
+from skgd._typing import NumpyParameters, Parameters
+from skgd._verdict import raise_if_diverged, raise_if_too_large, warn_unless_converged
 
 
-class Setting(NamedTuple):
-    """What a call of fit or partial_fit has found out first."""
+class Fitted(NamedTuple):
+    """A model, and the descent that led to it."""
 
-    plan: Plan
-    strategy: GradientStrategy
-    placement: Placement
-    dtype: np.dtype  # of X
-    y_is_1d: bool
+    parameters: NumpyParameters  # in the user's units, and of the dtype of X
+    result: Result
+    stopping: Stopping
 
 
-def setting_of(params: Any, dtype: np.dtype, y_is_1d: bool) -> Setting:
-    """Build the strategy, and find where it is to run."""
-    strategy = strategy_from(params.strategy)
-    plan = plan_of(params)
-    refuse_unknown_objective(params, plan, strategy)
-    needs_tensors = strategy.needs_tensors
-    placement = placement_of(params.device, dtype, needs_tensors=needs_tensors)
-    return Setting(plan, strategy, placement, dtype, y_is_1d)
+def fit(settings: Settings, problem: Problem, start: NumpyParameters) -> Fitted:
+    """Descend from a model in the user's units, up to `max_iter` epochs.
+
+    Raises
+    ------
+    DivergenceError, ValueError
+        If the descent ended where it may not.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If it ended short of the minimum.
+    """
+    with in_strategy(settings):
+        steps, stopping = begin(settings, problem, start)
+        fitted = run(settings, problem, steps, stopping, max_iter=settings.max_iter)
+    warn_unless_converged(fitted.result, problem, stopping, settings)
+    return fitted
 
 
-class Run(NamedTuple):
-    """A descent that has ended, and what it was on."""
-
-    descent: Descent
-    model: Parameters  # in the user's units
-    ready: Prepared
-    objective: Objective
-    watch: Watch
-    advice: str
-
-    def warn_unless_arrived(self) -> None:
-        """Warn where it ended short of what it was to arrive at."""
-        warn_unless_arrived(
-            self.descent, self.ready.batches, self.objective, self.watch, self.advice
-        )
+def begin(
+    settings: Settings,
+    problem: Problem,
+    start: NumpyParameters,
+    *,
+    of_a_chunk: bool = False,
+) -> tuple[Steps, Stopping]:
+    """Start the strategy, and return its steps and what may end them."""
+    settings.strategy.start(
+        _starting_parameters(settings, problem, start), problem.placed_objective
+    )
+    refuse_derived_steps(settings)
+    steps = steps_of(settings, problem, of_a_chunk=of_a_chunk)
+    return steps, stopping_of(settings, problem)
 
 
 def run(
-    params: Any,
-    ready: Prepared,
-    setting: Setting,
-    start: Parameters,
-    stream: Stream | None = None,
-) -> Run:
-    """Descend from `start`, which is in the user's units.
-
-    Within a stream it is an epoch, which goes on from what the stream has kept.
-    """
-    batches, coordinates, *_ = ready
-    plan, strategy, placement, dtype, _ = setting
-    objective = objective_of(params, plan, coordinates, batches.dtype)
-    placed = objective.placed(placement, batches.dtype)
-    log = TrainingLog(params.verbose, ready) if params.verbose else None
-    coef, intercept = coordinates.from_user(*start)
-    if params.positive:  # the objective is infinite elsewhere
-        coef = coef.clip(min=0)
-    if params.alpha:  # of what is nothing but a penalty, the minimum is known
-        coef = np.where(np.isinf(coordinates.X_scale)[:, None], 0.0, coef)
-    if intercept is None:
-        intercept = np.zeros(coef.shape[1])
-    coef, intercept = (a.astype(batches.dtype) for a in (coef, intercept))
-    with _errors_noted(strategy), placement.gradients_on():
-        strategy.start(
-            placement.put(coef),
-            placement.put(intercept) if params.fit_intercept else None,
-            placed,
-        )
-        watch = _watch(params, ready, objective, placed, strategy, log)
-        if stream is None:
-            max_iter = params.max_iter
-            steps = steps_of(params, batches, objective, strategy)
-        else:
-            max_iter = 1
-            steps = stream.steps(
-                params, ready, objective, strategy, placement, watch.plateau
-            )
-        descent = descend(
-            strategy, batches, placed.penalty, steps, watch, max_iter=max_iter
-        )
-        if log:
-            log.end(descent, strategy)
-        raise_if_diverged(descent, strategy, batches, objective, steps)
-        model = coordinates.to_user(
-            to_numpy(descent.coef), to_numpy(descent.intercept), dtype
-        )
-        raise_if_too_large(*model)
-        if stream is not None:
-            stream.keep(params, steps, strategy, coordinates, watch.plateau)
-    advice = advice_when_slow(params, strategy)
-    return Run(descent, model, ready, objective, watch, advice)
+    settings: Settings,
+    problem: Problem,
+    steps: Steps,
+    stopping: Stopping,
+    *,
+    max_iter: int,
+) -> Fitted:
+    """Run the descent, and return the model if it did not diverge."""
+    strategy = settings.strategy
+    observers: Sequence[Observer] = ()
+    if settings.verbose:
+        observers = (TrainingLog(settings.verbose, whole=problem.batches.whole),)
+    result = descend(
+        problem, strategy, steps, stopping, max_iter=max_iter, observers=observers
+    )
+    raise_if_diverged(result, problem, steps, plain=strategy.plain)
+    parameters = problem.coordinates.to_user(
+        tuple(map(to_numpy, result.parameters)), settings.dtype
+    )
+    raise_if_too_large(parameters)
+    return Fitted(parameters, result, stopping)
 
 
 @contextmanager
-def _errors_noted(strategy: GradientStrategy) -> Iterator[None]:
-    """Let an error inside a strategy of the user's own point to the check of it."""
+def in_strategy(settings: Settings) -> Iterator[None]:
+    """Let torch record gradients, and note on an error how to check a strategy."""
+    strategy = settings.strategy
     try:
-        yield
+        with settings.placement.gradients_on():
+            yield
     except Exception as error:
         if not type(strategy).__module__.startswith("skgd."):
             error.add_note(
@@ -139,28 +105,76 @@ def _errors_noted(strategy: GradientStrategy) -> Iterator[None]:
         raise
 
 
-def _watch(
-    params: Any,
-    ready: Prepared,
-    objective: Objective,
-    placed: Objective,
-    strategy: GradientStrategy,
-    log: TrainingLog | None,
-) -> Watch:
-    """Say what may end the descent before `max_iter`."""
-    batches, _, validation, _ = ready
-    stopping = plateau = None
-    if params.tol is not None and isinstance(batches, FullBatch):
+def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps:
+    """Return the steps: learning rate, schedule, momentum and average resolved."""
+    auto, whole = settings.learning_rate == "auto", problem.batches.whole
+    momentum: float | Literal["adaptive"] = "adaptive" if auto and whole else 0.0
+    if settings.momentum != "auto":
+        momentum = float(settings.momentum)
+    schedule = settings.schedule
+    if schedule == "auto":
+        schedule = "adaptive" if auto and not whole else "constant"
+    # The model is where the steps lead to, and not an average or the best on the way;
+    # and what the steps are on is all rows.
+    last_step_counts = not (settings.average or settings.early_stopping or of_a_chunk)
+    return Steps(
+        _auto_rate(settings, problem) if auto else float(settings.learning_rate),
+        schedule_from(schedule, settings.power_t),
+        problem.placed_objective.penalty,
+        reduces=schedule == "adaptive",
+        momentum=momentum,
+        average_from=int(settings.average) if settings.average else None,
+        last_on_all=auto and not whole and last_step_counts and settings.has_prox,
+    )
+
+
+def stopping_of(settings: Settings, problem: Problem) -> Stopping:
+    """Return what may end the descent before `max_iter`."""
+    rule = plateau = held_out = None
+    batches, objective = problem.batches, problem.objective
+    if settings.tol is not None and isinstance(batches, FullBatch):
         measure = None
         if not objective.loss.condenses:
-            measure = sizes_at(strategy, batches.placed, placed)
-        stopping = StoppingRule(
-            params.tol,
+            measure = sizes_at(settings.strategy, batches, problem.placed_objective)
+        rule = StoppingRule(
+            settings.tol,
             batches.rows.all,
             objective.penalty,
-            fit_intercept=params.fit_intercept,
+            fit_intercept=settings.fit_intercept,
             measure=measure,
         )
-    if validation is not None or not batches.whole or params.schedule == "adaptive":
-        plateau = plateau_of(params)
-    return Watch(stopping, plateau, validation, log.epoch if log else None)
+    if problem.held_out is not None:
+        held_out = HeldOutScore(problem.held_out, problem.placement)
+    if held_out or not batches.whole or settings.schedule == "adaptive":
+        plateau = Plateau(
+            settings.tol, settings.n_iter_no_change, relative=held_out is None
+        )
+    return Stopping(rule, plateau, held_out)
+
+
+def _auto_rate(settings: Settings, problem: Problem) -> float:
+    """Return 1/L; of batches half of that, and less the more momentum there is."""
+    if problem.objective.loss.curvature is None:
+        raise ValueError(
+            "learning_rate='auto' is derived from the curvature of the loss, which is "
+            f"not known of loss={settings.loss!r}. Pass a float; several powers of ten "
+            "in a GridSearchCV find one that fits."
+        )
+    largest = problem.largest_stable_learning_rate()
+    if problem.batches.whole:
+        return largest / 2
+    momentum = 0.0 if settings.momentum == "auto" else float(settings.momentum)
+    return largest / 4 * (1 - momentum)
+
+
+def _starting_parameters(
+    settings: Settings, problem: Problem, start: NumpyParameters
+) -> Parameters:
+    """Return where to start, in the coordinates of the descent."""
+    coef, *intercept = problem.coordinates.from_user(start)
+    if settings.positive:  # the objective is infinite elsewhere
+        coef = coef.clip(min=0)
+    if settings.alpha:  # of what is nothing but a penalty, the minimum is known
+        coef = np.where(problem.coordinates.is_zeroed[:, None], 0.0, coef)
+    intercept = intercept or [np.zeros(coef.shape[1])]
+    return problem.placed((coef, *intercept)[: 1 + settings.fit_intercept])

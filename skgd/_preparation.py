@@ -1,37 +1,44 @@
-"""The way of rows to the descent: condensed, standardized, or a batch at a time."""
+"""From validated rows to a problem: condensed, standardized, or a batch at a time."""
 
 from __future__ import annotations
 
-import warnings
+import math
 from dataclasses import replace
 from numbers import Integral
-from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
+from sklearn.model_selection import train_test_split
 from sklearn.utils import gen_batches
 
-from skgd._data.arrays import Placement
-from skgd._data.batches import FullBatch, LazyRows, MiniBatches, ReadyRows
+from skgd._data.batches import (
+    FullBatch,
+    MiniBatches,
+    RowsInMemory,
+    RowsOnDemand,
+    RowSource,
+)
 from skgd._data.coordinates import (
     Coordinates,
     standardized_coordinates,
-    users_coordinates,
+    user_coordinates,
 )
-from skgd._data.moments import Moments
+from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import (
     Rows,
     averaging_one,
     canonical,
-    in_working_dtype,
     without_unit_weights,
-    without_zero_weights,
+    working_dtype,
 )
-from skgd._data.scatter import dense_scatter, sparse_scatter
+from skgd._data.scatter import scatter_of
 from skgd._data.validation import check_values
-from skgd._descent.held_out import Validation, split
-from skgd._objective.losses import Loss
+from skgd._descent.problem import Problem
+from skgd._objective.objective import Objective
+from skgd._objective.penalties import penalty_of
+from skgd._settings import Settings
+from skgd._warnings import warn
 
 # Selected rows are gathered so many elements at a time.
 _GATHERED_ELEMENTS = 2**20
@@ -44,67 +51,153 @@ _LEAST_ROWS, _LEAST_ROWS_A_COLUMN, MOST_COLUMNS = 1000, 10, 2000
 # Up to so many columns the moments of uncondensed rows are summed up as well.
 _FEW_COLUMNS = 100
 
-# From rows_a_batch to the line that called fit: prepared, fit, and its decorator.
-_FRAMES_TO_USER = 5
 
+def problem_of(rows: Rows, settings: Settings) -> Problem:
+    """Return what to descend on.
 
-class Plan(NamedTuple):
-    """What is to be done with the rows."""
-
-    fit_intercept: bool
-    standardize: bool
-    precompute: bool | str
-    loss: Loss
-    l2: float  # weight of the squares of the coefficients, in the user's units
-    batch_size: float | None
-    shuffle: bool
-    validation_fraction: float | None  # None: nothing is held out
-
-
-class Prepared(NamedTuple):
-    """Rows ready for a descent."""
-
-    batches: FullBatch | MiniBatches
-    coordinates: Coordinates
-    validation: Validation | None = None
-    moments: Moments | None = None  # of all rows, in the user's units, where known
-
-
-def prepared(
-    rows: Rows,
-    dtype: np.dtype,
-    placement: Placement,
-    plan: Plan,
-    random_state: RandomState,
-) -> Prepared:
-    """Prepare validated rows as planned.
-
-    They are cast last: shifted to the origin, float32 has all its digits for the rest.
+    Rows are cast last: shifted to the origin, float32 has all its digits for the rest.
     Condensed, they are so few that float64 costs no more.
     """
     weight, unit = averaging_one(rows.weight)
     rows, held_out = rows._replace(weight=weight), None
-    if plan.validation_fraction is not None:
-        chosen = split(weight, len(rows.y), plan.validation_fraction, random_state)
-        rows, held_out = (_restricted(rows, index) for index in chosen)
+    if settings.early_stopping:
+        rows, held_out = split(
+            rows, settings.validation_fraction, settings.random_state
+        )
     n_rows = rows.n_with_weight
-    batch_size = rows_a_batch(plan.batch_size, n_rows)
+    batch_size = rows_a_batch(settings.batch_size, n_rows)
     if batch_size < n_rows:
-        if plan.precompute is True:
-            refuse_to_condense_batches(plan.batch_size)
-        check_values(rows)
-        shuffle = random_state if plan.shuffle else None
-        return batched(rows, dtype, placement, plan, batch_size, shuffle, held_out)
-    if _pays_to_condense(rows, plan.precompute):
+        refuse_to_condense_batches(settings)
+    elif _pays_to_condense(rows, settings):
         moments = moments_of(rows)
         others = None if held_out is None else moments_of(held_out)
-        ready = condensed(moments, dtype, placement, plan, n_rows, others)
-        if held_out is None:
-            ready = ready._replace(moments=moments.times(unit))
-        return ready
+        problem = condensed(moments, settings, n_rows, others)
+        return problem if held_out is not None else _keeping(problem, moments, unit)
     check_values(rows)
-    ready = _as_they_are(rows, dtype, placement, plan, held_out)
-    return ready._replace(moments=_kept_moments(rows, plan, unit))
+    if batch_size < n_rows:
+        shuffle = settings.random_state if settings.shuffle else None
+        return uncondensed(rows, settings, held_out, batch_size, shuffle)
+    problem = uncondensed(rows, settings, held_out)
+    if not _keeps_moments(rows, settings):
+        return problem
+    try:
+        return _keeping(problem, moments_of(rows), unit)
+    except ValueError:  # their squares leave the range of float64
+        return problem
+
+
+def condensed(
+    moments: Moments,
+    settings: Settings,
+    n_samples: int,
+    held_out: Moments | None = None,
+) -> Problem:
+    """Turn the moments of so many rows into rows again, few of them."""
+    coordinates = coordinates_of(moments, settings)
+
+    def few_rows(moments: Moments) -> Rows:
+        moments = replace(coordinates.moments(moments), y_is_1d=False)
+        rows, dtype = Rows(*moments.condense()), settings.dtype
+        if settings.placement.has_float64:
+            return rows
+        return rows.astype(working_dtype(rows, dtype))
+
+    batches = FullBatch(few_rows(moments), settings.placement, n_samples)
+    others = None if held_out is None else RowsInMemory(few_rows(held_out))
+    return _problem(batches, coordinates, settings, others)
+
+
+def uncondensed(
+    rows: Rows,
+    settings: Settings,
+    held_out: Rows | None = None,
+    batch_size: int | None = None,
+    shuffle: RandomState | None = None,
+    coordinates: Coordinates | None = None,
+) -> Problem:
+    """Read the rows a batch at a time, or bring all of them to the coordinates."""
+    rows = canonical(rows)
+    coordinates = coordinates or coordinates_of(rows, settings)
+    batches: FullBatch | MiniBatches
+    source = RowsOnDemand(rows, coordinates, settings.dtype)
+    if batch_size is None:
+        batches = FullBatch(source[:], settings.placement)
+    else:
+        batches = MiniBatches(source, settings.placement, batch_size, shuffle)
+    others: RowSource | None = None
+    if held_out is not None:
+        others = RowsOnDemand(canonical(held_out), coordinates, settings.dtype)
+        others = RowsInMemory(others[:]) if batches.whole else others
+    return _problem(batches, coordinates, settings, others)
+
+
+def _problem(
+    batches: FullBatch | MiniBatches,
+    coordinates: Coordinates,
+    settings: Settings,
+    held_out: RowSource | None,
+) -> Problem:
+    """Return the problem whose penalty is that of the coordinates."""
+    with np.errstate(over="ignore"):
+        penalty = penalty_of(
+            settings.alpha,
+            settings.l1_ratio,
+            settings.positive,
+            coordinates.coef_scale,
+        )
+    weights, dtype = [w.max() for w in penalty[:2] if w is not None], batches.dtype
+    if weights and not max(weights) < np.finfo(dtype).max / 4:
+        raise ValueError(
+            f"{settings.penalty} overflows {dtype} in the units of the descent. Use a "
+            "smaller alpha"
+            f"{', or pass X as float64' if dtype == np.float32 else ''}."
+        )
+    return Problem(
+        batches,
+        Objective(settings.loss, penalty),
+        coordinates,
+        settings.placement,
+        settings.fit_intercept,
+        held_out,
+    )
+
+
+def coordinates_of(data: Rows | Moments, settings: Settings) -> Coordinates:
+    """Return the user's coordinates, or those in which X is standardized."""
+    if not settings.standardize:
+        return user_coordinates(data.n_features, data.n_targets)
+    centered, y_offset = settings.fit_intercept, np.zeros(data.n_targets)
+    if isinstance(data, Moments):
+        columns, y = ColumnMoments.from_moments(data)
+        if centered:
+            y_offset = y.mean
+    else:
+        columns = ColumnMoments.from_columns(data.X, data.weight)
+        if centered:
+            y_offset = settings.loss.center(data.y, data.weight)
+        centered = centered and not issparse(data.X)
+    return standardized_coordinates(
+        columns, y_offset, centered=centered, l2=settings.l2
+    )
+
+
+def _keeping(problem: Problem, moments: Moments, unit: float) -> Problem:
+    """Return the problem with the moments of all rows, for a stream to go on from."""
+    return replace(problem, moments=moments.times(unit))
+
+
+def moments_of(rows: Rows) -> Moments:
+    """Sum rows up; where some weigh nothing, the others are gathered, few at a time."""
+    if rows.weight is None or rows.weight.all():
+        return Moments(*scatter_of(rows), rows.n_features)
+    index = np.flatnonzero(rows.weight)
+    rows = without_unit_weights(rows)
+    n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)
+    few, *others = gen_batches(len(index), n_gathered)
+    moments = moments_of(rows.at(index[few]))
+    for few in others:
+        moments += moments_of(rows.at(index[few]))
+    return moments
 
 
 def rows_a_batch(
@@ -121,19 +214,29 @@ def rows_a_batch(
     if of_a_chunk:
         return int(batch_size)
     if batch_size > n_rows:
-        warnings.warn(
+        warn(
             f"batch_size={batch_size} is larger than the number of rows to train on, "
             f"n_samples={n_rows}. It is clipped to that, the full batch.",
             UserWarning,
-            stacklevel=_FRAMES_TO_USER,
         )
     return min(int(batch_size), n_rows)
 
 
-def _pays_to_condense(rows: Rows, precompute: bool | str) -> bool:
+def refuse_to_condense_batches(settings: Settings) -> None:
+    """Raise where rows are to be condensed, and read in batches."""
+    if settings.precompute is not True:
+        return
+    raise ValueError(
+        "precompute=True condenses all rows to a few, which leaves no batches of "
+        f"batch_size={settings.batch_size}. Leave precompute at 'auto', or batch_size "
+        "at None: on condensed data, an epoch of the full batch costs microseconds."
+    )
+
+
+def _pays_to_condense(rows: Rows, settings: Settings) -> bool:
     """Decide on `precompute`."""
-    if precompute != "auto":
-        return bool(precompute)
+    if settings.precompute != "auto":
+        return bool(settings.precompute)
     n_columns = rows.n_features + rows.n_targets
     if issparse(rows.X) and rows.X.nnz < n_columns**2:
         return False  # an epoch on the rows costs no more
@@ -141,123 +244,44 @@ def _pays_to_condense(rows: Rows, precompute: bool | str) -> bool:
     return rows.n_with_weight > enough and n_columns <= MOST_COLUMNS
 
 
-def moments_of(rows: Rows) -> Moments:
-    """Sum rows up; where some weigh nothing, the others are gathered, few at a time."""
-    if rows.weight is None or rows.weight.all():
-        scatter_of = sparse_scatter if issparse(rows.X) else dense_scatter
-        return Moments(*scatter_of(*rows), n_features=rows.n_features)
-    index = np.flatnonzero(rows.weight)
-    rows = without_unit_weights(rows)
-    n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)
-    few, *others = gen_batches(len(index), n_gathered)
-    moments = moments_of(rows.at(index[few]))
-    for few in others:
-        moments += moments_of(rows.at(index[few]))
-    return moments
+def _keeps_moments(rows: Rows, settings: Settings) -> bool:
+    """Decide whether to sum up rows that are not condensed, too, for a stream.
 
-
-def condensed(
-    moments: Moments,
-    dtype: np.dtype,
-    placement: Placement,
-    plan: Plan,
-    n_samples: int,
-    held_out: Moments | None = None,
-) -> Prepared:
-    """Turn the moments of so many rows into rows again, few of them."""
-    coordinates = _coordinates(moments, plan)
-
-    def ready(moments: Moments) -> Rows:
-        moments = replace(coordinates.moments(moments), y_is_1d=False)
-        rows = Rows(*moments.condense(), weight=None)
-        return rows if placement.has_float64 else in_working_dtype(rows, dtype)
-
-    validation = None
-    if held_out is not None:
-        validation = Validation(ReadyRows(ready(held_out)), placement)
-    batches = FullBatch(ready(moments), placement, n_samples)
-    return Prepared(batches, coordinates, validation)
-
-
-def batched(
-    rows: Rows,
-    dtype: np.dtype,
-    placement: Placement,
-    plan: Plan,
-    batch_size: int,
-    shuffle: RandomState | None,
-    held_out: Rows | None = None,
-    coordinates: Coordinates | None = None,
-) -> Prepared:
-    """Leave the rows where they are, to be read a batch at a time."""
-    rows = canonical(rows)
-    if coordinates is None:
-        coordinates = _coordinates(rows, plan)
-    validation = None
-    if held_out is not None:
-        held_out = canonical(held_out)
-        validation = Validation(LazyRows(held_out, coordinates, dtype), placement)
-    batches = MiniBatches(
-        LazyRows(rows, coordinates, dtype), placement, batch_size, shuffle
-    )
-    return Prepared(batches, coordinates, validation)
-
-
-def _as_they_are(
-    rows: Rows,
-    dtype: np.dtype,
-    placement: Placement,
-    plan: Plan,
-    held_out: Rows | None,
-) -> Prepared:
-    """Bring a copy of the rows to the coordinates, where these are not the user's."""
-    rows = in_working_dtype(without_zero_weights(canonical(rows)), dtype)
-    coordinates = _coordinates(rows, plan)
-
-    def ready(rows: Rows) -> Rows:
-        return in_working_dtype(coordinates.rows(rows), dtype)
-
-    validation = None
-    if held_out is not None:
-        held_out = in_working_dtype(without_zero_weights(canonical(held_out)), dtype)
-        validation = Validation(ReadyRows(ready(held_out)), placement)
-    return Prepared(FullBatch(ready(rows), placement), coordinates, validation)
-
-
-def _kept_moments(rows: Rows, plan: Plan, unit: float) -> Moments | None:
-    """Sum up rows that are not condensed, too, where that costs next to nothing.
-
-    A stream can then go on from them.
+    With few columns that costs next to nothing.
     """
     few_columns = rows.n_features + rows.n_targets <= _FEW_COLUMNS
-    if plan.precompute != "auto" or plan.validation_fraction or not few_columns:
-        return None
-    try:
-        return moments_of(rows).times(unit)
-    except ValueError:  # their squares leave the range of float64
-        return None
+    return settings.precompute == "auto" and not settings.early_stopping and few_columns
 
 
-def _coordinates(data: Rows | Moments, plan: Plan) -> Coordinates:
-    """Choose the coordinates of the descent."""
-    if plan.standardize:
-        return standardized_coordinates(
-            data, plan.loss, fit_intercept=plan.fit_intercept, l2=plan.l2
+def split(
+    rows: Rows, validation_fraction: float, random_state: RandomState
+) -> tuple[Rows, Rows]:
+    """Draw which rows to train on, and which to hold out: others get no weight.
+
+    Rows of weight zero are in neither. At least two rows are held out: R^2 compares
+    with the spread of y.
+    """
+    weight, n_rows = rows.weight, len(rows.y)
+    candidates = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
+    n = len(candidates)
+    n_held_out = max(math.ceil(validation_fraction * n), 2)
+    if n_held_out >= n:
+        raise ValueError(
+            f"early_stopping=True with validation_fraction={validation_fraction:g} "
+            f"would hold {n_held_out} rows out of n_samples={n}"
+            f"{'' if weight is None else ' with a weight'}, and leave none to train on "
+            "(at least two are held out). Pass more rows, a smaller "
+            "validation_fraction, or early_stopping=False."
         )
-    return users_coordinates(data)
+    chosen = train_test_split(
+        candidates, test_size=n_held_out, random_state=random_state
+    )
+    training, held_out = (_restricted(rows, index) for index in chosen)
+    return training, held_out
 
 
 def _restricted(rows: Rows, index: np.ndarray) -> Rows:
-    """Let only some rows have a weight."""
+    """Return the rows of which only some have a weight."""
     weight = np.zeros(len(rows.y))
     weight[index] = 1 if rows.weight is None else rows.weight[index]
     return rows._replace(weight=averaging_one(weight)[0])
-
-
-def refuse_to_condense_batches(batch_size: float | None) -> None:
-    """Raise: batches are not condensed."""
-    raise ValueError(
-        "precompute=True condenses all rows to a few, which leaves no batches of "
-        f"batch_size={batch_size}. Leave precompute at 'auto', or batch_size at None: "
-        "on condensed data, an epoch of the full batch costs microseconds."
-    )

@@ -1,19 +1,7 @@
-"""The estimator: a thin face on the modules that do the work.
+"""The estimator: its parameters, and a thin face on the modules that do the work.
 
-To read how a fit goes, read them in the order in which it meets them:
-
-- `_validation` checks X, y and weights, and where to start;
-- `_parameters` says what the estimator's parameters stand for, "auto" above all, and
-  `strategies` holds what they can name as `strategy`;
-- `_preparation` makes rows ready: condensed by `_moments`, in `_coordinates` that are
-  standardized or not, and read as `_batches`;
-- `_run` puts together the `_objective` (`_losses`, `_penalties`), the steps
-  (`_step_size`, `_schedule`, `_momentum`) and what may end them (`_stopping`,
-  `_plateau`, `_early_stopping`);
-- `_descent` is the loop;
-- `_divergence` raises, and `_convergence` warns, if it ended where it should not.
-
-`_partial_fit` does the same for a chunk of rows, with the state kept by `_stream`.
+A fit goes ``X, y, sample_weight -> validated (_data) -> a problem (_preparation) ->
+descended (_fit, _descent) -> a model in the user's units``.
 """
 
 from __future__ import annotations
@@ -21,35 +9,40 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin, _fit_context
-from sklearn.utils import check_random_state
+from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._data.validation import (
     check_targets,
-    parameters_to_start_from,
+    start_of,
     unchanged_on_error,
     validated_features,
     validated_rows,
 )
-from skgd._descent.schedule import SCHEDULE_NAMES
-from skgd._fit import Run, run, setting_of
+from skgd._descent.steps import SCHEDULE_NAMES
+from skgd._fit import Fitted, fit
 from skgd._objective.losses import LOSS_NAMES
-from skgd._partial_fit import descend_on_all, merges_moments, take_an_epoch
-from skgd._preparation import prepared
+from skgd._preparation import problem_of
+from skgd._settings import settings_of
+from skgd._stream import fit_all, merges_moments, take_an_epoch
+from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
 
+if TYPE_CHECKING:
+    from typing import Self
 
-def _sees_every_row(params: GDLinearRegressor) -> bool:
-    """Let a stream go on only where nothing is held out."""
-    if params.early_stopping:
+    import torch
+    from sklearn.utils import Tags
+
+
+def _check_partial_fit_available(estimator: GDLinearRegressor) -> bool:
+    """Raise where rows are to be held out, of which a stream has too few at a time."""
+    if estimator.early_stopping:
         raise AttributeError(
             "partial_fit does not support early_stopping=True: it sees no more of the "
             "data than a chunk to hold rows out of. Set early_stopping=False, and "
@@ -339,25 +332,25 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        strategy: str | GradientStrategy = "manual",
+        strategy: Literal["manual", "autograd", "module"] | GradientStrategy = "manual",
         *,
-        device: Any = "cpu",
+        device: str | torch.device = "cpu",
         loss: str | Callable[..., Any] = "squared_error",
         epsilon: float = 0.1,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         positive: bool = False,
         fit_intercept: bool = True,
-        learning_rate: float | str = "auto",
-        standardize: bool | str = "auto",
-        momentum: float | str = "auto",
+        learning_rate: float | Literal["auto"] = "auto",
+        standardize: bool | Literal["auto"] = "auto",
+        momentum: float | Literal["auto"] = "auto",
         batch_size: float | None = None,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
         schedule: str | Callable[[int], float] = "auto",
         power_t: float = 0.25,
         average: bool | int = False,
-        precompute: bool | str = "auto",
+        precompute: bool | Literal["auto"] = "auto",
         max_iter: int = 1000,
         tol: float | None = 1e-4,
         early_stopping: bool = False,
@@ -396,12 +389,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X: ArrayLike,
+        X: ArrayLike | SparseLike,
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
-    ) -> GDLinearRegressor:
+    ) -> Self:
         """Fit the model by gradient descent.
 
         Parameters
@@ -464,30 +457,27 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
-            setting = setting_of(self, dtype, y_is_1d)
-            random_state = check_random_state(self.random_state)
-            with setting.placement.gradients_on():  # tensors are made here
-                ready = prepared(
-                    rows, dtype, setting.placement, setting.plan, random_state
-                )
-            start = parameters_to_start_from(
-                self, rows, coef_init, intercept_init, going_on=going_on
-            )
-            done = run(self, ready, setting, start)
-            self._store(done, y_is_1d)
-            if ready.validation is not None:
-                self.validation_scores_ = ready.validation.scores
-                self.best_validation_score_ = max(ready.validation.scores)
-            if ready.moments is not None:
-                self.moments_ = replace(ready.moments, y_is_1d=y_is_1d)
-            done.warn_unless_arrived()
+            settings = settings_of(self, dtype, y_is_1d=y_is_1d)
+            with settings.placement.gradients_on():  # tensors are made here
+                problem = problem_of(rows, settings)
+            start = start_of(self, rows, coef_init, intercept_init, going_on=going_on)
+            fitted = fit(settings, problem, start)
+            self._store(fitted, y_is_1d)
+            if fitted.stopping.held_out is not None:
+                self.validation_scores_ = fitted.stopping.held_out.scores
+                self.best_validation_score_ = max(self.validation_scores_)
+            if problem.moments is not None:
+                self.moments_ = replace(problem.moments, y_is_1d=y_is_1d)
         return self
 
-    @available_if(_sees_every_row)
+    @available_if(_check_partial_fit_available)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> GDLinearRegressor:
+        self,
+        X: ArrayLike | SparseLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
         """Go on with one more chunk of a stream of rows.
 
         For the full batch (``batch_size=None``), the chunk's `Moments` are merged into
@@ -565,19 +555,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             if going_on:
                 check_targets(self, rows, y_is_1d)
-            setting = setting_of(self, dtype, y_is_1d)
-            if merges_moments(self, rows, setting):
-                done, moments = descend_on_all(self, rows, setting, going_on=going_on)
-                self._store(done, y_is_1d)
+            settings = settings_of(self, dtype, y_is_1d=y_is_1d)
+            if merges_moments(rows, settings):
+                fitted, moments = fit_all(self, rows, settings, going_on=going_on)
+                self._store(fitted, y_is_1d)
                 self.moments_ = moments
-                done.warn_unless_arrived()
             else:
-                done, stream = take_an_epoch(self, rows, setting, going_on=going_on)
-                self._store(done, y_is_1d)
+                fitted, stream = take_an_epoch(self, rows, settings, going_on=going_on)
+                self._store(fitted, y_is_1d)
                 self._stream = stream
         return self
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: ArrayLike | SparseLike) -> np.ndarray:
         """Predict with the linear model.
 
         Parameters
@@ -614,19 +603,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
 
-    def _store(self, done: Run, y_is_1d: bool) -> None:
+    def _store(self, fitted: Fitted, y_is_1d: bool) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""
         for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
-        coef, intercept = done.model
+        coef, *intercept = fitted.parameters
         self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
-        self.intercept_: Any = 0.0
-        if intercept is not None:
-            self.intercept_ = intercept[0] if y_is_1d else intercept
-        self.loss_curve_ = done.descent.loss_curve
-        self.n_iter_ = done.descent.n_epochs
+        self.intercept_: float | np.ndarray = 0.0
+        for value in intercept:
+            self.intercept_ = value[0] if y_is_1d else value
+        self.loss_curve_ = fitted.result.loss_curve
+        self.n_iter_ = fitted.result.n_epochs

@@ -1,47 +1,129 @@
-"""What `partial_fit` carries from one chunk of rows to the next, an epoch each."""
+"""The two ways of `partial_fit`: a chunk's moments, or an epoch of steps over it.
+
+The estimator is read for what it was fitted to; it is for the caller to change it.
+"""
 
 from __future__ import annotations
 
-from copy import copy
-from typing import Any
+from copy import deepcopy
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
 
-from skgd._data.arrays import Placement, to_numpy
-from skgd._data.coordinates import (
-    Coordinates,
-    Parameters,
-    curvature_scale,
-    zeroing_constants,
+from skgd._data.arrays import to_numpy
+from skgd._data.coordinates import Coordinates, standardized_coordinates
+from skgd._data.moments import ColumnMoments, Moments
+from skgd._data.rows import Rows, averaging_one, canonical
+from skgd._data.validation import check_values, start_of
+from skgd._descent.problem import Problem
+from skgd._descent.steps import Steps, StepsState
+from skgd._descent.stopping import Plateau
+from skgd._fit import Fitted, begin, fit, in_strategy, run
+from skgd._preparation import (
+    MOST_COLUMNS,
+    condensed,
+    moments_of,
+    refuse_to_condense_batches,
+    rows_a_batch,
+    uncondensed,
 )
-from skgd._data.moments import Moments
-from skgd._data.rows import Rows, averaging_one, means, root_mean_squares
-from skgd._descent.averaging import Average
-from skgd._descent.loop import Steps
-from skgd._descent.plateau import Plateau
-from skgd._descent.schedule import Adaptive, InverseScaling
-from skgd._objective.losses import Loss
-from skgd._objective.objective import Objective
-from skgd._preparation import Prepared
-from skgd._settings import steps_of
-from skgd.strategies import GradientStrategy
+from skgd._settings import Settings
+from skgd._typing import NumpyParameters
+
+if TYPE_CHECKING:
+    from skgd._regressor import GDLinearRegressor
 
 _FLOAT64 = np.dtype(np.float64)
 
+# Of all rows of a stream; below, float64 has no digits for it.
+_LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
+
+
+def merges_moments(rows: Rows, settings: Settings) -> bool:
+    """Return whether a chunk's moments are merged, rather than stepped over."""
+    if settings.precompute != "auto":
+        return bool(settings.precompute)
+    n_columns = rows.n_features + rows.n_targets
+    return settings.batch_size is None and n_columns <= MOST_COLUMNS
+
+
+def fit_all(
+    estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
+) -> tuple[Fitted, Moments]:
+    """Add a chunk's moments to those of all before, and descend on the whole."""
+    if settings.batch_size is not None:
+        refuse_to_condense_batches(settings)
+    if going_on and not hasattr(estimator, "moments_"):
+        raise ValueError(
+            "partial_fit cannot go on from this model: the moments of the rows "
+            "that it was fitted on are not known. Fit in the full batch with "
+            "precompute=True, or begin with partial_fit on an unfitted clone; or "
+            "set batch_size, to take an epoch of small steps over the new rows "
+            "alone."
+        )
+    weight, unit = averaging_one(rows.weight)
+    moments = moments_of(rows._replace(weight=weight)).times(unit)
+    moments = replace(moments, y_is_1d=settings.y_is_1d)
+    if going_on:
+        moments = estimator.moments_ + moments
+    if not np.isfinite(moments.scatter).all() or moments.weight < _LEAST_WEIGHT:
+        raise ValueError(
+            "The sums of sample_weight times the squares of the columns leave the "
+            f"range of float64: the weights of these rows average {unit:.3g}. "
+            "Rescale the weights of all chunks, or the columns."
+        )
+    with settings.placement.gradients_on():
+        # The number of rows is not known any more, only their weight.
+        problem = condensed(moments, settings, max(round(moments.weight), 1))
+    start = start_of(estimator, rows, going_on=going_on)
+    return fit(settings, problem, start), moments
+
+
+def take_an_epoch(
+    estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
+) -> tuple[Fitted, Stream]:
+    """Take an epoch of steps over a chunk."""
+    check_values(rows)
+    rows = canonical(rows)
+    stream = deepcopy(getattr(estimator, "_stream", None))
+    if stream is None:
+        stream = Stream(
+            start_of(estimator, rows, going_on=going_on),
+            np.random.RandomState(settings.random_state.randint(2**31 - 1)),
+            getattr(estimator, "moments_", None),
+        )
+    if settings.learning_rate == "auto" and settings.schedule == "auto":
+        # "adaptive" would compare the losses of different rows.
+        settings = replace(settings, schedule="invscaling")
+    rows = stream.counted(rows)
+    coordinates = stream.coordinates(rows, settings) if settings.standardize else None
+    batch_size = rows.n_with_weight
+    if settings.batch_size is not None:
+        batch_size = rows_a_batch(settings.batch_size, batch_size, of_a_chunk=True)
+    shuffle = stream.random_state if settings.shuffle else None
+    with in_strategy(settings):
+        problem = uncondensed(rows, settings, None, batch_size, shuffle, coordinates)
+        steps, stopping = begin(settings, problem, stream.parameters, of_a_chunk=True)
+        stream.resume(steps, stopping.plateau, problem, settings)
+        fitted = run(settings, problem, steps, stopping, max_iter=1)
+        stream.keep(steps, stopping.plateau, problem, settings)
+    return fitted, stream
+
 
 class Stream:
-    """The state of a descent that goes on with every chunk.
+    """What `partial_fit` carries from one chunk of rows to the next, an epoch each.
 
     Kept in float64 and in the user's units, since means and scales move as rows come
-    in, and with them the coordinates of the descent. Parameters of the estimator are
-    not kept: what they are at a call is what holds for it.
+    in, and with them the coordinates of the descent. Settings are not kept: what they
+    are at a call is what holds for it.
 
     Parameters
     ----------
-    start : tuple of (ndarray, ndarray or None)
-        Coefficients (n_features, n_targets) and intercept (n_targets,) to begin with.
+    start : tuple of ndarrays
+        Coefficients and, where there is one, the intercept to begin with.
     random_state : RandomState
         Draws the order of the rows of a chunk. The stream's own.
     moments : Moments or None, default=None
@@ -50,59 +132,112 @@ class Stream:
 
     def __init__(
         self,
-        start: Parameters,
+        start: NumpyParameters,
         random_state: RandomState,
         moments: Moments | None = None,
     ) -> None:
         self.parameters = start
         self.random_state = random_state
-        self._plateau: Plateau | None = None
         self._n_rows, self._mean_weight = 0, 0.0
-        self._X_mean: np.ndarray = np.zeros(())
-        self._X_variance: np.ndarray = np.zeros(())
-        self._y_mean: np.ndarray = np.zeros(())
-        self._n_steps = 0
-        self._reduced_to = 1.0  # by an adaptive schedule
-        self._least_rate: tuple[Any, float] | None = None  # for a batch_size
-        self._average: Average | None = None
+        self._X: ColumnMoments | None = None
+        self._y: ColumnMoments | None = None
         self._X_scale: np.ndarray | None = None
+        self._steps = StepsState()
+        self._least_rate_for: tuple[float | None, float] = None, np.inf
+        self._plateau: Plateau | None = None
         if moments is not None:
-            d, n_samples = moments.n_features, max(round(moments.weight), 1)
-            self._n_rows, self._mean_weight = n_samples, moments.weight / n_samples
-            self._X_mean, self._y_mean = moments.mean[:d], moments.mean[d:]
-            self._X_variance = np.diag(moments.scatter)[:d] / moments.weight
+            self._n_rows = max(round(moments.weight), 1)
+            self._mean_weight = moments.weight / self._n_rows
+            self._X, self._y = ColumnMoments.from_moments(moments)
 
-    def take_in(self, rows: Rows) -> Rows:
-        """Count a chunk, and measure its weights by the average of all so far."""
+    def counted(self, rows: Rows) -> Rows:
+        """Count a chunk, and return it with weights over the average of all so far."""
         weight, unit = averaging_one(rows.weight)
-        rows = rows._replace(weight=weight)
         n_rows = rows.n_with_weight
         self._n_rows += n_rows
         self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
         relative = unit / self._mean_weight
-        self._merge(rows, share=relative * n_rows / self._n_rows)
+        share = relative * n_rows / self._n_rows
+        self._X, self._y = (
+            _merged(before, ColumnMoments.from_columns(columns, weight), share)
+            for before, columns in ((self._X, rows.X), (self._y, rows.y))
+        )
         if relative != 1:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
 
-    def coordinates(
-        self, rows: Rows, loss: Loss, *, fit_intercept: bool, l2: float
-    ) -> Coordinates:
-        """Standardize by the mean and the spread of all rows so far.
+    def coordinates(self, rows: Rows, settings: Settings) -> Coordinates:
+        """Return coordinates standardized by all rows so far.
 
         The model is kept in the user's units, so that the offset of y matters for where
         the first chunk starts alone. Where outliers count for less than in a mean, it
         is the chunk's own.
         """
+        assert self._X is not None
+        assert self._y is not None
         y_offset = np.zeros(rows.n_targets)
-        if fit_intercept:
-            y_offset = self._y_mean
-            if not loss.condenses:
-                y_offset = loss.center(rows.y, rows.weight)
-        X_offset, spread = self._offset_and_spread(rows, fit_intercept)
-        return zeroing_constants(X_offset, spread, y_offset, l2)
+        if settings.fit_intercept:
+            y_offset = self._y.mean
+            if not settings.loss.condenses:
+                y_offset = settings.loss.center(rows.y, rows.weight)
+        centered = settings.fit_intercept and not issparse(rows.X)
+        unpenalized, penalized = (
+            standardized_coordinates(self._X, y_offset, centered=centered, l2=l2)
+            for l2 in (0.0, settings.l2)
+        )
+        self._shrink_where_scales_grew(unpenalized.X_scale)
+        return penalized
 
-    def shrink_where_scales_grew(self, rows: Rows, *, fit_intercept: bool) -> None:
+    def resume(
+        self,
+        steps: Steps,
+        plateau: Plateau | None,
+        problem: Problem,
+        settings: Settings,
+    ) -> None:
+        """Let the steps of a chunk go on from those of the last, and the plateau too.
+
+        The automatic learning rate is the least so far.
+        """
+        state = self._steps
+        if len(state.average) not in (0, 1 + settings.fit_intercept):
+            state = state._replace(n_rows=0, n_averaged=0, average=())
+        if state.average:
+            coef, *intercept = state.average
+            if settings.positive:  # which an earlier call need not have been
+                coef = coef.clip(min=0)
+            average = problem.coordinates.from_user((coef, *intercept))
+            state = state._replace(average=problem.placed(average))
+        batch_size, least_rate = self._least_rate_for
+        if settings.learning_rate == "auto" and batch_size == settings.batch_size:
+            state = state._replace(rate_limit=least_rate)
+        steps.resume(state)
+        if plateau is not None and self._plateau is not None:
+            plateau.resume(self._plateau.state)
+
+    def keep(
+        self,
+        steps: Steps,
+        plateau: Plateau | None,
+        problem: Problem,
+        settings: Settings,
+    ) -> None:
+        """Keep where a chunk has led to, in the user's units."""
+
+        def in_user_units(parameters: NumpyParameters) -> NumpyParameters:
+            parameters = tuple(map(to_numpy, parameters))
+            return problem.coordinates.to_user(parameters, _FLOAT64)
+
+        self.parameters = in_user_units(settings.strategy.parameters)
+        state = steps.state()
+        if state.average:
+            state = state._replace(average=in_user_units(state.average))
+        self._steps = state._replace(rate_limit=np.inf)
+        if settings.learning_rate == "auto":
+            self._least_rate_for = settings.batch_size, state.rate_limit
+        self._plateau = plateau
+
+    def _shrink_where_scales_grew(self, X_scale: np.ndarray) -> None:
         """Take back coefficients of columns whose scale was too small by far.
 
         A column that has shown one small number has a coefficient in proportion, which
@@ -111,7 +246,6 @@ class Stream:
         as in normalized online learning (Ross, Mineiro & Langford 2013). The scale is
         that of the columns alone: a penalty may change between two chunks.
         """
-        X_scale = curvature_scale(*self._offset_and_spread(rows, fit_intercept))
         before, self._X_scale = self._X_scale, X_scale
         if before is None:
             return
@@ -120,103 +254,17 @@ class Stream:
         if not (growth > 2).any():
             return
         factor = np.where(growth > 2, growth**-2.0, 1.0)[:, None]
-        coef, intercept = self.parameters
-        self.parameters = coef * factor, intercept
-        if self._average is not None and self._average.n_averaged:
-            self._average.coef = self._average.coef * factor
+        coef, *intercept = self.parameters
+        self.parameters = coef * factor, *intercept
+        if self._steps.average:
+            coef, *intercept = self._steps.average
+            self._steps = self._steps._replace(average=(coef * factor, *intercept))
 
-    def steps(
-        self,
-        params: Any,
-        ready: Prepared,
-        objective: Objective,
-        strategy: GradientStrategy,
-        placement: Placement,
-        plateau: Plateau | None,
-    ) -> Steps:
-        """Resolve the steps of a chunk, which go on from those of the last.
 
-        So does what the plateau has seen. The automatic rate is the least so far. Its
-        schedule is not "adaptive", which would compare the losses of different rows.
-        """
-        if plateau is not None and self._plateau is not None:
-            plateau.go_on_from(self._plateau)
-        steps = steps_of(params, ready.batches, objective, strategy)
-        pace, average = steps.pace, steps.average
-        pace.step = self._n_steps
-        steps = steps._replace(last_on_all=False)  # a chunk is not all rows
-        if params.learning_rate == "auto":
-            batch_size, least = self._least_rate or (params.batch_size, np.inf)
-            if batch_size == params.batch_size:
-                pace.learning_rate = min(pace.learning_rate, least)
-            if params.schedule == "auto":
-                pace.schedule = InverseScaling(params.power_t)
-        if isinstance(pace.schedule, Adaptive):
-            pace.schedule.reduced_to = self._reduced_to
-        before = self._average
-        if average is not None and before is not None and before.n_averaged:
-            if (before.intercept is not None) == params.fit_intercept:
-                if params.positive:  # which an earlier call need not have been
-                    before.coef = before.coef.clip(min=0)
-                average.n_rows, average.n_averaged = before.n_rows, before.n_averaged
-                average.coef, average.intercept = (
-                    placement.put(p if p is None else p.astype(ready.batches.dtype))
-                    for p in ready.coordinates.from_user(before.coef, before.intercept)
-                )
-        elif average is not None and before is not None:
-            average.n_rows = before.n_rows
-        return steps
-
-    def keep(
-        self,
-        params: Any,
-        steps: Steps,
-        strategy: GradientStrategy,
-        coordinates: Coordinates,
-        plateau: Plateau | None,
-    ) -> None:
-        """Keep where a chunk has led to, in the user's units."""
-        self.parameters = coordinates.to_user(
-            to_numpy(strategy.coef), to_numpy(strategy.intercept), _FLOAT64
-        )
-        self._n_steps, self._plateau = steps.pace.step, plateau
-        if params.learning_rate == "auto":
-            self._least_rate = params.batch_size, steps.pace.learning_rate
-        if isinstance(steps.pace.schedule, Adaptive):
-            self._reduced_to = steps.pace.schedule.reduced_to
-        self._average = copy(steps.average)
-        if self._average is not None and self._average.n_averaged:
-            self._average.coef, self._average.intercept = coordinates.to_user(
-                to_numpy(self._average.coef),
-                to_numpy(self._average.intercept),
-                _FLOAT64,
-            )
-
-    def _offset_and_spread(
-        self, rows: Rows, fit_intercept: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Give the columns' shift, zero where there is none, and spread about it."""
-        if fit_intercept and not issparse(rows.X):
-            return self._X_mean, np.sqrt(self._X_variance)
-        squares = self._X_variance + np.square(self._X_mean)
-        return np.zeros(rows.n_features), np.sqrt(squares)
-
-    def _merge(self, rows: Rows, share: float) -> None:
-        """Merge mean and variance of the columns (Chan, Golub & LeVeque 1979).
-
-        StandardScaler.partial_fit does so, too, but copies the chunk twice.
-        """
-        X, y, weight = rows
-        X_mean = means(X, weight)
-        about = None if issparse(X) else X_mean
-        variance = root_mean_squares(X, weight, about) ** 2
-        if issparse(X):
-            variance = np.maximum(variance - X_mean**2, 0)
-        step = X_mean - self._X_mean
-        self._X_variance = (
-            (1 - share) * self._X_variance
-            + share * variance
-            + share * (1 - share) * step**2
-        )
-        self._X_mean = self._X_mean + share * step
-        self._y_mean = self._y_mean + share * (means(y, weight) - self._y_mean)
+def _merged(
+    before: ColumnMoments | None, chunk: ColumnMoments, share: float
+) -> ColumnMoments:
+    """Merge a chunk that has this share of the weight of all rows so far."""
+    if before is None:
+        return chunk
+    return before._replace(weight=1 - share).merge(chunk._replace(weight=share))

@@ -13,10 +13,10 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
 from skgd._data.arrays import Placement, to_numpy
-from skgd._data.batches import LazyRows, MiniBatches
-from skgd._data.coordinates import standardized_coordinates, users_coordinates
+from skgd._data.batches import RowsOnDemand, MiniBatches
+from skgd._data.coordinates import standardized_coordinates, user_coordinates
+from skgd._data.moments import ColumnMoments
 from skgd._data.rows import Rows
-from skgd._objective.losses import SquaredError
 
 
 def by_hand(X, y, rate, batch_size, epochs, weight=None, fit_intercept=True):
@@ -109,7 +109,7 @@ def test_every_row_is_seen_once_an_epoch(n_rows, batch_size, shuffle, n_without_
     weight[: min(n_without_weight, n_rows - 1)] = 0
     rows = Rows(X, -X, weight)
     batches = MiniBatches(
-        LazyRows(rows, users_coordinates(rows), X.dtype),
+        RowsOnDemand(rows, user_coordinates(1, 1), X.dtype),
         Placement(None),
         batch_size,
         np.random.RandomState(0) if shuffle else None,
@@ -140,14 +140,15 @@ def test_a_device_with_memory_of_its_own_sees_the_same_batches(batch_size, weigh
     rng = np.random.default_rng(0)
     weight = rng.integers(0, 3, 30) / 1.0 if weighted else None
     rows = Rows(rng.standard_normal((30, 3)) + 5, rng.standard_normal((30, 2)), weight)
+    columns = ColumnMoments.from_columns(rows.X, rows.weight)
     coordinates = standardized_coordinates(
-        rows, SquaredError(), fit_intercept=True, l2=0.0
+        columns, rows.y.mean(axis=0), centered=True, l2=0.0
     )
     epochs = [
         [
             [None if part is None else to_numpy(part) for part in batch]
             for batch in MiniBatches(
-                LazyRows(rows, coordinates, np.dtype("float64")),
+                RowsOnDemand(rows, coordinates, np.dtype("float64")),
                 placement,
                 batch_size,
                 np.random.RandomState(0),

@@ -4,21 +4,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
 from skgd._data.coordinates import Coordinates, standardized_coordinates
+from skgd._data.moments import ColumnMoments
 from skgd._data.rows import Rows
-from skgd._objective.losses import SquaredError
 
 
 def standardized(rows: Rows, fit_intercept: bool) -> Coordinates:
     """Those of squared error without a penalty."""
-    return standardized_coordinates(
-        rows, SquaredError(), fit_intercept=fit_intercept, l2=0.0
-    )
+    columns = ColumnMoments.from_columns(rows.X, rows.weight)
+    y_offset = np.average(rows.y, axis=0, weights=rows.weight) * fit_intercept
+    centered = fit_intercept and not issparse(rows.X)
+    return standardized_coordinates(columns, y_offset, centered=centered, l2=0.0)
 
 
 @settings(max_examples=50, deadline=None)
@@ -37,24 +38,23 @@ def test_a_model_has_the_same_residuals_and_gradient_in_both(
     weight = rng.uniform(0.1, 3, 9) if weighted else None
     rows = Rows(X, y, weight)
     coef = rng.standard_normal((3, n_targets))
-    intercept = rng.standard_normal(n_targets) if fit_intercept else None
+    intercept = [rng.standard_normal(n_targets)] * fit_intercept
     coordinates = standardized(rows, fit_intercept)
     A, b, _ = coordinates.rows(rows)
-    V, c = coordinates.from_user(coef, intercept)
+    there = coordinates.from_user((coef, *intercept))
 
-    residuals = X @ coef + (intercept if fit_intercept else 0) - y
+    residuals = X @ coef + sum(intercept) - y
     np.testing.assert_allclose(
-        A @ V + (c if fit_intercept else 0) - b, residuals, atol=1e-9
+        A @ there[0] + sum(there[1:]) - b, residuals, atol=1e-9
     )
-    back, back_intercept = coordinates.to_user(V, c, coef.dtype)
+    back, *back_intercept = coordinates.to_user(there, coef.dtype)
     np.testing.assert_allclose(back, coef, rtol=1e-9)
-    gradient = A.T @ residuals, residuals.sum(axis=0) if fit_intercept else None
-    user_gradient, _ = coordinates.user_gradients(*gradient)
+    gradients = A.T @ residuals, *[residuals.sum(axis=0)] * fit_intercept
+    user_gradient, *_ = coordinates.user_gradients(gradients)
     np.testing.assert_allclose(
         user_gradient, X.T @ residuals, atol=1e-9 * np.abs(X).max() * 900
     )
-    if fit_intercept:
-        np.testing.assert_allclose(back_intercept, intercept, rtol=1e-9)
+    np.testing.assert_allclose(back_intercept, intercept, rtol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -102,8 +102,8 @@ def test_the_largest_stable_rate_is_that_with_momentum(momentum, strategy, regre
 class Uphill(ManualStrategy):
     """A gradient of the wrong sign."""
 
-    def evaluate(self, X, y, weight):
-        losses = super().evaluate(X, y, weight)
+    def evaluate(self, rows):
+        losses = super().evaluate(rows)
         self.gradients = tuple(-gradient for gradient in self.gradients)
         return losses
 

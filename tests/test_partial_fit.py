@@ -16,11 +16,11 @@ from scipy.sparse import csr_array, random_array
 from sklearn.linear_model import SGDRegressor
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
-from skgd._data.batches import ReadyRows
+from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
 from skgd._descent.step_size import largest_stable_learning_rate
-from skgd._objective.losses import SquaredError
 from skgd._objective.objective import Objective
+from skgd._settings import settings_of
 from skgd.strategies import ModuleStrategy
 
 
@@ -292,7 +292,7 @@ def test_standardizing_goes_by_all_rows_so_far(fit_intercept, sparse, begin):
     y_mean = np.average(y, axis=0, weights=weight) if fit_intercept else np.zeros(2)
     rows = Rows(container(X), y, None)
     coordinates = model._stream.coordinates(
-        rows, SquaredError(), fit_intercept=fit_intercept, l2=0.0
+        rows, settings_of(model, X.dtype, y_is_1d=False)
     )
     # Weights of a chunk are those against the average so far, as its steps are.
     np.testing.assert_allclose(coordinates.X_offset, mean, rtol=1e-9)
@@ -311,7 +311,7 @@ def test_the_automatic_rate_is_the_least_so_far_and_decays(strategy):
     model.partial_fit(10 * X[:100], y[:100])
     rates = [
         largest_stable_learning_rate(
-            ReadyRows(Rows(rows, y[:100, None], None)),
+            RowsInMemory(Rows(rows, y[:100, None], None)),
             Objective(),
             fit_intercept=False,
             batch_size=10,

@@ -549,7 +549,7 @@ class WithoutPenalty(ManualStrategy):
 
 
 def test_a_strategy_that_adds_no_penalty_is_not_asked_to(regression):
-    with pytest.raises(ValueError, match=r"alpha=0.1.*l1_ratio=0.5.*objective.l2"):
+    with pytest.raises(ValueError, match=r"alpha=0.1.*l1_ratio=0.5.*add_l2_gradient"):
         GDLinearRegressor(WithoutPenalty(), alpha=0.1, l1_ratio=0.5).fit(*regression)
     # L1 is the loop's.
     lasso = GDLinearRegressor(WithoutPenalty(), alpha=0.5, l1_ratio=1.0)

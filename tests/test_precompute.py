@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor, Moments
-from skgd._data.batches import ReadyRows
+from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
 from skgd._descent.step_size import largest_stable_learning_rate
 from skgd._objective.objective import Objective
@@ -21,9 +21,9 @@ class CountsRows(ManualStrategy):
 
     seen = 0
 
-    def evaluate(self, X, y, weight):
-        type(self).seen = len(y)
-        return super().evaluate(X, y, weight)
+    def evaluate(self, rows):
+        type(self).seen = len(rows.y)
+        return super().evaluate(rows)
 
 
 def both(strategy, X, y, weight=None, **params):
@@ -132,7 +132,7 @@ def test_the_largest_stable_rate_is_that_of_the_rows(regression):
     X, y = (np.asarray(array).reshape(40, -1) for array in regression)
     rates = [
         largest_stable_learning_rate(
-            ReadyRows(Rows(*rows, weight=None)), Objective(), fit_intercept=True
+            RowsInMemory(Rows(*rows, weight=None)), Objective(), fit_intercept=True
         )
         for rows in ((X, y), Moments.from_data(X, y).condense())
     ]

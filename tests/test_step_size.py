@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skgd import GDLinearRegressor
-from skgd._data.batches import ReadyRows
+from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
 from skgd._descent.step_size import largest_stable_learning_rate
 from skgd._objective.losses import Huber
@@ -37,7 +37,7 @@ def test_it_is_from_the_largest_eigenvalue(
         A = np.vstack([A, np.sqrt(50 * l2) * np.eye(n_features, A.shape[1])])
     L = 2 * np.linalg.svd(A, compute_uv=False)[0] ** 2 / 50
     rate = largest_stable_learning_rate(
-        ReadyRows(Rows(X, X[:, :1], weight)), objective, fit_intercept=fit_intercept
+        RowsInMemory(Rows(X, X[:, :1], weight)), objective, fit_intercept=fit_intercept
     )
     assert rate == pytest.approx(2 / L, rel=1e-4)
 
@@ -47,7 +47,7 @@ def test_it_is_finite_where_there_is_nothing_to_learn_from():
         X = np.zeros((3, n_features))
         rows = Rows(X, X[:, :1], None)
         rate = largest_stable_learning_rate(
-            ReadyRows(rows), Objective(), fit_intercept=False
+            RowsInMemory(rows), Objective(), fit_intercept=False
         )
         assert rate == 1
 
@@ -57,7 +57,7 @@ def test_overflow_is_named(n_features):
     X = np.full((3, n_features), 1e30, "float32")
     rows = Rows(X, X[:, :1], None)
     with pytest.raises(ValueError, match=r"X overflow float32.* 1e\+30"):
-        largest_stable_learning_rate(ReadyRows(rows), Objective(), fit_intercept=True)
+        largest_stable_learning_rate(RowsInMemory(rows), Objective(), fit_intercept=True)
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])
@@ -71,7 +71,7 @@ def test_batches_are_stable_below_the_expected_smoothness(
     rng = np.random.default_rng(0)
     X = rng.standard_normal((6, n_features)) * 3 + 1
     weight = np.array([0.1, 0.2, 0.7, 1.0, 1.5, 2.5]) if weighted else None
-    rows = ReadyRows(Rows(X, X[:, :1], weight))
+    rows = RowsInMemory(Rows(X, X[:, :1], weight))
     A = np.column_stack([X, np.ones(6)]) if fit_intercept else X
     w = np.ones(6) if weight is None else weight
     objective = Objective(penalty=Penalty(l2=np.full((n_features, 1), l2)))

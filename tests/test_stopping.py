@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
+from skgd._data.arrays import Placement
+from skgd._data.batches import FullBatch
 from skgd._data.rows import Rows
 from skgd._descent.stopping import Sizes, StoppingRule, sizes_at
 from skgd._objective.losses import CustomLoss, Huber
@@ -44,7 +46,7 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     R = Y * rng.uniform(0.01, 1) + 0.1 * rng.standard_normal(Y.shape)
     averaged = (np.ones(9) if weight is None else weight)[:, None] * R / 9
     losses = (averaged * R).sum(axis=0).tolist()
-    gradients = 2 * X.T @ averaged, 2 * averaged.sum(axis=0) if fit_intercept else None
+    gradients = 2 * X.T @ averaged, *[2 * averaged.sum(axis=0)] * fit_intercept
 
     rule = StoppingRule(
         10.0**log_tol, Rows(X, Y, weight), Penalty(), fit_intercept=fit_intercept
@@ -55,14 +57,14 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     assert rule.achieved(losses, gradients)[0] == pytest.approx(expected, rel=1e-9)
     arrived = expected <= rule.tol
     # Whatever it remembers of an earlier epoch, it answers for this one.
-    rule.has_arrived(losses, tuple(None if g is None else 1e9 * g for g in gradients))
+    rule.is_met(losses, tuple(1e9 * g for g in gradients))
     # The second answer comes by way of the remembered feature.
-    assert [rule.has_arrived(losses, gradients) for _ in range(2)] == [arrived] * 2
+    assert [rule.is_met(losses, gradients) for _ in range(2)] == [arrived] * 2
 
 
 @pytest.mark.parametrize("penalized", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_sizes_are_those_of_influence_and_residual(weighted, penalized):
+def test_sizes_are_those_of_pseudo_residual_and_residual(weighted, penalized):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
     w = rng.uniform(0.1, 3, 9) if weighted else np.ones(9)
@@ -71,15 +73,17 @@ def test_sizes_are_those_of_influence_and_residual(weighted, penalized):
     l2 = rng.uniform(1, 5, (3, 1))
     objective = Objective(Huber(0.5), Penalty(l2=l2 if penalized else None))
     strategy = ManualStrategy()
-    strategy.start(rng.standard_normal((3, 2)), rng.standard_normal(2), objective)
-    r = X @ strategy.coef + strategy.intercept - y
-    influence = (w[:, None] * np.clip(r, -0.5, 0.5) ** 2).mean(axis=0)
-    influence += penalized * (l2 * strategy.coef**2).sum(axis=0)
-    sizes = sizes_at(strategy, rows, objective)()
-    np.testing.assert_allclose(sizes.influence**2, influence)
+    coef, intercept = rng.standard_normal((3, 2)), rng.standard_normal(2)
+    strategy.start((coef, intercept), objective)
+    batches = FullBatch(rows, Placement(None))
+    r = X @ coef + intercept - y
+    pseudo_residual = (w[:, None] * np.clip(r, -0.5, 0.5) ** 2).mean(axis=0)
+    pseudo_residual += penalized * (l2 * coef**2).sum(axis=0)
+    sizes = sizes_at(strategy, batches, objective)()
+    np.testing.assert_allclose(sizes.pseudo_residual**2, pseudo_residual)
     np.testing.assert_allclose(sizes.residual**2, (w[:, None] * r**2).mean(axis=0))
     own = Objective(CustomLoss(lambda p, t: abs(p - t)))  # may be least elsewhere
-    assert np.isinf(sizes_at(strategy, rows, own)().residual).all()
+    assert np.isinf(sizes_at(strategy, batches, own)().residual).all()
 
 
 def test_a_size_that_has_grown_is_measured_before_long():
@@ -88,34 +92,34 @@ def test_a_size_that_has_grown_is_measured_before_long():
     rule = StoppingRule(
         1e-2, rows, Penalty(), fit_intercept=False, measure=lambda: Sizes(size, size)
     )
-    gradients = np.array([[1.0]]), None
-    assert not rule.has_arrived([1.0], gradients)
+    gradients = (np.array([[1.0]]),)
+    assert not rule.is_met([1.0], gradients)
     size = np.array([1e3])
-    assert any(rule.has_arrived([1.0], gradients) for _ in range(12))
+    assert any(rule.is_met([1.0], gradients) for _ in range(12))
 
 
 def test_large_float32_values_do_not_overflow():
     rows = Rows(np.full((2, 1), 1e30, "float32"), np.ones((2, 1), "float32"), None)
     rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
-    gradients = 2 * np.array([[1e30]]), None  # all of the residual is along X
+    gradients = (2 * np.array([[1e30]]),)  # all of the residual is along X
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
-    assert not rule.has_arrived([1.0], gradients)
+    assert not rule.is_met([1.0], gradients)
 
 
 @pytest.mark.parametrize("size", [1e-170, 1e200])
 def test_columns_whose_squares_leave_float64_count(size):
     rows = Rows(np.array([[1.0, 3], [2, 4]]) * [1, size], np.ones((2, 1)), None)
     rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
-    gradients = np.array([[0], [2 * size * np.sqrt(12.5)]]), None
+    gradients = (np.array([[0], [2 * size * np.sqrt(12.5)]]),)
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
-    assert not rule.has_arrived([1.0], gradients)
+    assert not rule.is_met([1.0], gradients)
 
 
 def test_a_gradient_of_nan_has_not_arrived():
     rule = StoppingRule(
         1e-4, Rows(np.eye(2), np.ones((2, 1)), None), Penalty(), fit_intercept=False
     )
-    assert not rule.has_arrived([1.0], (np.array([[0.0], [np.nan]]), None))
+    assert not rule.is_met([1.0], (np.array([[0.0], [np.nan]]),))
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.1])

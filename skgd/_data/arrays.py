@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skgd._data.rows import Rows
+from skgd._typing import Array
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,7 @@ class Placement(NamedTuple):
         """Whether arrays have to be sent here, to memory of the device's own."""
         return self.device is not None and self.device.type != "cpu"
 
-    def put(self, array: np.ndarray | csr_array | None) -> Any:
+    def put(self, array: np.ndarray | csr_array | None) -> Array:
         """Bring a NumPy or CSR array (or None) here; on the CPU without a copy."""
         if self.device is None or array is None:
             return array
@@ -53,7 +54,7 @@ class Placement(NamedTuple):
             warnings.filterwarnings("ignore", message=".*not writable")
             return torch.from_numpy(array).to(self.device)
 
-    def _put_sparse(self, array: csr_array) -> Any:
+    def _put_sparse(self, array: csr_array) -> Array:
         """Bring a CSR array here, as what torch multiplies."""
         if self.device is not None and self.device.type == "mps":
             raise ValueError(
@@ -64,7 +65,7 @@ class Placement(NamedTuple):
 
         return SparseMatrix(array, self.put)
 
-    def gradients_on(self) -> AbstractContextManager:
+    def gradients_on(self) -> AbstractContextManager[object]:
         """Let torch record gradients, also where the user has switched that off."""
         if self.device is None:
             return nullcontext()
@@ -94,7 +95,9 @@ class Placement(NamedTuple):
         return Rows(self.put(rows.X), self.put(y), self.put(rows.weight))
 
 
-def placement_of(device: Any, dtype: np.dtype, *, needs_tensors: bool) -> Placement:
+def placement_of(
+    device: str | torch.device, dtype: np.dtype, *, needs_tensors: bool
+) -> Placement:
     """Find where a strategy keeps its arrays when it runs on `device`.
 
     Parameters
@@ -119,7 +122,7 @@ def placement_of(device: Any, dtype: np.dtype, *, needs_tensors: bool) -> Placem
     return Placement(resolved)
 
 
-def _available_device(device: Any, dtype: np.dtype) -> torch.device:
+def _available_device(device: str | torch.device, dtype: np.dtype) -> torch.device:
     """Turn the `device` parameter into a torch.device that is there."""
     import torch
 
@@ -156,10 +159,8 @@ def _available_device(device: Any, dtype: np.dtype) -> torch.device:
     return resolved
 
 
-def to_numpy(array: Any) -> Any:
-    """Bring an array or a tensor of any device (or None) to NumPy."""
-    if array is None:
-        return None
+def to_numpy(array: Array) -> np.ndarray:
+    """Return an array or a tensor of any device in NumPy."""
     if hasattr(array, "numpy"):
         return array.numpy(force=True)
     return np.asarray(array)

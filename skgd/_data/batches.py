@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -17,12 +17,17 @@ from skgd._data.rows import (
     Rows,
     highest_and_lowest,
     row_blocks,
+    sum_over,
     without_unit_weights,
     working_dtype,
 )
+from skgd._typing import Array
 
 #: y, (n_rows, n_targets), and the weights, (n_rows,) or None.
 Targets = tuple[np.ndarray, np.ndarray | None]
+
+#: Selects rows: by their numbers, or as they follow each other.
+Index = np.ndarray | slice
 
 
 class FullBatch:
@@ -41,9 +46,9 @@ class FullBatch:
     ----------
     whole : bool
         Whether a batch is all that an epoch reads.
-    placed : Rows
-        The rows, where the descent takes place.
-    rows : ReadyRows
+    parts : tuple of Rows
+        The rows, where the descent takes place. An evaluation is a sum over the parts.
+    rows : RowsInMemory
         All rows in NumPy, for what is asked of them before the descent or after it.
     """
 
@@ -52,11 +57,11 @@ class FullBatch:
     def __init__(
         self, rows: Rows, placement: Placement, n_samples: int | None = None
     ) -> None:
-        self.rows = ReadyRows(rows)
-        self.n_samples = len(rows.y) if n_samples is None else n_samples
-        self.batch_size = self.n_samples
+        self.rows = RowsInMemory(rows)
+        self.n_rows = len(rows.y)
+        self.n_samples = self.n_rows if n_samples is None else n_samples
         self.dtype = rows.y.dtype
-        self.placed = placement.put_rows(rows)
+        self.parts = (placement.put_rows(rows),)
 
 
 class MiniBatches:
@@ -65,11 +70,11 @@ class MiniBatches:
     A batch is gathered from the rows where they lie, brought to the coordinates of the
     descent, cast and placed, so that there is never a copy of X. But torch gathers
     dense rows itself where they need no preparation; and to a device with memory of its
-    own they are sent once, ready.
+    own they are sent once, prepared.
 
     Parameters
     ----------
-    rows : LazyRows
+    rows : RowsOnDemand
         What to read.
     placement : Placement
         Where the descent takes place.
@@ -88,7 +93,7 @@ class MiniBatches:
 
     def __init__(
         self,
-        rows: LazyRows,
+        rows: RowsOnDemand,
         placement: Placement,
         batch_size: int,
         shuffle: RandomState | None,
@@ -106,29 +111,60 @@ class MiniBatches:
             self._tensors = placement.put_rows(rows.as_passed)
 
     def __iter__(self) -> Iterator[Rows]:
-        read = self._gathered_by_torch if self._tensors else self._gathered
-        order = None
+        order: Array | None = None
         if self._shuffle is not None:
             order = self._shuffle.permutation(self.n_samples)
             if self._tensors:
                 order = self._placement.put(order)
         for batch in gen_batches(self.n_samples, self.batch_size):
-            yield read(batch if order is None else order[batch])
+            yield self._gathered(batch if order is None else order[batch])
 
-    def _gathered(self, index: Any) -> Rows:
-        return self._placement.put_rows(self.rows[index])
-
-    def _gathered_by_torch(self, index: Any) -> Rows:
-        assert self._tensors is not None
+    def _gathered(self, index: Array) -> Rows:
+        """Return a batch, where the descent takes place."""
+        if self._tensors is None:
+            return self._placement.put_rows(self.rows[index])
         if isinstance(index, slice):
-            return Rows(*(a if a is None else a[index] for a in self._tensors))
+            return self._tensors.at(index)
         return Rows(
             *(a if a is None else a.index_select(0, index) for a in self._tensors)
         )
 
 
-class ReadyRows:
-    """Rows in the coordinates and the dtype of the descent.
+class RowSource(ABC):
+    """Rows in the coordinates and the dtype of the descent, in NumPy.
+
+    Iterating yields all of them, in blocks.
+
+    Attributes
+    ----------
+    n_features : int
+        Number of columns of X.
+    in_memory : bool
+        Whether reading them again costs nothing but the reading.
+    """
+
+    n_features: int
+    in_memory: bool
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[Rows]: ...
+
+    @abstractmethod
+    def targets(self) -> Targets:
+        """Return y and the weights, without reading X."""
+
+    def sum(
+        self, term: Callable[[Rows], tuple[np.ndarray, ...]]
+    ) -> tuple[np.ndarray, ...]:
+        """Return the sums of what a function returns for each block of rows."""
+        return sum_over(self, term)
+
+
+class RowsInMemory(RowSource):
+    """Rows that are there already.
 
     Parameters
     ----------
@@ -136,11 +172,11 @@ class ReadyRows:
         NumPy rows.
     """
 
-    #: Whether reading them again costs nothing but the reading.
-    ready = True
+    in_memory = True
 
     def __init__(self, rows: Rows) -> None:
         self.all = rows
+        self.n_features = rows.n_features
 
     def __len__(self) -> int:
         return len(self.all.y)
@@ -148,21 +184,15 @@ class ReadyRows:
     def __iter__(self) -> Iterator[Rows]:
         yield self.all
 
-    @property
-    def n_features(self) -> int:
-        """Number of columns of X."""
-        return self.all.n_features
-
     def targets(self) -> Targets:
-        """Give y and the weights."""
+        """Return y and the weights."""
         return self.all.y, self.all.weight
 
 
-class LazyRows:
+class RowsOnDemand(RowSource):
     """Rows that are brought to the descent's coordinates and dtype when they are read.
 
-    Those of weight zero are left out. Indexing gives those rows, in NumPy; iterating
-    gives all of them, in blocks.
+    Those of weight zero are left out. Indexing returns the selected rows.
 
     Parameters
     ----------
@@ -174,22 +204,25 @@ class LazyRows:
         The dtype asked for. float32 becomes float64 where squares leave its range.
     """
 
-    ready = False
+    in_memory = False
 
     def __init__(self, rows: Rows, coordinates: Coordinates, dtype: np.dtype) -> None:
         self._index: np.ndarray | None = None
         if rows.weight is not None and not rows.weight.all():
             self._index = np.flatnonzero(rows.weight)
-        self._rows = without_unit_weights(rows)
+        rows = without_unit_weights(rows)
         self._coordinates = coordinates
-        self._read_dtype = self.dtype = np.dtype(np.float64)
+        self._read_dtype = self.dtype = dtype
         if dtype == np.float32:
-            self._read_dtype, self.dtype = self._working_dtypes(dtype)
+            ends = Rows(*map(highest_and_lowest, rows[:2]))
+            self._read_dtype = working_dtype(ends, dtype)
+            ends = coordinates.rows(ends.astype(self._read_dtype))
+            self.dtype = working_dtype(ends, dtype)
         self.is_sparse = issparse(rows.X)
         self.n_features = rows.n_features
-        if self._rows.weight is not None:
-            weight = self._rows.weight.astype(self.dtype)
-            self._rows = self._rows._replace(weight=weight)
+        if rows.weight is not None:
+            rows = rows._replace(weight=rows.weight.astype(self.dtype))
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows.y) if self._index is None else len(self._index)
@@ -202,10 +235,11 @@ class LazyRows:
             return self._rows
         return None
 
-    def __getitem__(self, index: Any) -> Rows:
+    def __getitem__(self, index: Index) -> Rows:
         if self.as_passed is not None:
             return self.as_passed.at(index)
-        rows = self._as_they_are(index).astype(self._read_dtype)
+        index = index if self._index is None else self._index[index]
+        rows = self._rows.at(index).astype(self._read_dtype)
         return self._coordinates.rows(rows).astype(self.dtype)
 
     def __iter__(self) -> Iterator[Rows]:
@@ -213,37 +247,10 @@ class LazyRows:
             yield self[block]
 
     def targets(self) -> Targets:
-        """Give y and the weights, without reading X."""
+        """Return y and the weights, without reading X."""
         y, weight = self._rows.y, self._rows.weight
         if self._index is not None:
             y = y[self._index]
             weight = None if weight is None else weight[self._index]
         y = self._coordinates.targets(y.astype(self._read_dtype, copy=False))
         return y.astype(self.dtype, copy=False), weight
-
-    def _as_they_are(self, index: Any) -> Rows:
-        return self._rows.at(index if self._index is None else self._index[index])
-
-    def _working_dtypes(self, dtype: np.dtype) -> tuple[np.dtype, np.dtype]:
-        """Give the dtype for rows as they are, and for those in the coordinates."""
-        if self._index is None and not self._coordinates.changes_rows:
-            same = working_dtype(self._rows, dtype)
-            return same, same
-        ends = self._extremes()
-        read_dtype = working_dtype(ends, dtype)
-        ends = self._coordinates.rows(ends.astype(read_dtype))
-        return read_dtype, working_dtype(ends, dtype)
-
-    def _extremes(self) -> Rows:
-        """Give two rows that have the largest and the smallest value of each column."""
-        blocks = [slice(None)]
-        if self._index is not None:  # to be gathered, a few at a time
-            blocks = row_blocks(self._rows, len(self))
-        ends = [
-            [highest_and_lowest(part) for part in self._as_they_are(block)[:2]]
-            for block in blocks
-        ]
-        X, y = (
-            highest_and_lowest(np.concatenate(each)) for each in zip(*ends, strict=True)
-        )
-        return Rows(X, y, None)

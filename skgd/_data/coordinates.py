@@ -6,13 +6,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.sparse import issparse
 
-from skgd._data.moments import Moments
-from skgd._data.rows import Rows, divided, means, root_mean_squares
-from skgd._objective.losses import Loss
-
-Parameters = tuple[np.ndarray, np.ndarray | None]
+from skgd._data.moments import ColumnMoments, Moments
+from skgd._data.rows import Rows, divided
+from skgd._typing import NumpyParameters
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,27 +31,31 @@ class Coordinates:
     scale_of_zeroed: float = 1.0  # of the coefficient of such a feature
 
     @cached_property
+    def is_zeroed(self) -> np.ndarray:
+        """Whether each feature becomes 0, (n_features,)."""
+        return np.isinf(self.X_scale)
+
+    @cached_property
     def coef_scale(self) -> np.ndarray:
         """What coefficients are multiplied by, (n_features, 1)."""
-        zeroed = np.isinf(self.X_scale)
-        return np.where(zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
+        return np.where(self.is_zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
 
     def rows(self, rows: Rows) -> Rows:
-        """Bring rows here from the user's units."""
+        """Return the user's rows in these coordinates."""
         X, y, weight = rows
-        own = None  # an array that may be written into
+        shifted = None  # an array that may be written into
         if self._shifts_features:
-            X = own = _shifted(X, self.X_offset)
+            X = shifted = _shifted(X, self.X_offset)
         if self._scales:
-            X = divided(X, self.X_scale.astype(X.dtype), out=own)
+            X = divided(X, self.X_scale.astype(X.dtype), out=shifted)
         return Rows(X, self.targets(y), weight)
 
     def targets(self, y: np.ndarray) -> np.ndarray:
-        """Bring targets here from the user's units."""
+        """Return the user's targets in these coordinates."""
         return _shifted(y, self.y_offset) if self._shifts_targets else y
 
     def moments(self, moments: Moments) -> Moments:
-        """Bring moments here from the user's units."""
+        """Return the moments of the user's rows in these coordinates."""
         offset = np.concatenate([self.X_offset, self.y_offset])
         scale = np.concatenate([self.X_scale, np.ones_like(self.y_offset)])
         return replace(
@@ -63,35 +64,33 @@ class Coordinates:
             scatter=moments.scatter / scale[:, None] / scale,
         )
 
-    def from_user(self, coef: np.ndarray, intercept: np.ndarray | None) -> Parameters:
-        """Bring a linear model here from the user's units, in float64."""
-        if intercept is not None:
-            intercept = intercept + self.X_offset @ coef - self.y_offset
-        return coef * self.coef_scale, intercept
+    def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
+        """Return a model of the user's units in these coordinates, in float64."""
+        coef, *intercept = parameters
+        return (
+            coef * self.coef_scale,
+            *(b + self.X_offset @ coef - self.y_offset for b in intercept),
+        )
 
-    def to_user(
-        self, coef: np.ndarray, intercept: np.ndarray | None, dtype: np.dtype
-    ) -> Parameters:
-        """Bring a linear model back to the user's units and dtype.
+    def to_user(self, parameters: NumpyParameters, dtype: np.dtype) -> NumpyParameters:
+        """Return a model of these coordinates in the user's units and dtype.
 
         The intercept goes with the rounded coefficients: at the mean of X, where it
         matters most, their rounding then cancels.
         """
+        coef, *intercept = parameters
         with np.errstate(over="ignore", invalid="ignore"):
             coef = (coef / self.coef_scale).astype(dtype)
-            if intercept is not None:
-                intercept = intercept + self.y_offset - self.X_offset @ coef
-                intercept = intercept.astype(dtype)
-        return coef, intercept
+            shift = self.X_offset @ coef
+            return coef, *((b + self.y_offset - shift).astype(dtype) for b in intercept)
 
-    def user_gradients(
-        self, coef_gradient: np.ndarray, intercept_gradient: np.ndarray | None
-    ) -> Parameters:
-        """Give the gradients with respect to the model in the user's units."""
+    def user_gradients(self, gradients: NumpyParameters) -> NumpyParameters:
+        """Return gradients with respect to the model in the user's units."""
+        coef_gradient, *intercept_gradient = gradients
         coef_gradient = coef_gradient * self.coef_scale
-        if intercept_gradient is not None:
-            coef_gradient += np.outer(self.X_offset, intercept_gradient)
-        return coef_gradient, intercept_gradient
+        for gradient in intercept_gradient:
+            coef_gradient += np.outer(self.X_offset, gradient)
+        return coef_gradient, *intercept_gradient
 
     @property
     def changes_rows(self) -> bool:
@@ -111,16 +110,15 @@ class Coordinates:
         return bool((self.X_scale != 1).any())
 
 
-def users_coordinates(data: Rows | Moments) -> Coordinates:
-    """Leave everything where it is."""
-    d, t = data.n_features, data.n_targets
-    return Coordinates(np.zeros(d), np.ones(d), np.zeros(t))
+def user_coordinates(n_features: int, n_targets: int) -> Coordinates:
+    """Return the coordinates of the user's units."""
+    return Coordinates(np.zeros(n_features), np.ones(n_features), np.zeros(n_targets))
 
 
 def standardized_coordinates(
-    data: Rows | Moments, loss: Loss, *, fit_intercept: bool, l2: float
+    columns: ColumnMoments, y_offset: np.ndarray, *, centered: bool, l2: float
 ) -> Coordinates:
-    """Give every feature the same curvature, about 0 where there is an intercept.
+    """Return coordinates in which every feature has the same curvature.
 
     Centring takes the means' share out of the condition number, scaling that of the
     units; what is left is how the features correlate. Without an intercept nothing is
@@ -132,47 +130,24 @@ def standardized_coordinates(
     its square; the scale is the root of both. With the spread alone, a penalty of the
     user's units would weigh most on the smallest features, and bring their units back
     into the condition number.
+
+    Parameters
+    ----------
+    columns : ColumnMoments
+        Means and spreads of the columns of X.
+    y_offset : ndarray of shape (n_targets,)
+        What to subtract from y.
+    centered : bool
+        Whether to subtract the means from X.
+    l2 : float
+        Weight of the squares of the coefficients, in the user's units.
     """
-    if isinstance(data, Moments):
-        return zeroing_constants(*_of_moments(data, fit_intercept), l2)
-    X, y, weight = data
-    X_offset, y_offset = np.zeros(data.n_features), np.zeros(data.n_targets)
-    if fit_intercept:
-        y_offset = loss.center(y, weight)
-        if not issparse(X):
-            X_offset = means(X, weight)
-    spread = root_mean_squares(X, weight, X_offset)
-    return zeroing_constants(X_offset, spread, y_offset, l2)
-
-
-def zeroing_constants(
-    X_offset: np.ndarray, spread: np.ndarray, y_offset: np.ndarray, l2: float
-) -> Coordinates:
-    """Scale by the curvature, but make a column 0 that is rounding or nothing."""
-    scale = curvature_scale(X_offset, spread, l2)
-    return Coordinates(X_offset, scale, y_offset, np.sqrt(l2) if l2 else 1.0)
-
-
-def curvature_scale(
-    X_offset: np.ndarray, spread: np.ndarray, l2: float = 0.0
-) -> np.ndarray:
-    """Root of the curvature along each coefficient; inf of a column to make 0."""
+    X_offset, spread = columns.mean, columns.spread
+    if not centered:
+        X_offset, spread = np.zeros_like(X_offset), np.hypot(spread, X_offset)
     constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
-    return np.where(constant, np.inf, np.hypot(spread, np.sqrt(l2)))
-
-
-def _of_moments(
-    moments: Moments, fit_intercept: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Offset and spread of X, and offset of y, that moments tell."""
-    n_features = moments.n_features
-    squares = np.maximum(np.diag(moments.scatter), 0) / moments.weight
-    if fit_intercept:
-        offset = moments.mean.copy()
-    else:
-        offset, squares = np.zeros_like(squares), squares + moments.mean**2
-    spread = np.sqrt(squares[:n_features])
-    return offset[:n_features], spread, offset[n_features:]
+    scale = np.where(constant, np.inf, np.hypot(spread, np.sqrt(l2)))
+    return Coordinates(X_offset, scale, y_offset, np.sqrt(l2) if l2 else 1.0)
 
 
 def _shifted(columns: np.ndarray, offset: np.ndarray) -> np.ndarray:

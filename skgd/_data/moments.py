@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_X_y
-from sklearn.utils.validation import _check_sample_weight
 
-from skgd._data.scatter import dense_scatter, pivoted_factor, sparse_scatter
+from skgd._data.rows import Rows, means, root_mean_squares
+from skgd._data.scatter import pivoted_factor, scatter_of
+from skgd._data.validation import checked_weight
+from skgd._typing import ArrayLike, Matrix, SparseLike
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,12 @@ class Moments:
         return len(self.mean) - self.n_features
 
     @classmethod
-    def from_data(cls, X: Any, y: Any, sample_weight: Any = None) -> Moments:
+    def from_data(
+        cls,
+        X: ArrayLike | SparseLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> Moments:
         """Compute the moments of data in one pass, block by block.
 
         X is not copied: beside the result, a few blocks of 2 MiB are allocated, or of
@@ -137,7 +144,7 @@ class Moments:
         array([[2., 4.],
                [4., 8.]])
         """
-        X, y = check_X_y(
+        checked, targets = check_X_y(
             X,
             y,
             accept_sparse=["csr", "csc"],
@@ -145,16 +152,13 @@ class Moments:
             multi_output=True,
             y_numeric=True,
         )
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, X, dtype=np.float64, ensure_non_negative=True
-            )
-        scatter_of = sparse_scatter if issparse(X) else dense_scatter
-        sums = scatter_of(X, y[:, None] if y.ndim == 1 else y, sample_weight)
-        return cls(*sums, n_features=X.shape[1], y_is_1d=y.ndim == 1)
+        y_is_1d = targets.ndim == 1
+        targets = targets[:, None] if y_is_1d else targets
+        rows = Rows(checked, targets, checked_weight(sample_weight, checked))
+        return cls(*scatter_of(rows), rows.n_features, y_is_1d)
 
     def merge(self, other: Moments) -> Moments:
-        """Give the moments of both data sets together, in O(r^2).
+        """Return the moments of both data sets together, in O(r^2).
 
         ``a + b`` is the same as ``a.merge(b)``.
 
@@ -188,9 +192,7 @@ class Moments:
                 f"cannot be merged with those of {other.n_features} features and "
                 f"{other.n_targets} targets."
             )
-        weight = self.weight + other.weight
-        share = other.weight / weight
-        step = other.mean - self.mean
+        weight, share, step = _difference(self, other)
         between = self.weight * share * np.outer(step, step)
         return Moments(
             weight,
@@ -201,7 +203,7 @@ class Moments:
         )
 
     def times(self, factor: float) -> Moments:
-        """Give the moments of the same data with all weights multiplied.
+        """Return the moments of the same data with all weights multiplied.
 
         Parameters
         ----------
@@ -243,7 +245,7 @@ class Moments:
         return self if other == 0 else NotImplemented
 
     def condense(self) -> tuple[np.ndarray, np.ndarray]:
-        """Give a dataset of r + 1 equally weighted rows that has these moments.
+        """Return a dataset of r + 1 equally weighted rows that has these moments.
 
         To rounding, any linear model has the same mean squared error on it as on the
         data that the moments are from, and the same gradient; so gradient descent has
@@ -288,8 +290,64 @@ class Moments:
         return X, y[:, 0] if self.y_is_1d else y
 
 
+class ColumnMoments(NamedTuple):
+    """Weight, mean and spread of each column: what the diagonal of `Moments` tells.
+
+    They take O(r) memory, and merge in O(r).
+    """
+
+    weight: float
+    mean: np.ndarray
+    spread: np.ndarray  # root mean square of the distance from the mean
+
+    @classmethod
+    def from_columns(
+        cls, columns: Matrix, weight: np.ndarray | None = None
+    ) -> ColumnMoments:
+        """Compute them from rows; StandardScaler would copy these twice."""
+        total = float(columns.shape[0] if weight is None else weight.sum())
+        mean = means(columns, weight)
+        if not issparse(columns):
+            return cls(total, mean, root_mean_squares(columns, weight, mean))
+        sizes = root_mean_squares(columns, weight)
+        share = np.divide(mean, sizes, out=np.zeros_like(mean), where=sizes > 0)
+        return cls(total, mean, sizes * np.sqrt(np.maximum(1 - share**2, 0)))
+
+    @classmethod
+    def from_moments(cls, moments: Moments) -> tuple[ColumnMoments, ColumnMoments]:
+        """Return those of X and those of y."""
+        d, variances = moments.n_features, np.diag(moments.scatter) / moments.weight
+        mean, spread = moments.mean, np.sqrt(np.maximum(variances, 0))
+        return (
+            cls(moments.weight, mean[:d], spread[:d]),
+            cls(moments.weight, mean[d:], spread[d:]),
+        )
+
+    def merge(self, other: ColumnMoments) -> ColumnMoments:
+        """Return those of both sets of rows together."""
+        weight, share, step = _difference(self, other)
+        within = np.hypot(
+            np.sqrt(1 - share) * self.spread, np.sqrt(share) * other.spread
+        )
+        between = np.sqrt(share * (1 - share)) * step
+        return ColumnMoments(
+            weight, self.mean + share * step, np.hypot(within, between)
+        )
+
+
+def _difference(
+    one: Moments | ColumnMoments, other: Moments | ColumnMoments
+) -> tuple[float, float, np.ndarray]:
+    """Return the weight of both, the other's share of it, and how far its mean is.
+
+    Whence mean and scatter of both follow (Chan, Golub & LeVeque 1979).
+    """
+    weight = one.weight + other.weight
+    return weight, other.weight / weight, other.mean - one.mean
+
+
 def _factor(scatter: np.ndarray) -> np.ndarray:
-    """Factor F of ``F' F = scatter``, which may be singular."""
+    """Return a factor F of ``F' F = scatter``, which may be singular."""
     U, pivots, rank, scale = pivoted_factor(scatter)
     U = np.triu(U)
     U[rank:] = 0

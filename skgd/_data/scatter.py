@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg.lapack import dpstrf
 from scipy.sparse import diags_array, issparse
 
-from skgd._data.rows import blocks, means, root_mean_squares
+from skgd._data.rows import Rows, blocks, means, root_mean_squares
 from skgd._data.threads import in_one_thread, in_threads
 from skgd._data.validation import refuse_nan_and_infinity
+from skgd._typing import Matrix
 
 # Products in float32 are good to 1e-6. Where others explain a column but for less than
 # this share of its variance, they are repeated in float64.
@@ -25,10 +26,15 @@ class Scatter(NamedTuple):
     scatter: np.ndarray
 
 
-def dense_scatter(
+def scatter_of(rows: Rows) -> Scatter:
+    """Sum rows up; raises where X holds NaN or what float64 cannot square."""
+    return _sparse_scatter(*rows) if issparse(rows.X) else _dense_scatter(*rows)
+
+
+def _dense_scatter(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> Scatter:
-    """Sum dense rows up; raises where X holds NaN or what float64 cannot square."""
+    """Sum dense rows up."""
     if X.dtype == np.float32:
         sums = _scatter_by_blocks(X, y, sample_weight, np.float32)
         squared = not _wrongly_squared(sums, X, y, sample_weight, np.float32)
@@ -92,7 +98,7 @@ def _scatter_by_blocks(
     return Scatter(unit * float(weight), mean, scatter)
 
 
-def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[Any, ...]:
+def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, ...]:
     """Products of a block, those with A in the dtype of A.
 
     By np.dot, which releases the GIL where matmul (NumPy 2.4) does not.
@@ -130,7 +136,7 @@ def _pilots(
 
 def _wrongly_squared(
     sums: Scatter,
-    X: Any,
+    X: Matrix,
     y: np.ndarray,
     sample_weight: np.ndarray | None,
     dtype: type,
@@ -144,7 +150,7 @@ def _wrongly_squared(
         name = f"column {j} of X" if of_X else f"column {j - n_features} of y"
         if not variances[j] < smallest:
             return f"The squares of the values in {name} overflow"
-        column: Any = X[:, [j]] if of_X else y[:, [j - n_features]]
+        column: Matrix = X[:, [j]] if of_X else y[:, [j - n_features]]
         column = column.toarray()[:, 0] if issparse(column) else column[:, 0]
         if sample_weight is not None:
             column = column[sample_weight > 0]
@@ -153,7 +159,7 @@ def _wrongly_squared(
     return ""
 
 
-def _refuse_squares(what: str, X: Any) -> None:
+def _refuse_squares(what: str, X: Matrix) -> None:
     """Raise: by NaN or infinity in X, or by values that float64 cannot square."""
     refuse_nan_and_infinity(X)
     raise ValueError(
@@ -195,7 +201,9 @@ def pivoted_factor(
     return U, pivots - 1, rank, scale
 
 
-def sparse_scatter(X: Any, y: np.ndarray, sample_weight: np.ndarray | None) -> Scatter:
+def _sparse_scatter(
+    X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None
+) -> Scatter:
     """Sum sparse rows up; only the scatter is dense.
 
     X is not shifted, which would fill it: columns that are mostly zero have no mean

@@ -130,7 +130,7 @@ class _Product(torch.autograd.Function):
         ctx.matrix = inputs[1]
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> Any:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         return ctx.matrix().T @ gradient, None
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import issparse
@@ -13,6 +13,10 @@ from sklearn.utils import assert_all_finite, check_array
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skgd._data.rows import Rows, peaks
+from skgd._typing import ArrayLike, Matrix, NumpyParameters
+
+if TYPE_CHECKING:
+    from skgd._regressor import GDLinearRegressor
 
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
@@ -30,12 +34,17 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
 
 
 def validated_rows(
-    estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    estimator: BaseEstimator,
+    X: Matrix,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    *,
+    reset: bool,
 ) -> tuple[Rows, np.dtype, bool]:
     """Check training data, but for NaN and infinity in X.
 
     Looking for these takes a third of the time of multiplying X'X; whoever reads X
-    first does it on the way: `dense_scatter`, `sparse_scatter`, or `check_values`.
+    first does it on the way: `scatter_of`, or `check_values`.
 
     Returns
     -------
@@ -48,7 +57,7 @@ def validated_rows(
         Whether y was one-dimensional.
     """
     _refuse_torch_layouts(X)
-    X, y = validate_data(
+    X, targets = validate_data(
         estimator,
         X,
         y,
@@ -60,14 +69,20 @@ def validated_rows(
         y_numeric=True,
     )
     dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-    y = _validated_targets(y, dtype)
-    y_is_1d = y.ndim == 1
-    weight = None
-    if sample_weight is not None:
-        weight = _check_sample_weight(
-            sample_weight, X, dtype=np.float64, ensure_non_negative=True
-        )
-    return Rows(X, y[:, None] if y_is_1d else y, weight), dtype, y_is_1d
+    targets = _validated_targets(targets, dtype)
+    y_is_1d = targets.ndim == 1
+    targets = targets[:, None] if y_is_1d else targets
+    return Rows(X, targets, checked_weight(sample_weight, X)), dtype, y_is_1d
+
+
+def checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | None:
+    """Return nonnegative weights in float64, or None."""
+    if sample_weight is None:
+        return None
+    weight: np.ndarray = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    return weight
 
 
 def check_values(rows: Rows) -> None:
@@ -81,13 +96,13 @@ def check_values(rows: Rows) -> None:
         )
 
 
-def refuse_nan_and_infinity(X: Any) -> None:
+def refuse_nan_and_infinity(X: Matrix) -> None:
     """Raise scikit-learn's error where X holds them."""
     with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
         assert_all_finite(X, estimator_name="GDLinearRegressor", input_name="X")
 
 
-def validated_features(estimator: BaseEstimator, X: Any) -> Any:
+def validated_features(estimator: BaseEstimator, X: Matrix) -> Matrix:
     """Check the features of a prediction."""
     _refuse_torch_layouts(X)
     return validate_data(
@@ -95,21 +110,20 @@ def validated_features(estimator: BaseEstimator, X: Any) -> Any:
     )
 
 
-def parameters_to_start_from(
-    estimator: Any,
+def start_of(
+    estimator: GDLinearRegressor,
     rows: Rows,
-    coef_init: Any = None,
-    intercept_init: Any = None,
+    coef_init: ArrayLike | None = None,
+    intercept_init: ArrayLike | None = None,
     *,
     going_on: bool,
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Give the coefficients and the intercept to start from, in the user's units.
+) -> NumpyParameters:
+    """Return the coefficients and the intercept to start from, in the user's units.
 
-    The intercept is None where there is none to fit, or none to start from.
+    There is no intercept where there is none to fit, or none to start from.
     """
     n_features, n_targets = rows.n_features, rows.n_targets
     coef = np.zeros((n_features, n_targets))
-    intercept = None
     coef_name, intercept_name = "coef_init", "intercept_init"
     if going_on and coef_init is None:
         coef_name, coef_init = "coef_ (warm_start=True)", estimator.coef_
@@ -122,18 +136,20 @@ def parameters_to_start_from(
         shapes.append((n_targets, n_features))
         values = _validated_start(coef_name, coef_init, shapes)
         coef = values.reshape(n_targets, n_features).T
-    if intercept_init is not None:
-        values = _validated_start(intercept_name, intercept_init, [(), (n_targets,)])
-        if not estimator.fit_intercept and values.any():
-            raise ValueError(
-                f"intercept_init={intercept_init!r} has no effect with "
-                "fit_intercept=False. Leave it out, or set fit_intercept=True."
-            )
-        intercept = np.broadcast_to(values, n_targets)
-    return coef, intercept
+    if intercept_init is None:
+        return (coef,)
+    values = _validated_start(intercept_name, intercept_init, [(), (n_targets,)])
+    if estimator.fit_intercept:
+        return coef, np.broadcast_to(values, n_targets)
+    if values.any():
+        raise ValueError(
+            f"intercept_init={intercept_init!r} has no effect with "
+            "fit_intercept=False. Leave it out, or set fit_intercept=True."
+        )
+    return (coef,)
 
 
-def check_targets(estimator: Any, rows: Rows, y_is_1d: bool) -> None:
+def check_targets(estimator: GDLinearRegressor, rows: Rows, y_is_1d: bool) -> None:
     """Raise where y has not the shape of the y that the estimator was fitted to."""
     expected = () if estimator.coef_.ndim == 1 else (len(estimator.coef_),)
     shape = () if y_is_1d else (rows.n_targets,)
@@ -144,7 +160,7 @@ def check_targets(estimator: Any, rows: Rows, y_is_1d: bool) -> None:
         )
 
 
-def _kept_dtypes(X: Any) -> list[type]:
+def _kept_dtypes(X: Matrix) -> list[type]:
     """Give the dtypes that X may keep; others become the first.
 
     check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.
@@ -157,7 +173,7 @@ def _kept_dtypes(X: Any) -> list[type]:
 
 
 def _validated_start(
-    name: str, value: Any, shapes: Sequence[tuple[int, ...]]
+    name: str, value: ArrayLike, shapes: Sequence[tuple[int, ...]]
 ) -> np.ndarray:
     """Check a place to start from, which may have one of these shapes."""
     array = check_array(
@@ -176,7 +192,7 @@ def _validated_start(
     return array
 
 
-def _validated_targets(y: Any, dtype: np.dtype) -> np.ndarray:
+def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Bring checked targets to the dtype of X."""
     if issparse(y):
         raise ValueError("y is a sparse matrix. Pass y.toarray() instead.")
@@ -192,7 +208,7 @@ def _validated_targets(y: Any, dtype: np.dtype) -> np.ndarray:
     return converted
 
 
-def _refuse_torch_layouts(X: Any) -> None:
+def _refuse_torch_layouts(X: Matrix) -> None:
     """Refuse sparse tensors, of which NumPy makes a matrix of objects, or nothing."""
     layout = str(getattr(X, "layout", "torch.strided"))
     if layout != "torch.strided":

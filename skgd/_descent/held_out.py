@@ -1,30 +1,27 @@
-"""Early stopping: rows held out, and the model that is best on them."""
+"""Early stopping: the score on rows held out, and the model that is best on them."""
 
 from __future__ import annotations
 
-import math
 from copy import deepcopy
-from typing import Any
 
 import numpy as np
-from numpy.random import RandomState
-from sklearn.model_selection import train_test_split
 
-from skgd._data.arrays import Placement
-from skgd._data.batches import LazyRows, ReadyRows
-from skgd._data.rows import Rows, means, root_mean_squares
+from skgd._data.arrays import Placement, to_numpy
+from skgd._data.batches import RowSource
+from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
+from skgd._typing import Parameters
 
 
-class Validation:
+class HeldOutScore:
     """Scores a descent on rows held out, epoch by epoch, and keeps the best model.
 
     The score is R^2, averaged over targets, as that of the estimator's `score`.
 
     Parameters
     ----------
-    rows : ReadyRows or LazyRows
-        The rows, in NumPy, in the coordinates of the descent; placed once where they
-        are ready, and otherwise prepared for each score anew.
+    rows : RowSource
+        The rows, in NumPy, in the coordinates of the descent; brought to the device
+        once where they are in memory, and otherwise read for each score anew.
     placement : Placement
         Where the descent takes place.
 
@@ -32,68 +29,39 @@ class Validation:
     ----------
     scores : list of float
         The scores so far.
-    best : tuple of (array, array or None)
-        Coefficients and intercept at the largest of them.
+    best : tuple of arrays
+        Coefficients and intercept at the largest of them; empty before the first.
     """
 
-    def __init__(self, rows: ReadyRows | LazyRows, placement: Placement) -> None:
+    def __init__(self, rows: RowSource, placement: Placement) -> None:
         self._rows, self._placement = rows, placement
         self._placed: list[Rows] | None = None
-        if rows.ready or placement.is_elsewhere:
+        if rows.in_memory or placement.is_elsewhere:
             self._placed = list(map(placement.put_rows, rows))
         y, weight = rows.targets()
         self._variance = root_mean_squares(y, weight, means(y, weight)) ** 2
-        self._n_rows = len(y)
         self.scores: list[float] = []
-        self.best: tuple[Any, Any] | None = None
+        self.best: Parameters = ()
 
-    def score(self, coef: Any, intercept: Any) -> float:
+    def score(self, parameters: Parameters) -> float:
         """Score a model, and keep a copy of it if it is the best so far."""
-        losses = np.zeros(len(self._variance))
-        for X, y, weight in self._placed or map(self._placement.put_rows, self._rows):
-            residual = X @ coef - y
-            if intercept is not None:
-                residual = residual + intercept
-            squares = residual**2
-            losses += (squares.sum(0) if weight is None else weight @ squares).tolist()
-        score = float(_r2(losses / self._n_rows, self._variance).mean())
-        if self.best is None or score > max(self.scores):
-            self.best = deepcopy((coef, intercept))
+
+        def squares(rows: Rows) -> tuple[np.ndarray]:
+            squares = (predicted(rows.X, parameters) - rows.y) ** 2
+            total = squares.sum(0) if rows.weight is None else rows.weight @ squares
+            return (to_numpy(total).astype(np.float64),)
+
+        placed = self._placed or map(self._placement.put_rows, self._rows)
+        (total,) = sum_over(placed, squares)
+        score = float(_r2(total / len(self._rows), self._variance).mean())
+        if not self.best or score > max(self.scores):
+            self.best = deepcopy(parameters)
         self.scores.append(score)
         return score
 
 
-def split(
-    weight: np.ndarray | None,
-    n_rows: int,
-    validation_fraction: float,
-    random_state: RandomState,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw which rows to train on, and which to hold out; both in ascending order.
-
-    Rows of weight zero are in neither. At least two rows are held out: R^2 compares
-    with the spread of y.
-    """
-    candidates = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
-    n = len(candidates)
-    n_held_out = max(math.ceil(validation_fraction * n), 2)
-    if n_held_out >= n:
-        raise ValueError(
-            f"early_stopping=True with validation_fraction={validation_fraction:g} "
-            f"would hold {n_held_out} rows out of n_samples={n}"
-            f"{'' if weight is None else ' with a weight'}, and leave none to train on "
-            "(at least two are held out). Pass more rows, a smaller "
-            "validation_fraction, or early_stopping=False."
-        )
-    parts = train_test_split(
-        candidates, test_size=n_held_out, random_state=random_state
-    )
-    training, held_out = (np.sort(part) for part in parts)
-    return training, held_out
-
-
 def _r2(losses: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """R^2 of each target; as scikit-learn's, 1 or 0 of one that does not vary."""
+    """Return R^2 of each target; 1 or 0 if it does not vary, as scikit-learn does."""
     varies = variance > 0
     share = np.divide(losses, variance, out=(losses > 0) * 1.0, where=varies)
     return 1 - share

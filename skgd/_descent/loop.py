@@ -3,67 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from enum import Enum
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from skgd._data.arrays import to_numpy
 from skgd._data.batches import FullBatch, MiniBatches
-from skgd._descent.averaging import Average
-from skgd._descent.held_out import Validation
-from skgd._descent.momentum import Extrapolation
-from skgd._descent.plateau import Plateau
-from skgd._descent.schedule import Pace
-from skgd._descent.stopping import StoppingRule
-from skgd._objective.penalties import Penalty
+from skgd._data.rows import Rows
+from skgd._descent.problem import Problem
+from skgd._descent.steps import Steps
+from skgd._descent.stopping import Stopping
+from skgd._typing import Array, NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy
-
-#: Called in each epoch, before its last update, with the number of the epoch, the loss,
-#: the strategy, and a function that gives the gradients or what takes their place.
-Report = Callable[[int, float, GradientStrategy, Callable[[], Any]], None]
 
 
 class Outcome(Enum):
     """How a descent ended."""
 
-    ARRIVED = "the stopping rule was met"
+    CONVERGED = "the stopping rule was met"
     PLATEAU = "the loss, or the validation score, no longer improved"
     OUT_OF_EPOCHS = "max_iter epochs were run"
     OVERFLOW = "the loss is not finite"
 
 
-class Steps(NamedTuple):
-    """The steps of a descent: how long, how far carried on, and whether averaged."""
-
-    pace: Pace
-    momentum: float | str  # or "adaptive"; 0.0 is none
-    average: Average | None
-    last_on_all: bool  # end mini-batches by a proximal step over all rows
-
-
-class Watch(NamedTuple):
-    """What may end a descent before its epochs are used up."""
-
-    stopping: StoppingRule | None  # of a full batch
-    plateau: Plateau | None  # of the validation score, or else of the losses
-    validation: Validation | None
-    report: Report | None
-
-
-class Descent(NamedTuple):
-    """What a descent did, and where it got to."""
+class Result(NamedTuple):
+    """Where a descent ended, and how; in the coordinates of the descent."""
 
     outcome: Outcome
-    loss_curve: list[float]  # mean over an epoch's batches, each before its update
-    first_step: int  # 0, but where a stream goes on
-    start: tuple[Any, Any]  # coefficients and intercept, where there are batches
-    last_losses: list[float]  # where the strategy stands, target by target
+    parameters: Parameters  # the best on held-out rows, the average, or the last
+    last: Parameters  # where the last step led to
+    losses: list[float]  # there, target by target
     smooth_losses: list[float]  # of these, what has a gradient; of a full batch
-    gradients: Any  # or what takes the place of them
-    coef: Any  # the best on held-out rows; the average; or where the strategy stands
-    intercept: Any
+    gradients: Parameters  # there, or what takes the place of them
+    loss_curve: list[float]  # mean over an epoch's batches, each before its update
+    start: Parameters  # of mini-batches; empty for a full batch
+    first_step: int  # 0, but where a stream goes on
 
     @property
     def n_epochs(self) -> int:
@@ -71,15 +49,25 @@ class Descent(NamedTuple):
         return len(self.loss_curve)
 
 
+class Observer(Protocol):
+    """Watches a descent."""
+
+    def epoch(self, iterate: Iterate) -> None:
+        """Look at an epoch, before its last update."""
+
+    def end(self, iterate: Iterate, model: NumpyParameters) -> None:
+        """Look at where the last step led to, and at the model, in the user's units."""
+
+
 def descend(
+    problem: Problem,
     strategy: GradientStrategy,
-    batches: FullBatch | MiniBatches,
-    penalty: Penalty,
     steps: Steps,
-    watch: Watch,
+    stopping: Stopping,
     *,
     max_iter: int,
-) -> Descent:
+    observers: Sequence[Observer] = (),
+) -> Result:
     """Run up to `max_iter` epochs from where the strategy was started.
 
     An epoch evaluates the objective on each batch and takes a step, which the proximal
@@ -89,181 +77,243 @@ def descend(
     zero that are to be. With momentum, a step begins where the last one is carried on
     to; after the last one nothing is carried on.
 
-    The noise of mini-batches keeps coefficients that are to be zero a little way from
-    it, however many steps there are (Lee and Wright 2012, Manifold identification in
-    dual averaging for regularized stochastic online learning). So `steps` may ask for a
-    last step that has no noise.
+    It never raises or warns by itself: whether the result will do is for others to say.
     """
-    stopping, plateau, validation, report = watch
-    walk = _Walk(strategy, penalty, steps, whole=batches.whole)
-    first_step = steps.pace.step
-    start: tuple[Any, Any] = None, None
-    if not batches.whole:
-        start = deepcopy((strategy.coef, strategy.intercept))
-    loss_curve: list[float] = []
-
-    def ended(outcome: Outcome) -> Descent:
-        if steps.last_on_all and isinstance(batches, MiniBatches):
-            walk.step_on_all(batches)
-        model = walk.model()
-        if validation is not None and validation.best is not None:
-            model = validation.best
-        elif outcome is Outcome.ARRIVED:  # the average has not
-            model = strategy.coef, strategy.intercept
-        return Descent(
-            outcome,
-            loss_curve,
-            first_step,
-            start,
-            losses,
-            walk.smooth_losses,
-            walk.gradients,
-            *model,
-        )
-
-    # Overflow is an outcome here, not a warning.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for epoch in range(max_iter):
-            losses = walk.through(batches)
-            loss = sum(losses)
-            loss_curve.append(loss)
-            if report is not None:
-                report(epoch, loss, strategy, lambda: walk.gradients)
-            if not math.isfinite(loss):
-                return ended(Outcome.OVERFLOW)
-            if stopping is not None and stopping.has_arrived(
-                walk.smooth_losses, walk.gradients
-            ):
-                if penalty.has_prox:
-                    walk.step()
-                    losses = walk.evaluate_again()
-                if validation is not None:
-                    validation.score(*walk.model())
-                return ended(Outcome.ARRIVED)
-            walk.step()
-            watched = losses
-            if validation is not None:
-                watched = [-validation.score(*walk.model())]
-            if plateau is not None and plateau.reached(watched):
-                reduced = steps.pace.schedule.reduce()
-                if plateau.ends_descent and not (reduced and plateau.gained):
-                    return ended(Outcome.PLATEAU)
-        if batches.whole:  # of batches, that would be another pass over the rows
-            losses = walk.evaluate_again()
-    if not math.isfinite(sum(losses)):
-        return ended(Outcome.OVERFLOW)
-    if stopping is not None and stopping.has_arrived(
-        walk.smooth_losses, walk.gradients
-    ):
-        return ended(Outcome.ARRIVED)
-    return ended(Outcome.OUT_OF_EPOCHS)
+    descent = Descent(problem, strategy, steps, stopping, observers)
+    with np.errstate(over="ignore", invalid="ignore"):  # an outcome, not a warning
+        return descent.run(max_iter)
 
 
-class _Walk:
-    """A descent under way: what it does from one batch to the next."""
+class Descent:
+    """A descent under way."""
 
     def __init__(
-        self, strategy: GradientStrategy, penalty: Penalty, steps: Steps, *, whole: bool
+        self,
+        problem: Problem,
+        strategy: GradientStrategy,
+        steps: Steps,
+        stopping: Stopping,
+        observers: Sequence[Observer],
     ) -> None:
-        self.strategy, self.penalty = strategy, penalty
-        self.proximal = penalty.has_prox
-        # Of mini-batches, nothing asks for a mapping, which costs another prox.
-        self.maps = self.proximal and whole
-        self.pace, momentum, self.average, _ = steps
-        self.extrapolation = Extrapolation(momentum) if momentum != 0 else None
-        self.rows: Any = None
-        self.n_read = 0  # of the user's rows, by the next step
-        self.share_of_batch_size = 1.0  # below 1 where a batch is short of rows
+        self.problem, self.strategy, self.steps = problem, strategy, steps
+        self.stopping, self.observers = stopping, observers
+        self.penalty = problem.placed_objective.penalty
+        self.loss_curve: list[float] = []
+        self.losses: list[float] = []  # of each target
         self.smooth_losses: list[float] = []  # without what has no gradient
-        self._mapping: Any = None
+        self._mapping: Parameters = ()
+        # Of mini-batches, nothing asks for a mapping, which costs another prox.
+        self._maps = self.penalty.has_prox and problem.batches.whole
+        self._n_read = 0  # of the user's rows, by the next step
+        self._share = 1.0  # of the batch size; below 1 where a batch is short of rows
 
-    def through(self, batches: FullBatch | MiniBatches) -> list[float]:
-        """Go through an epoch, up to its last step; give the loss of each target.
+    def run(self, max_iter: int) -> Result:
+        """Run the epochs, and return the result."""
+        whole, first_step = self.problem.batches.whole, self.steps.step
+        start = () if whole else deepcopy(self.strategy.parameters)
+        outcome = self._run_epochs(max_iter)
+        if self.steps.last_on_all and outcome is not Outcome.OVERFLOW:
+            self._step_on_all()
+        result = Result(
+            outcome,
+            self._model(outcome),
+            self.strategy.parameters,
+            self.losses,
+            self.smooth_losses,
+            self.gradients,
+            self.loss_curve,
+            start,
+            first_step,
+        )
+        for observer in self.observers:
+            iterate = Iterate(result.n_epochs, sum(self.losses), self)
+            observer.end(iterate, self._in_user_units(result.parameters))
+        return result
+
+    @property
+    def gradients(self) -> Parameters:
+        """Gradients of the strategy, or the gradient mapping in their place."""
+        return self._mapping or self.strategy.gradients
+
+    def _run_epochs(self, max_iter: int) -> Outcome:
+        for epoch in range(max_iter):
+            self.losses = self._evaluate_epoch()
+            loss = sum(self.losses)
+            self.loss_curve.append(loss)
+            for observer in self.observers:
+                observer.epoch(Iterate(epoch, loss, self))
+            if not math.isfinite(loss):
+                return Outcome.OVERFLOW
+            if self._has_converged():
+                if self.penalty.has_prox:
+                    self._step()
+                    self.losses = self._evaluate_all()
+                self.stopping.score(self.steps.model(self.strategy))
+                return Outcome.CONVERGED
+            self._step()
+            if self._has_come_to_a_plateau():
+                return Outcome.PLATEAU
+        if self.problem.batches.whole:  # of batches, that would be another pass
+            self.losses = self._evaluate_all()
+        if not math.isfinite(sum(self.losses)):
+            return Outcome.OVERFLOW
+        return Outcome.CONVERGED if self._has_converged() else Outcome.OUT_OF_EPOCHS
+
+    def _evaluate_epoch(self) -> list[float]:
+        """Evaluate an epoch, up to its last step, and return the loss of each target.
 
         Each row counts for the same in every epoch: the step of the last batch, where
         it is short of rows, is as much shorter.
         """
-        if isinstance(batches, FullBatch):  # a loop of one round, where 1 us matters
-            self.rows, self.n_read = batches.placed, batches.n_samples
-            return self._numbers(self._evaluate())
-        total: Any = None
-        for rows in batches:
-            if total is not None:
-                self.step()
-            self.rows, self.n_read = rows, len(rows.y)
-            self.share_of_batch_size = self.n_read / batches.batch_size
-            losses = self._evaluate()
+        batches = self.problem.batches
+        if isinstance(batches, FullBatch):
+            self._n_read = batches.n_samples
+            if self.steps.momentum:
+                self.steps.extrapolate(self.strategy, self._mapping)
+            return self._evaluate_all()
+        total: Array = 0
+        for i, rows in enumerate(batches):
+            if i > 0:
+                self._step()
+            self._n_read = len(rows.y)
+            self._share = self._n_read / batches.batch_size
+            if self.steps.momentum:
+                self.steps.extrapolate(self.strategy)
+            losses = self.strategy.evaluate(rows)
             if self.penalty.l1 is not None:
-                losses = losses + self.penalty.l1_value(self.strategy.coef)
-            if self.share_of_batch_size != 1:
-                losses = losses * self.share_of_batch_size
-            # Left on the device until the end of the epoch.
-            total = losses + (0 if total is None else total)
+                losses = losses + self.penalty.l1_value(self.strategy.parameters[0])
+            if self._share != 1:
+                losses = losses * self._share
+            total = losses + total  # left on the device until the end of the epoch
         share = batches.batch_size / batches.n_samples
         return [loss * share for loss in total.tolist()]
 
-    def evaluate_again(self) -> list[float]:
-        """Give the loss of each target where the last step has led to."""
-        return self._numbers(self._evaluate(extrapolate=False))
+    def _evaluate_all(self) -> list[float]:
+        """Evaluate the full batch, and return the whole loss of each target."""
+        batches, strategy, penalty = self.problem.batches, self.strategy, self.penalty
+        assert isinstance(batches, FullBatch)
+        if len(batches.parts) == 1:  # where 1 us matters
+            losses = strategy.evaluate(batches.parts[0])
+        else:
+            losses = evaluate_parts(strategy, batches.parts, batches.n_rows)
+        if self._maps:
+            gradient, *others = strategy.gradients
+            coef, rate = strategy.parameters[0], self.steps.rate_to_measure_by()
+            self._mapping = (penalty.gradient_mapping(coef, gradient, rate), *others)
+        self.smooth_losses = losses.tolist()
+        if penalty.l1 is None:
+            return self.smooth_losses
+        return (losses + penalty.l1_value(strategy.parameters[0])).tolist()
+
+    def _step(self) -> None:
+        """Take the step that the last evaluation has prepared."""
+        self.steps.take(self.strategy, self._n_read, self._share)
+
+    def _step_on_all(self) -> None:
+        """Take a proximal step along the gradients of all batches together.
+
+        The noise of mini-batches keeps coefficients that are to be zero a little way
+        from it, however many steps there are (Lee and Wright 2012, Manifold
+        identification in dual averaging for regularized stochastic online learning).
+        """
+        batches = self.problem.batches
+        assert isinstance(batches, MiniBatches)
+        evaluate_parts(self.strategy, batches, batches.n_samples)
+        self.steps.take_last(self.strategy)
+
+    def _has_converged(self) -> bool:
+        rule = self.stopping.rule
+        return rule is not None and rule.is_met(self.smooth_losses, self.gradients)
+
+    def _has_come_to_a_plateau(self) -> bool:
+        """Return whether no improvement is left at this learning rate or a lower."""
+        plateau, watched = self.stopping.plateau, self.losses
+        if self.stopping.held_out is not None:
+            model = self.steps.model(self.strategy)
+            watched = [-self.stopping.held_out.score(model)]
+        if plateau is None or not plateau.reached(watched):
+            return False
+        reduced = self.steps.reduce()
+        return plateau.ends_descent and not (reduced and plateau.gained)
+
+    def _model(self, outcome: Outcome) -> Parameters:
+        """Return the best on held-out rows, the average, or where the last step led."""
+        held_out = self.stopping.held_out
+        if held_out is not None and held_out.best:
+            return held_out.best
+        if outcome is Outcome.CONVERGED:  # which the average has not
+            return self.strategy.parameters
+        return self.steps.model(self.strategy)
+
+    def _in_user_units(self, parameters: Parameters) -> NumpyParameters:
+        parameters = tuple(map(to_numpy, parameters))
+        return self.problem.coordinates.to_user(parameters, parameters[0].dtype)
+
+
+class Iterate:
+    """Where a descent stands, in the user's units; computed when it is asked for.
+
+    It is valid as long as the observer that got it has not returned.
+
+    Attributes
+    ----------
+    epoch : int
+        Number of epochs that were finished before.
+    loss : float
+        The whole objective, summed over targets.
+    """
+
+    def __init__(self, epoch: int, loss: float, descent: Descent) -> None:
+        self.epoch, self.loss = epoch, loss
+        self._descent = descent
+
+    @cached_property
+    def parameters(self) -> NumpyParameters:
+        """Coefficients (n_features, n_targets) and, if there is one, the intercept."""
+        return self._descent._in_user_units(self._descent.strategy.parameters)
 
     @property
-    def gradients(self) -> Any:
-        """Gradients of the strategy, or what takes the place of them."""
-        if self._mapping is not None:
-            return self._mapping
-        return self.strategy.gradients
+    def coef(self) -> np.ndarray:
+        """Coefficients, (n_features, n_targets)."""
+        return self.parameters[0]
 
-    def _evaluate(self, *, extrapolate: bool = True) -> Any:
-        """Evaluate what has a gradient, and see to the rest."""
-        strategy, penalty = self.strategy, self.penalty
-        if extrapolate and self.extrapolation is not None:
-            self.extrapolation.extrapolate(strategy, self._mapping)
-        losses = strategy.evaluate(*self.rows)
-        if self.maps:
-            coef_gradient, intercept_gradient = strategy.gradients
-            rate = self.pace.to_measure_by()
-            mapping = penalty.gradient_mapping(strategy.coef, coef_gradient, rate)
-            self._mapping = mapping, intercept_gradient
-        return losses
+    @property
+    def intercept(self) -> np.ndarray:
+        """Intercept, (n_targets,); zeros where there is none."""
+        coef, *intercept = self.parameters
+        return intercept[0] if intercept else np.zeros_like(coef[0])
 
-    def _numbers(self, losses: Any) -> list[float]:
-        """Give the whole loss of each target; what has a gradient is kept, too."""
-        self.smooth_losses = losses.tolist()
-        if self.penalty.l1 is not None:
-            losses = losses + self.penalty.l1_value(self.strategy.coef)
-            return losses.tolist()
-        return self.smooth_losses
+    @cached_property
+    def gradients(self) -> NumpyParameters:
+        """Gradients with respect to `parameters`, or the gradient mapping.
 
-    def step(self) -> None:
-        """Take the step that the last evaluation makes ready."""
-        rate = self.pace.next() * self.share_of_batch_size
-        self.strategy.update(rate)
-        if self.proximal:
-            coef = self.strategy.coef
-            coef[...] = self.penalty.prox(coef, rate)
-        if self.average is not None:
-            coef, intercept = self.strategy.coef, self.strategy.intercept
-            self.average.add(coef, intercept, self.n_read)
+        Those of the last batch, with mini-batches.
+        """
+        gradients = tuple(map(to_numpy, self._descent.gradients))
+        return self._descent.problem.coordinates.user_gradients(gradients)
 
-    def step_on_all(self, batches: MiniBatches) -> None:
-        """Take a proximal step along the mean of the gradients of all batches."""
-        coef_gradient: Any = 0
-        intercept_gradient: Any = 0
-        for rows in batches:
-            self.strategy.evaluate(*rows)
-            share = len(rows.y) / batches.n_samples
-            of_coef, of_intercept = self.strategy.gradients
-            coef_gradient = coef_gradient + share * of_coef
-            if of_intercept is not None:
-                intercept_gradient = intercept_gradient + share * of_intercept
-        rate = self.pace.learning_rate
-        coef, intercept = self.strategy.coef, self.strategy.intercept
-        coef[...] = self.penalty.prox(coef - rate * coef_gradient, rate)
-        if intercept is not None:
-            intercept -= rate * intercept_gradient
+    @property
+    def score(self) -> float | None:
+        """The last score on held-out rows; None where there is none yet."""
+        held_out = self._descent.stopping.held_out
+        return held_out.scores[-1] if held_out and held_out.scores else None
 
-    def model(self) -> tuple[Any, Any]:
-        """Give the average where there is one, or where the strategy stands."""
-        if self.average is not None and self.average.n_averaged:
-            return self.average.coef, self.average.intercept
-        return self.strategy.coef, self.strategy.intercept
+
+def evaluate_parts(
+    strategy: GradientStrategy, parts: Iterable[Rows], n_rows: int
+) -> Array:
+    """Return the losses of all parts of the rows together, and leave the gradients.
+
+    Both are means over the rows, hence those of the parts, weighted by their sizes.
+    """
+    sums: list[Array] = []
+    for rows in parts:
+        share = len(rows.y) / n_rows
+        losses = strategy.evaluate(rows)
+        if share == 1:
+            return losses
+        terms = [share * term for term in (losses, *strategy.gradients)]
+        sums = [s + t for s, t in zip(sums, terms, strict=True)] if sums else terms
+    losses, *gradients = sums
+    strategy.gradients = tuple(gradients)
+    return losses

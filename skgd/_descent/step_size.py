@@ -1,4 +1,4 @@
-"""How long a step may be."""
+"""The largest learning rate that is stable."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from scipy.linalg import eigvalsh
 from scipy.sparse import diags_array, issparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from skgd._data.batches import LazyRows, ReadyRows
-from skgd._data.rows import peaks
+from skgd._data.batches import RowSource
+from skgd._data.rows import Rows, peaks
 from skgd._data.threads import in_one_thread
 from skgd._objective.objective import Objective
 
@@ -19,14 +19,14 @@ _SMALL_HESSIAN, _MAX_HESSIAN, _MAX_HESSIAN_READ_ONCE = 50, 500, 2000
 
 
 def largest_stable_learning_rate(
-    rows: ReadyRows | LazyRows,
+    rows: RowSource,
     objective: Objective,
     *,
     fit_intercept: bool,
     batch_size: int | None = None,
     momentum: float = 0.0,
 ) -> float:
-    """Give 2/L, below which gradient descent converges.
+    """Return 2/L, below which gradient descent converges.
 
     L is the largest eigenvalue of the Hessian, the loss's curvature being the largest
     that it has anywhere, and 1/L is the standard step (Nesterov, Lectures on Convex
@@ -50,7 +50,7 @@ def largest_stable_learning_rate(
 
     Parameters
     ----------
-    rows : ReadyRows or LazyRows
+    rows : RowSource
         The rows of the descent, in NumPy.
     objective : Objective
         What is descended on, in NumPy. The curvature of its loss is known.
@@ -66,13 +66,13 @@ def largest_stable_learning_rate(
     ValueError
         Where the squares of X overflow its dtype.
     """
-    n_features, curvature, l2 = rows.n_features, objective.loss.curvature, objective.l2
+    n_features, curvature = rows.n_features, objective.loss.curvature
     assert curvature is not None
     # In the units of the loss's curvature, and zero for the intercept.
     ridge = np.zeros(n_features + fit_intercept)
-    if l2 is not None:
-        ridge[:n_features] = 2 * l2[:, 0] / curvature
-    limit = _MAX_HESSIAN if rows.ready else _MAX_HESSIAN_READ_ONCE
+    if objective.penalty.l2 is not None:
+        ridge[:n_features] = 2 * objective.penalty.l2.max(axis=1) / curvature
+    limit = _MAX_HESSIAN if rows.in_memory else _MAX_HESSIAN_READ_ONCE
     forms_it = n_features <= _SMALL_HESSIAN or len(rows) > n_features <= limit
     largest = _exact if forms_it else _by_lanczos
     with np.errstate(over="ignore", invalid="ignore"):
@@ -88,21 +88,24 @@ def largest_stable_learning_rate(
     return 2 / L * (1 + momentum) / (1 + 2 * momentum) if L > 0 else 1.0
 
 
-def _exact(rows: ReadyRows | LazyRows, ridge: np.ndarray, fit_intercept: bool) -> float:
-    """Largest eigenvalue of the mean of ``w x x'``, and a ridge on its diagonal.
+def _exact(rows: RowSource, ridge: np.ndarray, fit_intercept: bool) -> float:
+    """Return the largest eigenvalue of the mean of ``w x x'``, plus a ridge.
 
     Each x ends in 1 for the intercept.
     """
-    XX, X_sum, n_rows = np.zeros(()), np.zeros(()), 0
-    for X, y, weight in rows:
+
+    def products(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        X, weight = rows.X, rows.weight
         weighted = X
         if weight is not None:
             weighted = diags_array(weight) @ X if issparse(X) else X * weight[:, None]
-        products = X.T @ weighted
-        products = products.toarray() if issparse(X) else products
-        XX = XX + products.astype(np.float64)
-        X_sum = X_sum + np.ravel(weighted.sum(axis=0, dtype=np.float64))
-        n_rows += len(y)
+        XX = X.T @ weighted
+        XX = XX.toarray() if issparse(XX) else XX
+        X_sum = np.ravel(weighted.sum(axis=0, dtype=np.float64))
+        return XX.astype(np.float64), X_sum
+
+    XX, X_sum = rows.sum(products)
+    n_rows = len(rows)
     n_features = len(XX)
     second_moments = np.eye(n_features + fit_intercept)
     second_moments[:n_features, :n_features] = XX / n_rows
@@ -116,26 +119,24 @@ def _exact(rows: ReadyRows | LazyRows, ridge: np.ndarray, fit_intercept: bool) -
         return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
 
 
-def _by_lanczos(
-    rows: ReadyRows | LazyRows, ridge: np.ndarray, fit_intercept: bool
-) -> float:
-    """Approximate the same from below, to six digits, without forming the matrix."""
-    first = next(iter(rows))
-    n_features, dtype = first.n_features, first.y.dtype
-    size, ridge = n_features + fit_intercept, ridge.astype(dtype)
+def _by_lanczos(rows: RowSource, ridge: np.ndarray, fit_intercept: bool) -> float:
+    """Return the same but for six digits, from below, without forming the matrix."""
+    dtype = next(iter(rows)).y.dtype
+    n_features, ridge = rows.n_features, ridge.astype(dtype)
+    size = n_features + fit_intercept
 
     def second_moments_times(v: np.ndarray) -> np.ndarray:
-        product, n_rows = np.zeros(size, dtype), 0
-        for X, y, weight in rows:
-            along = X @ v[:n_features]
+        def product(rows: Rows) -> tuple[np.ndarray]:
+            along = rows.X @ v[:n_features]
             if fit_intercept:
                 along += v[-1]
-            if weight is not None:
-                along *= weight
-            product[:n_features] += X.T @ along
-            product[n_features:] += along.sum()
-            n_rows += len(y)
-        return product / n_rows + ridge * v
+            if rows.weight is not None:
+                along *= rows.weight
+            for_intercept = along.sum(keepdims=True)[:fit_intercept]
+            return (np.concatenate([rows.X.T @ along, for_intercept]),)
+
+        (total,) = rows.sum(product)
+        return total / len(rows) + ridge * v
 
     operator = LinearOperator((size, size), second_moments_times, dtype=dtype)
     start = np.random.default_rng(0).standard_normal(size, dtype)
@@ -148,22 +149,21 @@ def _by_lanczos(
 
 
 def _expected_smoothness(
-    L: float, rows: ReadyRows | LazyRows, fit_intercept: bool, b: int
+    L: float, rows: RowSource, fit_intercept: bool, b: int
 ) -> float:
-    """Give L_b for the L of all rows, both over the curvature of the loss."""
-    n, L_max = 0, 0.0
-    for X, y, weight in rows:
+    """Return L_b for the L of all rows, both over the curvature of the loss."""
+    n, L_max = len(rows), 0.0
+    for X, _, weight in rows:
         squares = X.power(2).sum(axis=1) if issparse(X) else np.einsum("ij,ij->i", X, X)
         L_i = np.ravel(squares) + fit_intercept
         L_max = max(L_max, float((L_i if weight is None else L_i * weight).max()))
-        n += len(y)
     if b >= n:
         return L
     return (n * (b - 1) * L + (n - b) * L_max) / (b * (n - 1))
 
 
-def _raise_overflow(rows: ReadyRows | LazyRows) -> None:
-    """Name the largest value whose square overflows."""
+def _raise_overflow(rows: RowSource) -> None:
+    """Raise, and name the largest value whose square overflows."""
     largest = max(float(peaks(X).max()) for X, _, _ in rows)
     dtype = next(iter(rows)).y.dtype
     raise ValueError(

@@ -1,38 +1,44 @@
-"""When a full-batch descent has arrived."""
+"""What ends a descent before its epochs are used up."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from skgd._data.arrays import to_numpy
-from skgd._data.rows import Rows, means, root_mean_squares
+from skgd._data.batches import FullBatch
+from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
+from skgd._descent.held_out import HeldOutScore
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
+from skgd._typing import Array, Parameters
 from skgd.strategies import GradientStrategy
 
-#: Gradients with respect to coef and intercept, in the strategy's own library.
-Gradients = tuple[Any, Any]
-
-# The size of the influence changes slowly; to miss an arrival by so many epochs costs
-# less than to measure it at each of them.
+# The size of the pseudo-residuals changes slowly; to miss convergence by so many epochs
+# costs less than to measure it at each of them.
 _MOST_DENIALS = 10
 
 
-class Sizes(NamedTuple):
-    """What the two rules compare with, target by target, as root mean squares."""
+class Stopping(NamedTuple):
+    """What may end a descent before its epochs are used up."""
 
-    influence: np.ndarray  # of the rows, those of an L2 penalty among them
-    residual: np.ndarray  # inf where it may be that a target met is not the minimum
+    rule: StoppingRule | None = None  # of a full batch
+    plateau: Plateau | None = None  # of the score on held-out rows, or of the losses
+    held_out: HeldOutScore | None = None
+
+    def score(self, parameters: Parameters) -> None:
+        """Score a model on the rows held out, if there are any."""
+        if self.held_out is not None:
+            self.held_out.score(parameters)
 
 
 class StoppingRule:
     """LSQR's two scale-free rules (Paige & Saunders 1982), for each target.
 
-    A target has arrived when no feature correlates with its residual by more than
+    A target has converged when no feature correlates with its residual by more than
     `tol`, ``|x_j' r| / (|x_j| |r|) <= tol``, or when it is met, ``|r| <= tol^2 |y|``.
     The square is for those that can be met almost: where the best R^2 is 1 - 1e-9, a
     residual of 1e-4 may still be three times too large. But a residual below ``eps /
@@ -43,18 +49,18 @@ class StoppingRule:
     spread of y about its mean, lest a large offset of y hide the residual. Neither rule
     depends on the units of X or y, nor on the number of rows.
 
-    For losses other than squared error, the first rule is about the influence of the
-    residuals, half the derivative of the loss, in place of r. With an L2 penalty, it is
-    about the data with a row more for each feature, ``sqrt(n l2_j) e_j`` with target
-    zero, on which squared error is the penalised objective. With any penalty, ``tol^2``
-    does not count, since a target that is met is not what is wanted then. Where steps
-    are proximal, the gradient mapping takes the place of the gradient.
+    For losses other than squared error, the first rule is about the pseudo-residuals,
+    half the derivative of the loss, in place of r. With an L2 penalty, it is about the
+    data with a row more for each feature, ``sqrt(n l2_j) e_j`` with target zero, on
+    which squared error is the penalised objective. With any penalty, ``tol^2`` does not
+    count, since a target that is met is not what is wanted then. Where steps are
+    proximal, the gradient mapping takes the place of the gradient.
 
     For squared error, ``gradient = 2/n X' r`` and ``loss = |r|^2 / n``, so neither
     needs the residuals. The rule remembers the steepest feature that it last saw: as
-    long as that one alone says no, the others are not looked at, which makes watching
-    it cost a tenth of looking at all of them (10 features). For other losses, whose
-    value does not tell the size of the influence, that is measured when the size that
+    long as that one alone says no, the others are not looked at, which makes the rule
+    cost a tenth of looking at all of them (10 features). For other losses, whose value
+    does not tell the size of the pseudo-residuals, that is measured when the size that
     was measured last no longer says no, or has said so many times in a row.
 
     Parameters
@@ -68,7 +74,7 @@ class StoppingRule:
     fit_intercept : bool
         Whether there is an intercept.
     measure : callable or None, default=None
-        Gives `Sizes` at the current parameters. None: the loss is squared error.
+        Returns `Sizes` at the current parameters. None: the loss is squared error.
     """
 
     def __init__(
@@ -83,59 +89,59 @@ class StoppingRule:
         self.tol = tol
         self._measure = measure
         self._penalized = penalty.l2 is not None or penalty.l1 is not None
-        eps = np.finfo(rows.y.dtype).eps
-        self._met = _size_of_a_met_target(tol, eps, only_rounded=self._penalized)
-        feature_norms = root_mean_squares(rows.X, rows.weight)
+        eps = float(np.finfo(rows.y.dtype).eps)
+        rounded = min(eps / tol if tol > 0 else np.inf, eps**0.5)
+        self._met = rounded if self._penalized else max(tol**2, rounded)
+        norms = root_mean_squares(rows.X, rows.weight)[:, None]
         if penalty.l2 is not None:
-            feature_norms = np.hypot(feature_norms, np.sqrt(penalty.l2[:, 0]))
+            norms = np.hypot(norms, np.sqrt(penalty.l2))
         # A column of zeros has no slope but that of an L1 penalty, which is to be zero
         # there. The last norm is that of the ones.
-        no_slope = np.inf if penalty.l1 is None else 1e-100
-        feature_norms[feature_norms == 0] = no_slope
-        self._feature_norms = np.append(feature_norms, 1.0)[:, None]
+        norms[norms == 0] = np.inf if penalty.l1 is None else 1e-100
+        self._feature_norms = np.vstack([norms, np.ones_like(norms[:1])])
         self._target_norms = root_mean_squares(rows.y, rows.weight)
         if fit_intercept:
             about = means(rows.y, rows.weight)
             spreads = root_mean_squares(rows.y, rows.weight, about)
-            has_spread = spreads > 1e3 * np.finfo(rows.y.dtype).eps * self._target_norms
+            has_spread = spreads > 1e3 * eps * self._target_norms
             self._target_norms = np.where(has_spread, spreads, self._target_norms)
-        self._steepest = 0, 0  # (feature, target)
+        self._remember(0, 0)
         self._measured: Sizes | None = None
         self._n_denied = 0
 
-    def has_arrived(self, losses: Sequence[float], gradients: Gradients) -> bool:
-        """Whether every target meets one of the two rules.
+    def is_met(self, losses: Sequence[float], gradients: Parameters) -> bool:
+        """Return whether every target meets one of the two rules.
 
         Parameters
         ----------
         losses : list of float
             Objective of each target, but for what has no gradient.
-        gradients : tuple of (array, array or None)
+        gradients : tuple of arrays
             Its gradients, or the gradient mapping.
         """
         if self._denied_by_steepest(losses, gradients):
             return False
-        influence, residual = self._sizes(losses)
+        pseudo_residual, residual = self._sizes(losses)
         slopes = self._slopes(gradients)
-        # Said the other way round, a slope that is nan would have arrived.
-        steep = ~(slopes <= 2 * self.tol * influence)
+        # Said the other way round, a slope that is nan would be none.
+        steep = ~(slopes <= 2 * self.tol * pseudo_residual)
         steep &= ~(residual <= self._met * self._target_norms)
         steepest = np.where(steep, slopes, 0).argmax()
         feature, target = np.unravel_index(steepest, slopes.shape)
-        self._steepest = int(feature), int(target)
+        self._remember(int(feature), int(target))
         return not steep.any()
 
     def achieved(
-        self, losses: Sequence[float], gradients: Gradients
+        self, losses: Sequence[float], gradients: Parameters
     ) -> tuple[float, str]:
-        """Give the least `tol` at which every target would have arrived, and its name.
+        """Return the least `tol` that every target would have met, and its name.
 
         The name says which of the two rules it is that the last target comes next to.
         Rounding is left out.
         """
-        influence, residual = self._sizes(losses)
+        pseudo_residual, residual = self._sizes(losses)
         with np.errstate(divide="ignore", invalid="ignore"):
-            correlations = self._slopes(gradients).max(axis=0) / (2 * influence)
+            correlations = self._slopes(gradients).max(axis=0) / (2 * pseudo_residual)
             relative_residuals = np.sqrt(residual / self._target_norms)
         if self._penalized:
             relative_residuals = np.full_like(correlations, np.inf)
@@ -148,70 +154,146 @@ class StoppingRule:
         return float(reached[last]), what
 
     def _denied_by_steepest(
-        self, losses: Sequence[float], gradients: Gradients
+        self, losses: Sequence[float], gradients: Parameters
     ) -> bool:
-        """Whether the feature and target that were steepest last still say no."""
+        """Return whether the feature and target steepest last still say no."""
         feature, target = self._steepest
         if self._measure is None:
-            influence = residual = math.sqrt(losses[target])
+            pseudo_residual = residual = math.sqrt(losses[target])
         else:
             self._n_denied += 1
             if self._measured is None or self._n_denied > _MOST_DENIALS:
                 return False
-            influence, residual = (size[target] for size in self._measured)
-        coef_gradient, intercept_gradient = gradients
+            pseudo_residual, residual = (size[target] for size in self._measured)
+        coef_gradient = gradients[0]
         if feature < len(coef_gradient):
             slope = abs(float(coef_gradient[feature, target]))
         else:
-            slope = abs(float(intercept_gradient[target]))
+            slope = abs(float(gradients[1][target]))
         return (
-            slope > 2 * self.tol * influence * self._feature_norms[feature, 0]
-            and residual > self._met * self._target_norms[target]
+            slope > self._slope_limit * pseudo_residual and residual > self._size_limit
         )
 
+    def _remember(self, feature: int, target: int) -> None:
+        """Keep the feature and target that are steepest, and their limits."""
+        self._steepest = feature, target
+        n_targets, norms = len(self._target_norms), self._feature_norms[feature]
+        norm = np.broadcast_to(norms, n_targets)[target]
+        self._slope_limit = 2 * self.tol * float(norm)
+        self._size_limit = self._met * float(self._target_norms[target])
+
     def _sizes(self, losses: Sequence[float]) -> Sizes:
-        """Root mean squares of influence and residual, target by target."""
+        """Return root mean squares of pseudo-residual and residual of each target."""
         if self._measure is None:
             size = np.sqrt(losses)
             return Sizes(size, size)
         self._measured, self._n_denied = self._measure(), 0
         return self._measured
 
-    def _slopes(self, gradients: Gradients) -> np.ndarray:
-        """``2 |x_j' r| / (n |x_j|)`` of each feature, and the intercept, and target."""
-        rows = [to_numpy(g) for g in gradients if g is not None]
-        stacked = np.vstack(rows)
+    def _slopes(self, gradients: Parameters) -> np.ndarray:
+        """Return ``2 |x_j' r| / (n |x_j|)`` of each feature, the ones, and target."""
+        stacked = np.vstack([to_numpy(gradient) for gradient in gradients])
         return np.abs(stacked) / self._feature_norms[: len(stacked)]
 
 
-def _size_of_a_met_target(tol: float, eps: float, *, only_rounded: bool) -> float:
-    """Size of the residual, relative to y's, at which there is nothing to gain."""
-    rounded = min(float(eps) / tol if tol > 0 else np.inf, float(eps) ** 0.5)
-    return rounded if only_rounded else max(tol**2, rounded)
+class Sizes(NamedTuple):
+    """What the two rules compare with, target by target, as root mean squares."""
+
+    pseudo_residual: np.ndarray  # with the rows of an L2 penalty among them
+    residual: np.ndarray  # inf where it may be that a target met is not the minimum
 
 
 def sizes_at(
-    strategy: GradientStrategy, rows: Rows, objective: Objective
+    strategy: GradientStrategy, batches: FullBatch, objective: Objective
 ) -> Callable[[], Sizes]:
-    """Give a function that measures `Sizes` where the strategy stands.
+    """Return a function that measures `Sizes` where the strategy stands.
 
     All are where the descent takes place.
     """
-    X, y, weight = rows
     loss, penalty = objective.loss, objective.penalty
 
-    def mean_square(r: Any) -> Any:
-        return (r**2).mean(0) if weight is None else weight @ r**2 / len(y)
+    def squares(rows: Rows) -> tuple[Array, Array]:
+        weight = 1.0 if rows.weight is None else rows.weight[:, None]
+        prediction = predicted(rows.X, strategy.parameters)
+        residual = (weight * (prediction - rows.y) ** 2).sum(0)
+        _, pseudo_residual = loss.value_and_residual(prediction, rows.y)
+        return (weight * pseudo_residual**2).sum(0), residual
 
     def measure() -> Sizes:
-        coef, intercept = strategy.coef, strategy.intercept
-        prediction = X @ coef + (0 if intercept is None else intercept)
-        residual = mean_square(prediction - y)
-        influence = mean_square(loss.value_and_influence(prediction, y)[1])
+        pseudo_residual, residual = (
+            to_numpy(total) / batches.n_rows
+            for total in sum_over(batches.parts, squares)
+        )
         if penalty.l2 is not None:
-            influence = influence + (penalty.l2 * coef**2).sum(0)
+            coef = strategy.parameters[0]
+            pseudo_residual = pseudo_residual + to_numpy(penalty.l2_value(coef))
         if loss.curvature is None:
             residual = residual + math.inf
-        return Sizes(np.sqrt(to_numpy(influence)), np.sqrt(to_numpy(residual)))
+        return Sizes(np.sqrt(pseudo_residual), np.sqrt(residual))
 
     return measure
+
+
+class Plateau:
+    """Tells when so many epochs in a row have failed to improve on the best by `tol`.
+
+    Losses, one a target, improve where any of them does, relative to its best, so that
+    no target waits for another in larger units; scores improve by `tol` itself.
+
+    Parameters
+    ----------
+    tol : float or None
+        Least improvement. None: any, and a plateau is no reason to stop.
+    patience : int
+        How many epochs.
+    relative : bool
+        Whether `tol` is a share of the best.
+
+    Attributes
+    ----------
+    gained : bool
+        Whether, at this plateau, the best is better than at the one before by `tol`.
+    """
+
+    def __init__(self, tol: float | None, patience: int, *, relative: bool) -> None:
+        self.ends_descent = tol is not None
+        self._tol = tol or 0.0
+        self._patience = patience
+        self._relative = relative
+        self._best: Sequence[float] | None = None
+        self._best_at_last: Sequence[float] | None = None
+        self._n_without = 0
+        self.gained = True
+
+    def reached(self, values: Sequence[float]) -> bool:
+        """Count one more epoch with these values, of which less is better."""
+        improved = self._improve(values, self._best)
+        self._n_without = 0 if improved else self._n_without + 1
+        best = self._best or values
+        self._best = [min(pair) for pair in zip(values, best, strict=True)]
+        if self._n_without < self._patience:
+            return False
+        self._n_without = 0
+        self.gained = self._improve(self._best, self._best_at_last)
+        self._best_at_last = self._best
+        return True
+
+    @property
+    def state(self) -> tuple[Sequence[float] | None, Sequence[float] | None, int]:
+        """What `resume` goes on from."""
+        return self._best, self._best_at_last, self._n_without
+
+    def resume(
+        self, state: tuple[Sequence[float] | None, Sequence[float] | None, int]
+    ) -> None:
+        """Go on from where another plateau's count ended."""
+        self._best, self._best_at_last, self._n_without = state
+
+    def _improve(self, values: Sequence[float], best: Sequence[float] | None) -> bool:
+        """Return whether any value is better than the best by `tol`."""
+        if best is None:
+            return True
+        return any(
+            value < least - self._tol * (abs(least) if self._relative else 1)
+            for value, least in zip(values, best, strict=True)
+        )

@@ -1,8 +1,8 @@
 """Losses: what one row's error costs, and how that cost changes with the prediction.
 
-A loss knows nothing of rows, weights or averages: it maps predictions and targets,
-element by element. Those known by name are written once, in operations that NumPy
-arrays and torch tensors share; a loss of the user's own is torch's affair.
+A loss maps predictions and targets, element by element. Those known by name are
+written once, in operations that NumPy arrays and torch tensors share; a loss of the
+user's own is computed and differentiated by torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from skgd._data.rows import means
+from skgd._data.rows import Rows, means
+from skgd._typing import Array
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 LOSS_NAMES = ("squared_error", "huber")
 
 
-def loss_from(loss: Any, epsilon: float) -> Loss:
+def loss_from(loss: str | Callable[..., Any], epsilon: float) -> Loss:
     """Build the loss of a name, a torch criterion or a function."""
     if not isinstance(loss, str):
         return CustomLoss(loss)
@@ -48,29 +49,49 @@ class Loss(ABC):
     condenses: ClassVar[bool] = False
 
     @abstractmethod
-    def value(self, prediction: Any, y: Any) -> Any:
-        """Loss of each element."""
+    def value(self, prediction: Array, y: Array) -> Array:
+        """Return the loss of each element."""
 
     @abstractmethod
-    def value_and_influence(self, prediction: Any, y: Any) -> tuple[Any, Any]:
-        """Loss of each element and half its derivative; may overwrite `prediction`.
+    def value_and_residual(self, prediction: Array, y: Array) -> tuple[Array, Array]:
+        """Return the loss of each element, and half its derivative.
 
-        Half the derivative is what robust statistics calls the influence of a residual
-        (Huber, Robust Statistics, 1981); of squared error it is the residual itself.
-        Working in the caller's array saves the allocation of another of its size.
+        Of squared error the latter is the residual itself; of other losses it is what
+        gradient boosting calls the pseudo-residual, and robust statistics the influence
+        of a residual (Huber, Robust Statistics, 1981). It may overwrite `prediction`:
+        working in the caller's array saves the allocation of another of its size.
         """
 
     @abstractmethod
-    def criterion(self, reduction: str) -> Callable[[Any, Any], torch.Tensor]:
-        """Give the same loss as torch has it; `reduction` is "none" or "mean"."""
+    def criterion(self, reduction: str) -> Callable[[Array, Array], torch.Tensor]:
+        """Return the same loss as torch has it; `reduction` is "none" or "mean"."""
+
+    def mean(self, prediction: Array, rows: Rows) -> Array:
+        """Return the weighted mean over the rows, of each target."""
+        value = self.value(prediction, rows.y)
+        if rows.weight is None:
+            return value.mean(0)
+        return rows.weight @ value / len(rows.y)
+
+    def mean_and_residual(self, prediction: Array, rows: Rows) -> tuple[Array, Array]:
+        """Return the weighted mean, and the pseudo-residuals times their weights."""
+        value, residual = self.value_and_residual(prediction, rows.y)
+        if rows.weight is not None:
+            value *= rows.weight[:, None]
+            residual *= rows.weight[:, None]
+        return (1 / len(rows.y)) * value.sum(0), residual
 
     def center(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """Give a constant to predict each target by, to start from."""
+        """Return a constant to predict each target by, to start from."""
         return means(y, weight)
 
     def in_range_of(self, dtype: np.dtype) -> Loss:
-        """Give the same loss with constants that the dtype holds."""
+        """Return the same loss with constants that the dtype holds."""
         return self
+
+    def __repr__(self) -> str:
+        """Return what the estimator's parameter `loss` was."""
+        return repr(self.kind)
 
 
 class SquaredError(Loss):
@@ -79,17 +100,24 @@ class SquaredError(Loss):
     kind = "squared_error"
     condenses = True
 
-    def value(self, prediction: Any, y: Any) -> Any:
-        """Square the residuals."""
+    def value(self, prediction: Array, y: Array) -> Array:
+        """Return the squares of the residuals."""
         return (prediction - y) ** 2
 
-    def value_and_influence(self, prediction: Any, y: Any) -> tuple[Any, Any]:
-        """Square the residuals, and give them."""
+    def value_and_residual(self, prediction: Array, y: Array) -> tuple[Array, Array]:
+        """Return the squares of the residuals, and the residuals."""
         prediction -= y
         return prediction**2, prediction
 
-    def criterion(self, reduction: str) -> Callable[[Any, Any], torch.Tensor]:
-        """Give ``nn.MSELoss``."""
+    def mean_and_residual(self, prediction: Array, rows: Rows) -> tuple[Array, Array]:
+        """Return the same; without weights, one target's is a product of residuals."""
+        if rows.weight is not None or rows.y.shape[1] > 1:
+            return super().mean_and_residual(prediction, rows)
+        prediction -= rows.y
+        return (1 / len(rows.y)) * (prediction.T @ prediction)[0], prediction
+
+    def criterion(self, reduction: str) -> Callable[[Array, Array], torch.Tensor]:
+        """Return ``nn.MSELoss``."""
         from torch.nn import MSELoss
 
         return MSELoss(reduction=reduction)
@@ -113,34 +141,34 @@ class Huber(Loss):
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
 
-    def value(self, prediction: Any, y: Any) -> Any:
-        """Square the residuals up to epsilon."""
+    def value(self, prediction: Array, y: Array) -> Array:
+        """Return the loss of each element."""
         residual = prediction - y
-        influence = residual.clip(-self.epsilon, self.epsilon)
-        return influence * (2 * residual - influence)
+        clipped = residual.clip(-self.epsilon, self.epsilon)
+        return clipped * (2 * residual - clipped)
 
-    def value_and_influence(self, prediction: Any, y: Any) -> tuple[Any, Any]:
-        """Square the residuals up to epsilon, and clip them there."""
+    def value_and_residual(self, prediction: Array, y: Array) -> tuple[Array, Array]:
+        """Return the loss of each element, and the residuals clipped at epsilon."""
         prediction -= y
-        influence = prediction.clip(-self.epsilon, self.epsilon)
+        clipped = prediction.clip(-self.epsilon, self.epsilon)
         prediction *= 2
-        prediction -= influence
-        prediction *= influence
-        return prediction, influence
+        prediction -= clipped
+        prediction *= clipped
+        return prediction, clipped
 
-    def criterion(self, reduction: str) -> Callable[[Any, Any], torch.Tensor]:
-        """Give twice ``nn.HuberLoss``."""
+    def criterion(self, reduction: str) -> Callable[[Array, Array], torch.Tensor]:
+        """Return twice ``nn.HuberLoss``."""
         from torch.nn import HuberLoss
 
         half = HuberLoss(reduction=reduction, delta=self.epsilon)
         return lambda prediction, y: 2 * half(prediction, y)
 
     def in_range_of(self, dtype: np.dtype) -> Loss:
-        """Take no residual for an outlier where none can be."""
+        """Return the loss whose epsilon is at most the largest number of the dtype."""
         return Huber(min(self.epsilon, float(np.finfo(dtype).max)))
 
     def center(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
-        """Give the median, which outliers do not move."""
+        """Return the median, which outliers do not move."""
         weight = np.ones(len(y)) if weight is None else weight
         return np.stack(
             [
@@ -148,6 +176,40 @@ class Huber(Loss):
                 for target in y.T.astype(np.float64, copy=False)
             ]
         )
+
+
+class Criterion(Loss):
+    """Another loss, computed as torch users write it: by its criterion.
+
+    Parameters
+    ----------
+    loss : Loss
+        The loss.
+    """
+
+    kind = "criterion"
+
+    def __init__(self, loss: Loss) -> None:
+        self._loss = loss
+        self._each, self._mean = loss.criterion("none"), loss.criterion("mean")
+
+    def value(self, prediction: Array, y: Array) -> Array:
+        """Return what the criterion makes of each element."""
+        return self._each(prediction, y)
+
+    def mean(self, prediction: Array, rows: Rows) -> Array:
+        """Return the weighted mean; that of one target by one kernel, of no shape."""
+        if rows.weight is None and rows.y.shape[1] == 1:
+            return self._mean(prediction, rows.y)
+        return super().mean(prediction, rows)
+
+    def value_and_residual(self, prediction: Array, y: Array) -> tuple[Array, Array]:
+        """Return what the loss itself does."""
+        return self._loss.value_and_residual(prediction, y)
+
+    def criterion(self, reduction: str) -> Callable[[Array, Array], torch.Tensor]:
+        """Return what the loss itself does."""
+        return self._loss.criterion(reduction)
 
 
 class CustomLoss(Loss):
@@ -167,15 +229,15 @@ class CustomLoss(Loss):
 
     def __init__(self, loss: Callable[..., Any]) -> None:
         self.loss = loss
-        self._call = loss
+        self._call: Any = loss
         if isinstance(loss, type):
             self._call = self._built(loss)
         elif hasattr(loss, "reduction"):
             self._call = deepcopy(loss)
             self._call.reduction = "none"
 
-    def value(self, prediction: Any, y: Any) -> Any:
-        """Ask the user's loss, and check its answer."""
+    def value(self, prediction: Array, y: Array) -> Array:
+        """Return what the user's loss makes of each element, checked."""
         if isinstance(prediction, np.ndarray):
             import torch
 
@@ -207,28 +269,28 @@ class CustomLoss(Loss):
             )
         return value
 
-    def value_and_influence(self, prediction: Any, y: Any) -> tuple[Any, Any]:
-        """Let torch differentiate."""
+    def value_and_residual(self, prediction: Array, y: Array) -> tuple[Array, Array]:
+        """Return the loss of each element, and half of what torch differentiates."""
         import torch
 
         if isinstance(prediction, np.ndarray):
             tensors = torch.tensor(prediction), torch.tensor(y)
-            value, influence = self.value_and_influence(*tensors)
-            return value.numpy(), influence.numpy()
+            value, residual = self.value_and_residual(*tensors)
+            return value.numpy(), residual.numpy()
         with torch.enable_grad():
             leaf = prediction.detach().requires_grad_()
             value = self.value(leaf.clone(), y)  # a leaf cannot be written into
             (slope,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), slope / 2
 
-    def criterion(self, reduction: str) -> Callable[[Any, Any], torch.Tensor]:
-        """Give the user's own, and its mean."""
+    def criterion(self, reduction: str) -> Callable[[Array, Array], torch.Tensor]:
+        """Return the user's own loss, or its mean."""
         if reduction == "none":
             return self.value
         return lambda prediction, y: self.value(prediction, y).mean()
 
     def bad_value(self, prediction: np.ndarray, y: np.ndarray) -> str:
-        """Say where a finite prediction has a loss that is not; empty: nowhere."""
+        """Return where a finite prediction has a loss that is not; empty: nowhere."""
         value = self.value(prediction, y)
         bad = ~np.isfinite(value) & np.isfinite(prediction)
         if not bad.any():
@@ -240,12 +302,15 @@ class CustomLoss(Loss):
             "for every finite prediction"
         )
 
+    def __repr__(self) -> str:
+        return repr(self.loss)
+
     @property
     def _name(self) -> str:
-        return f"loss={self.loss!r}"
+        return f"loss={self!r}"
 
     @staticmethod
-    def _built(loss: Any) -> Any:
+    def _built(loss: type) -> Callable[..., Any]:
         """Build a criterion from its class."""
         try:
             return loss(reduction="none")

@@ -1,15 +1,16 @@
-"""The objective of a descent."""
+"""The objective of a descent: the weighted mean of a loss, and a penalty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from skgd._data.arrays import Placement
+from skgd._data.rows import Rows
 from skgd._objective.losses import Loss, SquaredError
 from skgd._objective.penalties import Penalty
+from skgd._typing import Array
 
 
 @dataclass(frozen=True)
@@ -19,37 +20,20 @@ class Objective:
     `fit` builds it and passes it to `GradientStrategy.start`. With predictions ``P = X
     W + b`` of n rows, and row weights ``w``, the objective of target t is ::
 
-        F_t(W, b) = 1/n sum_i w_i loss(P_it, Y_it) + sum_j l2_j W_jt^2 + rest(W_t)
+        F_t(W, b) = 1/n sum_i w_i loss(P_it, Y_it) + sum_j l2_jt W_jt^2 + rest(W_t)
 
-    A strategy computes the first two terms, and needs `loss` and `l2` for them. The
-    rest is an L1 penalty or a bound at zero, which the loop takes care of. Targets do
-    not mix: what minimises the sum of the ``F_t`` minimises each of them.
+    The first two terms are smooth: a strategy computes and differentiates them by the
+    methods below, and need not know of weights and penalties. The rest is an L1 penalty
+    or a bound at zero, which the loop takes care of. Targets do not mix: what minimises
+    the sum of the ``F_t`` minimises each of them.
 
     Parameters
     ----------
     loss : Loss, default=squared error
-        The loss of one element, with these methods:
-
-        - ``value(prediction, y)``: the loss of each element, an array of the shape of
-          the arguments, (n_rows, n_targets);
-        - ``value_and_influence(prediction, y)``: the same, and half its derivative
-          with respect to the prediction (of squared error, the residual). It may
-          overwrite `prediction`;
-        - ``criterion(reduction)``: the same loss as a function ``(prediction, y) ->
-          tensor`` of torch tensors; `reduction` is "none", or "mean" for the mean of
-          all elements.
-
-        The first two take NumPy arrays or torch tensors, and return the same kind. A
-        loss of the user's own is computed by torch in either case.
+        The loss of one element. ``loss.value(prediction, y)`` returns it for arrays of
+        shape (n_rows, n_targets).
     penalty : Penalty, default=no penalty
-        The whole penalty, for the loop. A strategy reads `l2`.
-
-    Attributes
-    ----------
-    l2 : array of shape (n_features, 1) or None
-        Weights of the squares of the coefficients. None: they are not penalised. A
-        strategy that sets `penalizes` adds ``(l2 * coef**2).sum(0)`` to its losses,
-        and ``2 * l2 * coef`` to its gradient.
+        The penalty on the coefficients.
 
     See Also
     --------
@@ -58,35 +42,87 @@ class Objective:
     Examples
     --------
     >>> import numpy as np
-    >>> from skgd.strategies import ManualStrategy, Objective
+    >>> from skgd.strategies import Objective, Rows
     >>> objective = Objective()  # squared error, without a penalty
-    >>> objective.l2 is None
-    True
-    >>> X, y, coef = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]), np.ones((1, 1))
-    >>> value, influence = objective.loss.value_and_influence(X @ coef, y)
-    >>> value.mean(axis=0), 2 / len(y) * X.T @ influence
-    (array([2.5]), array([[-5.]]))
-
-    A strategy gives the same loss and gradient:
-
-    >>> strategy = ManualStrategy()
-    >>> strategy.start(coef, None, objective)
-    >>> strategy.evaluate(X, y, None), strategy.gradients[0]
-    (array([2.5]), array([[-5.]]))
+    >>> rows = Rows(X=np.array([[1.0], [2.0]]), y=np.array([[2.0], [4.0]]))
+    >>> coef = np.ones((1, 1))
+    >>> objective.value(rows.X @ coef, rows, coef)
+    array([2.5])
+    >>> losses, residual = objective.value_and_residual(rows.X @ coef, rows, coef)
+    >>> 2 / len(rows.y) * rows.X.T @ residual
+    array([[-5.]])
     """
 
     loss: Loss = field(default_factory=SquaredError)
     penalty: Penalty = field(default_factory=Penalty)
 
-    @property
-    def l2(self) -> Any:
-        """Weights of the squares of the coefficients, (n_features, 1), or None."""
-        return self.penalty.l2
+    def value(self, prediction: Array, rows: Rows, coef: Array) -> Array:
+        """Return the smooth part of the objective of each target.
+
+        Torch differentiates it where `prediction` and `coef` require gradients.
+
+        Parameters
+        ----------
+        prediction : array of shape (n_rows, n_targets)
+            What the model predicts for the rows.
+        rows : Rows
+            Their targets and weights.
+        coef : array of shape (n_features, n_targets)
+            The coefficients, for the L2 penalty.
+
+        Returns
+        -------
+        value : array of shape (n_targets,)
+            The weighted mean of the loss, plus the L2 penalty.
+        """
+        value = self.loss.mean(prediction, rows)
+        return value if self.penalty.l2 is None else value + self.penalty.l2_value(coef)
+
+    def value_and_residual(
+        self, prediction: Array, rows: Rows, coef: Array
+    ) -> tuple[Array, Array]:
+        """Return the same value, and the residuals that the gradient is made of.
+
+        Parameters
+        ----------
+        prediction : array of shape (n_rows, n_targets)
+            What the model predicts for the rows. It may be overwritten.
+        rows : Rows
+            Their targets and weights.
+        coef : array of shape (n_features, n_targets)
+            The coefficients, for the L2 penalty.
+
+        Returns
+        -------
+        value : array of shape (n_targets,)
+            As from `value`.
+        residual : array of shape (n_rows, n_targets)
+            Half the derivative of the loss of each element times its weight: for
+            squared error, ``weight * (prediction - y)``. The gradient of the mean loss
+            is ``2 / n_rows * X.T @ residual``; `add_l2_gradient` adds the penalty's.
+        """
+        value, residual = self.loss.mean_and_residual(prediction, rows)
+        if self.penalty.l2 is not None:
+            value += self.penalty.l2_value(coef)
+        return value, residual
+
+    def add_l2_gradient(self, coef: Array, *, to: Array) -> None:
+        """Add the gradient of the L2 penalty, ``2 * l2 * coef``, where there is one.
+
+        Parameters
+        ----------
+        coef : array of shape (n_features, n_targets)
+            The coefficients.
+        to : array of shape (n_features, n_targets)
+            The gradient of the mean loss, which is changed in place.
+        """
+        if self.penalty.l2 is not None:
+            to += 2 * self.penalty.l2 * coef
 
     def placed(self, placement: Placement, dtype: np.dtype) -> Objective:
-        """Give the same objective with its arrays on the device of the descent.
+        """Return the same objective with its arrays on the device of the descent.
 
-        For the loop: the objective that a strategy gets is there already.
+        The loop calls this: the objective that a strategy gets is there already.
 
         Parameters
         ----------
@@ -98,7 +134,7 @@ class Objective:
         Returns
         -------
         objective : Objective
-            Its `l2` is an array of that kind and dtype.
+            The objective whose weights are arrays of that kind and dtype.
         """
         return Objective(
             self.loss.in_range_of(dtype), self.penalty.placed(placement.put, dtype)

@@ -3,48 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from skgd._typing import Array
+
 
 class Penalty(NamedTuple):
-    """L2, L1 and a bound at zero, with a weight for each feature.
+    """L2, L1 and a bound at zero, with a weight for each feature (and target).
 
     It adds ``sum_j l2_j coef_j^2 + l1_j |coef_j|`` to the objective of each target. In
     the user's units all features weigh the same; in others they weigh by their scales,
-    so that it stays the penalty of the user's units. The first term has a gradient, and
-    is the strategies'. The others are the loop's, which follows each step by their
-    proximal operator: coefficients are then exactly 0.0 where they are to be zero.
+    so that it stays the penalty of the user's units. The first term is smooth and part
+    of what strategies differentiate. The others are the loop's, which follows each step
+    by their proximal operator: coefficients become exactly 0.0.
 
     Written in operations that NumPy arrays and torch tensors share.
     """
 
-    l2: Any = None  # (n_features, 1), or None where there is no such term
-    l1: Any = None  # likewise
+    l2: Array | None = None  # (n_features, 1 or n_targets); None: no such term
+    l1: Array | None = None  # likewise
     positive: bool = False  # coefficients are at least zero
 
     @property
+    def has_l2(self) -> bool:
+        """Whether there is a smooth term."""
+        return self.l2 is not None
+
+    @property
     def has_prox(self) -> bool:
-        """Whether there is more than a gradient can tell."""
+        """Whether there is more than the smooth term."""
         return self.l1 is not None or self.positive
 
-    def placed(self, put: Callable[[Any], Any], dtype: np.dtype) -> Penalty:
-        """Bring NumPy weights to where the descent takes place."""
+    def placed(self, put: Callable[[np.ndarray], Array], dtype: np.dtype) -> Penalty:
+        """Return the penalty with its NumPy weights where the descent takes place."""
         l2, l1 = (w if w is None else put(w.astype(dtype)) for w in self[:2])
         return self._replace(l2=l2, l1=l1)
 
-    def value(self, coef: Any) -> Any:
-        """Give the whole penalty, target by target."""
-        l2_value = 0.0 if self.l2 is None else (self.l2 * coef**2).sum(0)
-        return l2_value + self.l1_value(coef)
+    def value(self, coef: Array) -> Array:
+        """Return the whole penalty of each target."""
+        return self.l2_value(coef) + self.l1_value(coef)
 
-    def l1_value(self, coef: Any) -> Any:
-        """Give the term that strategies leave out, target by target."""
+    def l2_value(self, coef: Array) -> Array:
+        """Return the smooth term of each target."""
+        return 0.0 if self.l2 is None else (self.l2 * coef**2).sum(0)
+
+    def l1_value(self, coef: Array) -> Array:
+        """Return the term that strategies leave out, of each target."""
         return 0.0 if self.l1 is None else (self.l1 * abs(coef)).sum(0)
 
-    def prox(self, coef: Any, learning_rate: Any) -> Any:
-        """Proximal operator of the rest: soft thresholding, cut off at zero.
+    def prox(self, coef: Array, learning_rate: Array) -> Array:
+        """Return the proximal operator of the rest: soft thresholding, cut off at zero.
 
         The minimiser over p of ``learning_rate * rest(p) + |p - coef|^2 / 2`` (Parikh
         and Boyd 2014, Proximal algorithms, section 6.5.2).
@@ -56,8 +66,10 @@ class Penalty(NamedTuple):
             return (coef - threshold).clip(min=0)
         return coef - coef.clip(-threshold, threshold)
 
-    def gradient_mapping(self, coef: Any, gradient: Any, learning_rate: Any) -> Any:
-        """Give what takes the place of a gradient: zero just at the minimum.
+    def gradient_mapping(
+        self, coef: Array, gradient: Array, learning_rate: Array
+    ) -> Array:
+        """Return what takes the place of a gradient: zero just at the minimum.
 
         A proximal step leads from `coef` to ``coef - learning_rate * mapping`` (Beck
         2017, First-order methods in optimization, section 10.3.2). Where there is no
@@ -67,16 +79,16 @@ class Penalty(NamedTuple):
         small, as it is at the end of a schedule.
         """
         to_zero = coef / learning_rate  # the mapping that leads there
+        l1 = 0.0 if self.l1 is None else self.l1
         if self.positive:
-            slope = gradient if self.l1 is None else gradient + self.l1
-            return slope.clip(max=to_zero)
-        return gradient + (to_zero - gradient).clip(-self.l1, self.l1)
+            return (gradient + l1).clip(max=to_zero)
+        return gradient + (to_zero - gradient).clip(-l1, l1)
 
 
 def penalty_of(
     alpha: float, l1_ratio: float, positive: bool, coef_scale: np.ndarray
 ) -> Penalty:
-    """Bring the penalty of the user's units to coefficients that are scaled.
+    """Return the penalty of the user's units on coefficients that are scaled.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Gradient strategies: three rungs of one ladder, and the contract for a fourth.
+"""Gradient strategies: three that are interchangeable, and the contract for others.
 
-`GradientStrategy` is the contract, and `Objective` what it descends on;
-`ManualStrategy`, `AutogradStrategy` and `ModuleStrategy` keep it.
+`GradientStrategy` is the contract, `Objective` what it descends on, and `Rows` what it
+reads; `ManualStrategy`, `AutogradStrategy` and `ModuleStrategy` keep it.
 
 `AutogradStrategy` and `ModuleStrategy` are imported when first asked for, since they
 bring in torch.
@@ -10,8 +10,9 @@ bring in torch.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from skgd._data.rows import Rows
 from skgd._objective.objective import Objective
 from skgd.strategies._base import GradientStrategy
 from skgd.strategies._manual import ManualStrategy
@@ -26,18 +27,17 @@ __all__ = [
     "ManualStrategy",
     "ModuleStrategy",
     "Objective",
+    "Rows",
 ]
 
-_IMPORTED_ON_DEMAND = {
-    "AutogradStrategy": "skgd.strategies._autograd",
-    "ModuleStrategy": "skgd.strategies._module",
-}
+if not TYPE_CHECKING:
 
-
-def __getattr__(name: str) -> Any:
-    if name in _IMPORTED_ON_DEMAND:
-        return getattr(import_module(_IMPORTED_ON_DEMAND[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name):
+        """Import what needs torch when it is first asked for."""
+        modules = {"AutogradStrategy": "_autograd", "ModuleStrategy": "_module"}
+        if name not in modules:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{modules[name]}"), name)
 
 
 def __dir__() -> list[str]:

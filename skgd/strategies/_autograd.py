@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
+from skgd._data.rows import Rows
 from skgd._objective.objective import Objective
+from skgd._typing import Array, Parameters
 from skgd.strategies._base import GradientStrategy
 
 
@@ -37,48 +37,34 @@ class AutogradStrategy(GradientStrategy):
     losses = ("squared_error", "huber", "custom")
     penalizes = True
 
-    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
+    def start(self, parameters: Parameters, objective: Objective) -> None:
         """Make the parameters leaf tensors.
 
         For the parameters see `GradientStrategy.start`.
         """
-        self._leaves = [coef.requires_grad_()]
-        if intercept is not None:
-            self._leaves.append(intercept.requires_grad_())
+        self._leaves = [parameter.requires_grad_() for parameter in parameters]
         # The same memory outside the graph, for the loop to read and to move.
-        self.coef = coef.detach()
-        self.intercept = None if intercept is None else intercept.detach()
-        self.objective = objective
+        super().start(tuple(leaf.detach() for leaf in self._leaves), objective)
 
-    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
+    def evaluate(self, rows: Rows) -> Array:
         """Compute the losses, and the gradients by ``backward()``.
 
         For the parameters see `GradientStrategy.evaluate`.
         """
-        self._zero_gradients()
+        for leaf in self._leaves:
+            leaf.grad = None
         coef, *intercept = self._leaves
-        prediction = X @ coef
-        if intercept:
-            prediction = prediction + intercept[0]
-        value = self.objective.loss.value(prediction, y)
-        losses = value.mean(0) if weight is None else weight @ value / len(y)
-        if self.objective.l2 is not None:
-            losses = losses + (self.objective.l2 * coef**2).sum(0)
+        prediction = sum(intercept, start=rows.X @ coef)
+        losses = self.objective.value(prediction, rows, coef)
         losses.sum().backward()
-        self.gradients = coef.grad, intercept[0].grad if intercept else None
+        self.gradients = tuple(leaf.grad for leaf in self._leaves)
         return losses.detach()
 
     @torch.no_grad()
-    def update(self, learning_rate: float) -> None:
-        """Step by ``-learning_rate * gradient``, then clear the leaves' gradients.
+    def update(self, learning_rate: float | Array) -> None:
+        """Step by ``-learning_rate * gradient``.
 
         For the parameters see `GradientStrategy.update`.
         """
-        for leaf in self._leaves:
-            leaf -= learning_rate * leaf.grad
-        self._zero_gradients()
-
-    def _zero_gradients(self) -> None:
-        """Make the next ``backward()`` start from nothing."""
-        for leaf in self._leaves:
-            leaf.grad = None
+        for leaf, gradient in zip(self._leaves, self.gradients, strict=True):
+            leaf -= learning_rate * gradient

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from sklearn.base import BaseEstimator
 
+from skgd._data.rows import Rows
 from skgd._objective.objective import Objective
+from skgd._typing import Array, Parameters
 
 
 class GradientStrategy(BaseEstimator, ABC):
@@ -15,7 +17,7 @@ class GradientStrategy(BaseEstimator, ABC):
 
     A strategy holds the parameters of the linear model during a descent. The loop calls
     `start` once, and then `evaluate` and `update` for each batch. A strategy of your
-    own is a subclass with these three methods;
+    own is a subclass with `evaluate` and `update`;
     :func:`skgd.testing.check_gradient_strategy` tells whether it keeps the contract.
 
     A strategy is a :class:`~sklearn.base.BaseEstimator`: `__init__` stores its
@@ -32,27 +34,29 @@ class GradientStrategy(BaseEstimator, ABC):
         Class attribute. The losses that `evaluate` can differentiate. "squared_error"
         and "huber": those of `GDLinearRegressor`. "custom": the user's own, a function
         of tensors that torch differentiates. For the last two, `evaluate` has to use
-        ``objective.loss``. `fit` refuses a loss that is not listed here.
+        the `objective`. `fit` refuses a loss that is not listed here.
     penalizes : bool, default=False
-        Class attribute. Whether `evaluate` adds the L2 penalty,
-        ``(objective.l2 * coef**2).sum(0)``, where ``objective.l2`` is not None. If
-        False, `fit` refuses an L2 penalty. L1 penalties and bounds at zero need
-        nothing of a strategy: the loop takes care of them.
+        Class attribute. Whether `evaluate` adds the L2 penalty, as the methods of
+        `objective` do. If False, `fit` refuses an L2 penalty. L1 penalties and bounds
+        at zero need nothing of a strategy: the loop takes care of them.
     plain : bool, default=True
         Whether `update` moves the coefficients themselves by ``-learning_rate *
         gradient`` and does nothing else. If False, `fit` refuses
         ``learning_rate="auto"``, a `momentum`, L1 penalties and bounds, which all
         presume such a step. Read after `start`.
-    coef : array of shape (n_features, n_targets)
-        Current coefficients. If `plain`, the loop may change this array in place
-        (momentum, proximal steps); the next `evaluate` must use the changed values. Of
-        a torch tensor that requires gradients, give its ``detach()``.
-    intercept : array of shape (n_targets,) or None
-        Current intercept, changed in place in the same way. None: the model has none.
-    gradients : tuple of (array, array or None)
-        Gradients of the sum of the objectives of all targets with respect to `coef` and
-        `intercept`, in their shapes. Valid from one `evaluate` to the next, also after
-        `update`.
+    parameters : tuple of arrays
+        (coef,) or, if the model has an intercept, (coef, intercept), of shapes
+        (n_features, n_targets) and (n_targets,). If `plain`, the loop may change these
+        arrays in place (momentum, proximal steps); the next `evaluate` must use the
+        changed values. Of a torch tensor that requires gradients, give its
+        ``detach()``.
+    gradients : tuple of arrays
+        Gradients of the sum of the objectives of all targets with respect to
+        `parameters`, in their shapes. Set by `evaluate`, and valid until the next one,
+        also after `update`. The loop may set it in between, to the gradients of
+        several parts of the rows together, which `update` then has to follow.
+    objective : Objective
+        What `start` was given: the loss and the L2 penalty.
 
     See Also
     --------
@@ -61,27 +65,24 @@ class GradientStrategy(BaseEstimator, ABC):
 
     Examples
     --------
-    The derived formula of squared error:
+    The derived formula (`objective.add_l2_gradient` would add an L2 penalty to it):
 
     >>> from skgd import GDLinearRegressor
     >>> from skgd.strategies import GradientStrategy
     >>> class ShortStrategy(GradientStrategy):
-    ...     def start(self, coef, intercept, objective):
-    ...         self.coef, self.intercept = coef, intercept
-    ...
-    ...     def evaluate(self, X, y, weight):
-    ...         weight = 1.0 if weight is None else weight[:, None]
-    ...         b = 0.0 if self.intercept is None else self.intercept
-    ...         residual = X @ self.coef + b - y
-    ...         slope = 2 * weight * residual / len(y)
-    ...         b_gradient = None if self.intercept is None else slope.sum(axis=0)
-    ...         self.gradients = X.T @ slope, b_gradient
-    ...         return (weight * residual**2).mean(axis=0)
+    ...     def evaluate(self, rows):
+    ...         coef, *intercept = self.parameters
+    ...         prediction = sum(intercept, start=rows.X @ coef)
+    ...         losses, residual = self.objective.value_and_residual(
+    ...             prediction, rows, coef
+    ...         )
+    ...         slope = 2 / len(rows.y) * residual
+    ...         self.gradients = rows.X.T @ slope, *(slope.sum(0) for _ in intercept)
+    ...         return losses
     ...
     ...     def update(self, learning_rate):
-    ...         self.coef -= learning_rate * self.gradients[0]
-    ...         if self.intercept is not None:
-    ...             self.intercept -= learning_rate * self.gradients[1]
+    ...         for parameter, gradient in zip(self.parameters, self.gradients):
+    ...             parameter -= learning_rate * gradient
     >>> from skgd.testing import check_gradient_strategy
     >>> check_gradient_strategy(ShortStrategy())
     >>> X, y = [[1.0], [2.0], [3.0]], [2.0, 4.0, 6.0]
@@ -94,38 +95,36 @@ class GradientStrategy(BaseEstimator, ABC):
     losses: ClassVar[tuple[str, ...]] = ("squared_error",)
     penalizes: ClassVar[bool] = False
     plain: bool = True
-    coef: Any
-    intercept: Any
-    gradients: Any
+    parameters: Parameters
+    gradients: Parameters
+    objective: Objective
 
-    @abstractmethod
-    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
-        """Put the parameters where this strategy keeps them.
+    def start(self, parameters: Parameters, objective: Objective) -> None:
+        """Keep the parameters to start from, and the objective.
 
         Called once before each descent, also on a strategy that has been used before.
 
         Parameters
         ----------
-        coef : array of shape (n_features, n_targets)
-            Where to start. The strategy may keep this array and change it in place.
-        intercept : array of shape (n_targets,) or None
-            Where to start; it may be kept, too. None: the model has no intercept.
+        parameters : tuple of arrays
+            (coef,) or (coef, intercept), of shapes (n_features, n_targets) and
+            (n_targets,). The strategy may keep these arrays and change them in place.
         objective : Objective
-            What to descend on: the loss of an element, and the weights of the L2
-            penalty.
+            What to descend on.
 
         Examples
         --------
         >>> import numpy as np
         >>> from skgd.strategies import ManualStrategy, Objective
         >>> strategy = ManualStrategy()
-        >>> strategy.start(np.zeros((2, 1)), np.zeros(1), Objective())
-        >>> strategy.coef.shape, strategy.intercept.shape
-        ((2, 1), (1,))
+        >>> strategy.start((np.zeros((2, 1)), np.zeros(1)), Objective())
+        >>> [parameter.shape for parameter in strategy.parameters]
+        [(2, 1), (1,)]
         """
+        self.parameters, self.objective = parameters, objective
 
     @abstractmethod
-    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
+    def evaluate(self, rows: Rows) -> Array:
         """Compute the objective and its gradients at the current parameters.
 
         The parameters do not move, so that a second call gives the same. The gradients
@@ -133,16 +132,13 @@ class GradientStrategy(BaseEstimator, ABC):
 
         Parameters
         ----------
-        X : array of shape (n_rows, n_features)
-            All rows, or those of a batch; not to be written into. If the user's X is
-            sparse, it may be a SciPy ``csr_array``, or, among tensors, an object that
-            works in ``@``, ``.T`` and ``nn.Linear`` as a tensor does.
-        y : array of shape (n_rows, n_targets)
-            Targets, two-dimensional also for one target; not to be written into.
-        weight : array of shape (n_rows,) or None
-            Weights of the rows. The objective is the mean of ``weight * loss`` over the
-            rows, plus the L2 penalty. They average one over all rows, but not over
-            each batch: do not divide by their sum. None: all ones.
+        rows : Rows
+            All rows, or those of a batch: a named tuple of `X`, (n_rows, n_features),
+            `y`, (n_rows, n_targets), and `weight`, (n_rows,) or None; not to be written
+            into. If the user's X is sparse, X may be a SciPy ``csr_array``, or, among
+            tensors, an object that works in ``@``, ``.T`` and ``nn.Linear`` as a tensor
+            does. The methods of `objective` apply the weights. The mean is over the
+            number of rows: weights average one over all rows, but not over each batch.
 
         Returns
         -------
@@ -152,35 +148,34 @@ class GradientStrategy(BaseEstimator, ABC):
         Examples
         --------
         >>> import numpy as np
-        >>> from skgd.strategies import ManualStrategy, Objective
-        >>> X, y = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])
+        >>> from skgd.strategies import ManualStrategy, Objective, Rows
         >>> strategy = ManualStrategy()
-        >>> strategy.start(np.ones((1, 1)), None, Objective())
-        >>> strategy.evaluate(X, y, None)
+        >>> strategy.start((np.ones((1, 1)),), Objective())
+        >>> strategy.evaluate(Rows(np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])))
         array([2.5])
         >>> strategy.gradients
-        (array([[-5.]]), None)
+        (array([[-5.]]),)
         """
 
     @abstractmethod
-    def update(self, learning_rate: float) -> None:
-        """Take one step against the gradients of the last `evaluate`.
+    def update(self, learning_rate: float | Array) -> None:
+        """Take one step against `gradients`.
 
         Parameters
         ----------
-        learning_rate : float
-            What the gradients are multiplied by. If `plain`, the step is
-            ``-learning_rate * gradient``.
+        learning_rate : float or array of shape (n_targets,)
+            What the gradients are multiplied by; one number, or one for each target. If
+            `plain`, the step is ``-learning_rate * gradient``.
 
         Examples
         --------
         >>> import numpy as np
-        >>> from skgd.strategies import ManualStrategy, Objective
-        >>> X, y = np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])
+        >>> from skgd.strategies import ManualStrategy, Objective, Rows
         >>> strategy = ManualStrategy()
-        >>> strategy.start(np.ones((1, 1)), None, Objective())
-        >>> losses = strategy.evaluate(X, y, None)
+        >>> strategy.start((np.ones((1, 1)),), Objective())
+        >>> rows = Rows(np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]]))
+        >>> losses = strategy.evaluate(rows)
         >>> strategy.update(0.1)  # 1 - 0.1 * (-5)
-        >>> strategy.coef
-        array([[1.5]])
+        >>> strategy.parameters
+        (array([[1.5]]),)
         """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from skgd._objective.objective import Objective
+from skgd._data.rows import Rows
+from skgd._typing import Array
 from skgd.strategies._base import GradientStrategy
 
 
@@ -38,44 +37,26 @@ class ManualStrategy(GradientStrategy):
     losses = ("squared_error", "huber")
     penalizes = True
 
-    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
-        """Keep the arrays as they are: they are changed in place.
-
-        For the parameters see `GradientStrategy.start`.
-        """
-        self.coef, self.intercept = coef, intercept
-        self.objective = objective
-
-    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
+    def evaluate(self, rows: Rows) -> Array:
         """Compute the losses and the gradients by the derived formula.
 
         For the parameters see `GradientStrategy.evaluate`.
         """
-        prediction = (self.coef.T @ X.T).T  # column-major, as y is
-        if self.intercept is not None:
-            prediction += self.intercept
-        value, influence = self.objective.loss.value_and_influence(prediction, y)
-        if weight is not None:
-            value *= weight[:, None]
-            influence *= weight[:, None]
-        n_rows, l2 = len(y), self.objective.l2
-        losses = value.sum(0) / n_rows
-        coef_gradient = X.T @ influence * (2 / n_rows)
-        if l2 is not None:
-            losses += (l2 * self.coef**2).sum(0)
-            coef_gradient += 2 * l2 * self.coef
-        self.gradients = (
-            coef_gradient,
-            None if self.intercept is None else influence.sum(0) * (2 / n_rows),
-        )
+        X, n = rows.X, len(rows.y)
+        coef, *intercept = self.parameters
+        prediction = (coef.T @ X.T).T  # column-major, as y is
+        for b in intercept:
+            prediction += b
+        losses, r = self.objective.value_and_residual(prediction, rows, coef)
+        coef_gradient = (2 / n) * (X.T @ r)
+        self.objective.add_l2_gradient(coef, to=coef_gradient)
+        self.gradients = (coef_gradient, *[(2 / n) * r.sum(0) for _ in intercept])
         return losses
 
-    def update(self, learning_rate: float) -> None:
+    def update(self, learning_rate: float | Array) -> None:
         """Step by ``-learning_rate * gradient``.
 
         For the parameters see `GradientStrategy.update`.
         """
-        coef_gradient, intercept_gradient = self.gradients
-        self.coef -= learning_rate * coef_gradient
-        if self.intercept is not None:
-            self.intercept -= learning_rate * intercept_gradient
+        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+            parameter -= learning_rate * gradient

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
 import torch
 from torch import nn
 
+from skgd._data.rows import Rows
+from skgd._objective.losses import Criterion
 from skgd._objective.objective import Objective
-from skgd.strategies._affine_module import AffineModule
+from skgd._typing import Array, Parameters
+from skgd.strategies._affine_module import HeldCoefficients, ImpliedCoefficients, View
 from skgd.strategies._base import GradientStrategy
 
 
@@ -95,164 +100,162 @@ class ModuleStrategy(GradientStrategy):
         self.optimizer = optimizer
         self.optimizer_params = optimizer_params
 
-    def start(self, coef: Any, intercept: Any, objective: Objective) -> None:
+    def start(self, parameters: Parameters, objective: Objective) -> None:
         """Build the module, its criterion and its optimizer.
 
         For the parameters see `GradientStrategy.start`.
         """
-        n_features, n_targets = coef.shape
-        fit_intercept = intercept is not None
-        with torch.random.fork_rng(devices=[]):
-            module = self._build_module(n_features, n_targets, fit_intercept)
-            module.to(coef.device, coef.dtype)
-            self._affine = AffineModule(module, n_features, n_targets, fit_intercept)
-        self._affine.move_to(coef, intercept)
-        self._module = module
-        self._mean_loss = objective.loss.criterion("mean")
-        self._row_losses = objective.loss.criterion("none")
-        self._l2 = objective.l2
-        self._optimizer = self._build_optimizer()
+        module, self._model = build_model(self.module, parameters)
+        self._model.move_to(parameters)
+        self._optimizer = build_optimizer(
+            self.optimizer, self.optimizer_params, module.parameters()
+        )
+        self.objective = replace(objective, loss=Criterion(objective.loss))
         # Groups with rates of their own had them as multiples of a rate of one.
         self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
-        self._needs_closure = _needs_closure(self._optimizer)
-        self.plain = self._affine.holds_coefficients and _is_plain_sgd(
+        self._step: Callable[[], Any] = self._optimizer.step
+        if needs_closure(self._optimizer):
+            self._step = partial(self._step, lambda: self.evaluate(self._rows).sum())
+        self.plain = isinstance(self._model, HeldCoefficients) and is_plain_sgd(
             self._optimizer, module
         )
 
-    def evaluate(self, X: Any, y: Any, weight: Any) -> Any:
+    def evaluate(self, rows: Rows) -> Array:
         """Compute the losses, and the gradients by ``backward()``.
 
         For the parameters see `GradientStrategy.evaluate`.
         """
+        self._rows = rows
         self._optimizer.zero_grad()
-        prediction = self._module(X)
-        if not self._affine.holds_coefficients:
-            prediction.retain_grad()
-        losses = self._losses(prediction, y, weight)
-        if self._l2 is not None:
-            coef = self._affine.differentiable_coef()
-            if not self._affine.holds_coefficients:  # nor changes it with the update
-                self._evaluated_coef = coef.detach()
-            losses = losses + (self._l2 * coef**2).sum(0)
+        prediction = self._model.predict(rows.X)
+        coef = self._model.penalized_coef(self.objective)
+        losses = self.objective.value(prediction, rows, coef)
         losses.sum().backward()
-        self._batch, self._prediction = (X, y, weight), prediction
         return losses.detach().reshape(-1)
 
-    def update(self, learning_rate: float) -> None:
+    def update(self, learning_rate: float | Array) -> None:
         """Let the optimizer take its step.
 
-        For the parameters see `GradientStrategy.update`.
+        For the parameters see `GradientStrategy.update`. An optimizer takes one
+        learning rate: where each target has its own, it multiplies the gradients of
+        the target, as if it multiplied its loss, and the optimizer steps with one.
         """
-        for group, factor in zip(
-            self._optimizer.param_groups, self._rate_factors, strict=True
-        ):
+        if isinstance(learning_rate, torch.Tensor):
+            gradients = tuple(gradient.clone() for gradient in self.gradients)
+            self.gradients = tuple(learning_rate * gradient for gradient in gradients)
+            self.update(1.0)
+            self.gradients = gradients
+            return
+        groups = zip(self._optimizer.param_groups, self._rate_factors, strict=True)
+        for group, factor in groups:
             group["lr"] = learning_rate * factor
-        if self._needs_closure:
-            self._optimizer.step(lambda: self.evaluate(*self._batch).sum())
-        else:
-            self._optimizer.step()
+        self._step()
 
     @property
-    def coef(self) -> Any:
-        """Current coefficients: live where the module's parameters are them."""
-        return self._affine.coef
+    def parameters(self) -> Parameters:  # type: ignore[override]
+        """Current parameters: live where the module's are the coefficients."""
+        return self._model.parameters
 
     @property
-    def intercept(self) -> Any:
-        """Current intercept: live where the module's bias is it."""
-        return self._affine.intercept
-
-    @property
-    def gradients(self) -> tuple[Any, Any]:
+    def gradients(self) -> Parameters:
         """Gradients with respect to the coefficients and the intercept."""
-        if self._affine.holds_coefficients:
-            return self._affine.parameter_gradients()
-        coef_gradient, intercept_gradient = self._affine.chain(
-            self._batch[0], self._prediction.grad
+        return self._model.gradients(self.objective)
+
+    @gradients.setter
+    def gradients(self, gradients: Parameters) -> None:
+        self._model.set_gradients(gradients)
+
+
+def build_model(
+    factory: Callable[[int, int], nn.Module] | None, parameters: Parameters
+) -> tuple[nn.Module, HeldCoefficients | ImpliedCoefficients]:
+    """Build the module, and find the coefficients in it."""
+    coef, *intercept = parameters
+    (n_features, n_targets), fit_intercept = coef.shape, bool(intercept)
+    with torch.random.fork_rng(devices=[]):
+        if factory is None:
+            linear = nn.Linear(n_features, n_targets, bias=fit_intercept)
+            linear.to(coef.device, coef.dtype)
+            views = [View(p, torch.t) for p in linear.parameters()]
+            return linear, HeldCoefficients(linear, views)
+        module = call_factory(factory, n_features, n_targets)
+        module.to(coef.device, coef.dtype)
+        implied = ImpliedCoefficients(module, n_features, n_targets, fit_intercept)
+        return module, implied.recognized()
+
+
+def call_factory(
+    factory: Callable[[int, int], nn.Module], n_features: int, n_targets: int
+) -> nn.Module:
+    """Call a factory of the user's, and check that it returns a module."""
+    if isinstance(factory, nn.Module) or not callable(factory):
+        raise ValueError(
+            "The 'module' parameter of ModuleStrategy must be a factory "
+            "(n_features, n_targets) -> nn.Module, such as nn.Linear or a function "
+            f"that returns a module. Got {factory!r} instead."
         )
-        if self._l2 is not None:
-            coef_gradient = coef_gradient + 2 * self._l2 * self._evaluated_coef
-        return coef_gradient, intercept_gradient
-
-    def _losses(self, prediction: Any, y: Any, weight: Any) -> Any:
-        """Average the criterion over the rows, target by target."""
-        if weight is None and y.shape[1] == 1:
-            return self._mean_loss(prediction, y)  # one kernel instead of two
-        value = self._row_losses(prediction, y)
-        return value.mean(0) if weight is None else weight @ value / len(y)
-
-    def _build_module(
-        self, n_features: int, n_targets: int, fit_intercept: bool
-    ) -> nn.Module:
-        """Call the factory, and check that it gives a module."""
-        if self.module is None:
-            return nn.Linear(n_features, n_targets, bias=fit_intercept)
-        if isinstance(self.module, nn.Module) or not callable(self.module):
-            raise ValueError(
-                "The 'module' parameter of ModuleStrategy must be a factory "
-                "(n_features, n_targets) -> nn.Module, such as nn.Linear or a function "
-                f"that returns a module. Got {self.module!r} instead."
-            )
-        try:
-            module = self.module(n_features, n_targets)
-        except TypeError as error:
-            raise ValueError(
-                "The 'module' parameter of ModuleStrategy must be a factory that takes "
-                f"(n_features, n_targets): {self.module!r} called with ({n_features}, "
-                f"{n_targets}) raised {error!r}."
-            ) from error
-        if not isinstance(module, nn.Module):
-            raise ValueError(
-                "The 'module' parameter of ModuleStrategy must return an nn.Module. "
-                f"module({n_features}, {n_targets}) returned {module!r} instead."
-            )
-        return module
-
-    def _build_optimizer(self) -> torch.optim.Optimizer:
-        """Call the optimizer's class; its learning rate comes with each update."""
-        params = {} if self.optimizer_params is None else self.optimizer_params
-        if not isinstance(params, Mapping):
-            raise ValueError(
-                "The 'optimizer_params' parameter of ModuleStrategy must be a dict, "
-                "such as {'momentum': 0.9}, or None. Got "
-                f"{self.optimizer_params!r} instead."
-            )
-        params = dict(params)
-        if "lr" in params:
-            raise ValueError(
-                "optimizer_params must not hold 'lr' (got "
-                f"{params['lr']!r}): set the estimator's learning_rate."
-            )
-        if not callable(self.optimizer):
-            raise ValueError(
-                "The 'optimizer' parameter of ModuleStrategy must be a class such as "
-                "torch.optim.Adam, or a function called like one. Got "
-                f"{self.optimizer!r} instead."
-            )
-        try:
-            optimizer = self.optimizer(self._module.parameters(), lr=1.0, **params)
-        except TypeError as error:
-            raise ValueError(
-                f"optimizer={self.optimizer!r} does not take optimizer_params={params} "
-                f"(and lr): {error}."
-            ) from error
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            raise ValueError(
-                "The 'optimizer' parameter of ModuleStrategy must return a "
-                f"torch.optim.Optimizer. {self.optimizer!r} returned {optimizer!r} "
-                "instead."
-            )
-        return optimizer
+    try:
+        module = factory(n_features, n_targets)
+    except TypeError as error:
+        raise ValueError(
+            "The 'module' parameter of ModuleStrategy must be a factory that takes "
+            f"(n_features, n_targets): {factory!r} called with ({n_features}, "
+            f"{n_targets}) raised {error!r}."
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise ValueError(
+            "The 'module' parameter of ModuleStrategy must return an nn.Module. "
+            f"module({n_features}, {n_targets}) returned {module!r} instead."
+        )
+    return module
 
 
-def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether ``step`` cannot be called without a closure, as L-BFGS's."""
+def build_optimizer(
+    factory: Callable[..., torch.optim.Optimizer],
+    optimizer_params: Mapping[str, Any] | None,
+    parameters: Iterable[torch.Tensor],
+) -> torch.optim.Optimizer:
+    """Build the optimizer; its learning rate comes with each update."""
+    if not isinstance(optimizer_params, Mapping | None):
+        raise ValueError(
+            "The 'optimizer_params' parameter of ModuleStrategy must be a dict, such "
+            f"as {{'momentum': 0.9}}, or None. Got {optimizer_params!r} instead."
+        )
+    params = dict(optimizer_params or {})
+    if "lr" in params:
+        raise ValueError(
+            f"optimizer_params must not hold 'lr' (got {params['lr']!r}): set the "
+            "estimator's learning_rate."
+        )
+    if not callable(factory):
+        raise ValueError(
+            "The 'optimizer' parameter of ModuleStrategy must be a class such as "
+            "torch.optim.Adam, or a function called like one. Got "
+            f"{factory!r} instead."
+        )
+    try:
+        optimizer = factory(parameters, lr=1.0, **params)
+    except TypeError as error:
+        raise ValueError(
+            f"optimizer={factory!r} does not take optimizer_params={params} (and lr): "
+            f"{error}."
+        ) from error
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise ValueError(
+            "The 'optimizer' parameter of ModuleStrategy must return a "
+            f"torch.optim.Optimizer. {factory!r} returned {optimizer!r} instead."
+        )
+    return optimizer
+
+
+def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Return whether ``step`` cannot be called without a closure, as L-BFGS's."""
     closure = signature(optimizer.step).parameters.get("closure")
     return closure is not None and closure.default is Parameter.empty
 
 
-def _is_plain_sgd(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
-    """Whether a step is ``-lr * gradient`` of all parameters and nothing else."""
+def is_plain_sgd(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
+    """Return whether a step is ``-lr * gradient`` of all parameters, and no more."""
     if type(optimizer) is not torch.optim.SGD or len(optimizer.param_groups) != 1:
         return False
     (group,) = optimizer.param_groups

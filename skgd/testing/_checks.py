@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from itertools import product
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from skgd._data.arrays import placement_of
 from skgd._objective.losses import LOSS_NAMES, CustomLoss
-from skgd._settings import losses_in_a_string
 from skgd.strategies import GradientStrategy
 from skgd.testing._problems import Problem, problems_for
-from skgd.testing._properties import CHECKS, SPARSE_ROWS, Check
-from skgd.testing._trial import BrokenError
+from skgd.testing._properties import PLAIN_PROPERTIES, PROPERTIES, BrokenError, Trial
 
-# What `losses` may name.
-_KINDS = (*LOSS_NAMES, CustomLoss.kind)
+if TYPE_CHECKING:
+    import torch
+
+#: The problems on which each property fails, and how.
+Failures: TypeAlias = dict[str, list[tuple[Problem, Exception]]]
 
 
 def check_gradient_strategy(
     strategy: GradientStrategy,
     *,
-    device: Any = "cpu",
+    device: str | torch.device = "cpu",
     fit_intercept: bool | None = None,
     rtol: float = 0.0,
 ) -> None:
@@ -31,24 +34,30 @@ def check_gradient_strategy(
     to an estimator. It runs the strategy on small problems: one and several targets,
     with and without intercept and weights, more rows than features and fewer, float64
     and float32, and with the losses and the penalty that the strategy declares (see
-    `losses` and `penalizes` of `GradientStrategy`). It checks that
+    `losses` and `penalizes` of `GradientStrategy`). It checks these properties:
 
-    - it starts where it is told, and starts afresh each time;
-    - its losses are the objective, target by target;
-    - its gradients are those of finite differences, and of the derived formula;
-    - evaluating twice gives the same, and moves nothing;
-    - weight 2 equals the row twice, weight 0 the row left out;
-    - on a part of the rows it is the mean of weight * loss over that part;
-    - sparse rows give what dense ones do (left out on "mps", which has none);
-    - targets do not mix;
-    - it writes into none of the data;
-    - a plain step is ``-learning_rate * gradient``;
-    - what is written into `coef` and `intercept` is where it evaluates next;
-    - it keeps float32, and its clones share nothing;
-    - in an estimator it walks the iterates of ``strategy="manual"``.
+    - Losses are the objective, gradients its finite differences.
+    - Losses and gradients are those of the derived formula.
+    - Two evaluations give the same, and move nothing.
+    - Weight 2 equals the row twice, weight 0 the row left out.
+    - Losses of a part of the rows are the mean of weight * loss over them.
+    - Sparse rows give what dense ones do.
+    - All data are left as they were.
+    - All answers have the dtype of the data.
+    - Clones share nothing.
 
-    If ``strategy.plain`` is False after `start`, what presumes plain gradient steps is
-    left out, and the rest is checked where the strategy starts of itself.
+    And these, unless `plain` is False after `start`; then the former are checked where
+    the strategy starts of itself:
+
+    - Parameters are those that start was given, each time.
+    - Targets do not mix.
+    - Plain steps are -learning_rate * gradient.
+    - Learning rates, one for each target, multiply its gradients.
+    - Update follows gradients that are assigned.
+    - Parameters that are written into are where it evaluates next.
+    - In an estimator, it takes the same steps as strategy="manual".
+
+    On "mps", float64 and sparse rows are left out, which it does not have.
 
     Parameters
     ----------
@@ -81,82 +90,62 @@ def check_gradient_strategy(
     >>> from skgd.testing import check_gradient_strategy
     >>> check_gradient_strategy(ManualStrategy())
     >>> class Forgetful(ManualStrategy):
-    ...     def evaluate(self, X, y, weight):
-    ...         return super().evaluate(X, y, None)
+    ...     def evaluate(self, rows):
+    ...         return super().evaluate(rows._replace(weight=None))
     >>> try:
     ...     check_gradient_strategy(Forgetful())
     ... except AssertionError as error:
-    ...     print("losses are the objective" in str(error))
+    ...     print("Losses are the objective" in str(error))
     True
     """
+    _check_arguments(strategy, fit_intercept)
+    # A missing device is the caller's affair, not the strategy's.
+    needs_tensors = strategy.needs_tensors
+    placement = placement_of(device, np.dtype("float32"), needs_tensors=needs_tensors)
+    dtypes = ("float64", "float32") if placement.has_float64 else ("float32",)
+    intercepts = (True, False) if fit_intercept is None else (fit_intercept,)
+    problems = problems_for(strategy, dtypes, intercepts)
+    failures: Failures = defaultdict(list)
+    for problem, check in product(problems, PROPERTIES + PLAIN_PROPERTIES):
+        try:
+            trial = Trial(strategy, problem._replace(rtol=rtol), placement)
+            if trial.strategy.plain or check in PROPERTIES:
+                check(trial)
+        except Exception as error:  # whatever a foreign strategy raises is a result
+            title = (check.__doc__ or check.__name__).rstrip(".")
+            failures[title].append((problem, error))
+    if failures:
+        (_, cause), *_ = next(iter(failures.values()))
+        raise AssertionError(_report(strategy, failures)) from cause
+
+
+def _check_arguments(strategy: GradientStrategy, fit_intercept: bool | None) -> None:
+    """Raise where there is nothing that could be checked."""
     if not isinstance(strategy, GradientStrategy):
         raise TypeError(
-            "check_gradient_strategy takes an instance of a subclass of "
-            f"GradientStrategy. Got {strategy!r} instead."
+            f"strategy must be an instance of GradientStrategy. Got {strategy!r}."
         )
-    if isinstance(strategy.losses, str):
-        raise AssertionError(losses_in_a_string(strategy))
-    unknown = set(strategy.losses).difference(_KINDS)
-    if unknown:
+    kinds = (*LOSS_NAMES, CustomLoss.kind)
+    if not strategy.losses or not set(strategy.losses).issubset(kinds):
         raise AssertionError(
-            f"{strategy!r} declares losses={strategy.losses!r}. Those that there are: "
-            f"{_KINDS}."
+            f"{type(strategy).__name__}.losses must be a tuple of one or more of "
+            f"{kinds}. Got {strategy.losses!r} instead."
         )
     if fit_intercept not in (None, True, False):
         raise ValueError(
             f"fit_intercept must be True, False or None. Got {fit_intercept!r} instead."
         )
-    # A missing device is the caller's affair, not the strategy's.
-    placement = placement_of(device, np.dtype("float32"), needs_tensors=True)
-    on_mps = placement.device is not None and placement.device.type == "mps"
-    problems = [
-        problem._replace(rtol=rtol)
-        for problem in problems_for(
-            strategy, ["float32"] if on_mps else ["float64", "float32"]
-        )
-        if fit_intercept in (None, problem.intercept is not None)
-    ]
-    if not problems:
-        raise AssertionError(
-            f"{strategy!r} declares losses={strategy.losses!r}, so there is nothing to "
-            f"check it on. Name those that it differentiates, of {_KINDS}."
-        )
-    causes: list[Exception] = []
-    titles: dict[str, list[str]] = {}  # of the properties that fail in the same way
-    checks = dict(CHECKS)
-    if on_mps:
-        del checks[SPARSE_ROWS]
-    for title, check in checks.items():
-        broken = _run_on_all(check, strategy, problems, device)
-        if broken:
-            titles.setdefault(_describe(broken), []).append(title)
-            causes.append(broken[0][1])
-    if causes:
-        lines = [f"- {'; '.join(each)}: {how}" for how, each in titles.items()]
-        raise AssertionError(
-            f"{strategy!r} breaks the contract of GradientStrategy: {len(causes)} of "
-            f"{len(checks)} properties do not hold.\n" + "\n".join(lines)
-        ) from causes[0]
 
 
-def _run_on_all(
-    check: Check, strategy: GradientStrategy, problems: list[Problem], device: Any
-) -> list[tuple[Problem, Exception]]:
-    """Run a check on all problems; give those that it fails on, and how."""
-    broken = []
-    for problem in problems:
-        try:
-            check(strategy, problem, device)
-        except Exception as error:  # whatever a foreign strategy raises is a result
-            broken.append((problem, error))
-    return broken
-
-
-def _describe(broken: list[tuple[Problem, Exception]]) -> str:
-    """Describe the first failure of a property in full, and name the other problems."""
-    problem, error = broken[0]
-    what = str(error) if isinstance(error, BrokenError) else f"raised {error!r}"
-    others = ", ".join(
-        dict.fromkeys(p.name for p, _ in broken if p.name != problem.name)
-    )
-    return f"on {problem}: {what}{f' (also on: {others})' if others else ''}"
+def _report(strategy: GradientStrategy, failures: Failures) -> str:
+    """Return what fails, and how; properties that fail in the same way together."""
+    titles = defaultdict(list)
+    for title, broken in failures.items():
+        problem, error = broken[0]
+        how = str(error) if isinstance(error, BrokenError) else f"raised {error!r}"
+        others = list(dict.fromkeys(other.name for other, _ in broken))[1:]
+        also = f" (also on: {', '.join(others)})" if others else ""
+        titles[f"on {problem}: {how}{also}"].append(title)
+    lines = [f"{strategy!r} breaks the contract of GradientStrategy:"]
+    lines += [f"- {'; '.join(same)}: {how}" for how, same in titles.items()]
+    return "\n".join(lines)

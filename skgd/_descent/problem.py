@@ -1,0 +1,97 @@
+"""What a descent is on: rows, an objective, coordinates, and where they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from skgd._data.arrays import Placement
+from skgd._data.batches import FullBatch, MiniBatches, RowSource
+from skgd._data.coordinates import Coordinates
+from skgd._data.moments import Moments
+from skgd._data.rows import Rows, predicted
+from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._objective.losses import CustomLoss
+from skgd._objective.objective import Objective
+from skgd._typing import NumpyParameters, Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Rows and an objective, both in the coordinates of the descent."""
+
+    batches: FullBatch | MiniBatches
+    objective: Objective  # in NumPy
+    coordinates: Coordinates
+    placement: Placement
+    fit_intercept: bool
+    held_out: RowSource | None = None
+    moments: Moments | None = None  # of all rows, in the user's units, where known
+
+    @property
+    def rows(self) -> RowSource:
+        """Return the rows, in NumPy."""
+        return self.batches.rows
+
+    @property
+    def batch_size(self) -> int | None:
+        """Return the number of rows a batch; None: all of them."""
+        batches = self.batches
+        return batches.batch_size if isinstance(batches, MiniBatches) else None
+
+    @cached_property
+    def placed_objective(self) -> Objective:
+        """Return the objective where the descent takes place."""
+        return self.objective.placed(self.placement, self.batches.dtype)
+
+    def placed(self, parameters: NumpyParameters) -> Parameters:
+        """Return parameters in the dtype of the descent, where it takes place."""
+        return tuple(
+            self.placement.put(parameter.astype(self.batches.dtype))
+            for parameter in parameters
+        )
+
+    def largest_stable_learning_rate(self, momentum: float = 0.0) -> float:
+        """Return the rate below which the descent converges."""
+        return largest_stable_learning_rate(
+            self.rows,
+            self.objective,
+            fit_intercept=self.fit_intercept,
+            batch_size=self.batch_size,
+            momentum=momentum,
+        )
+
+    def loss_at(self, parameters: NumpyParameters) -> float:
+        """Return the whole objective of a model, summed over targets."""
+
+        def total(rows: Rows) -> tuple[np.ndarray, ...]:
+            value = self.objective.loss.value(predicted(rows.X, parameters), rows.y)
+            weight = 1.0 if rows.weight is None else rows.weight[:, None]
+            return ((value * weight).sum(dtype=np.float64),)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            (loss,) = self.rows.sum(total)
+            penalty = np.sum(self.objective.penalty.value(parameters[0]))
+        return float(loss / len(self.rows) + penalty)
+
+    def loss_of_zero(self) -> float:
+        """Return the objective of the model that predicts zero, without reading X."""
+        y, weight = self.rows.targets()
+        value = self.objective.loss.value(np.zeros_like(y), y)
+        return float(np.average(value, axis=0, weights=weight).sum())
+
+    def bad_loss_at(self, parameters: NumpyParameters) -> str:
+        """Return where a loss of the user's own made no number of a finite prediction.
+
+        The text begins with a space; it is empty where there is nothing to say.
+        """
+        if not isinstance(self.objective.loss, CustomLoss):
+            return ""
+        with np.errstate(over="ignore", invalid="ignore"):
+            for X, y, _ in self.rows:
+                found = self.objective.loss.bad_value(predicted(X, parameters), y)
+                if found:
+                    return f" {found}."
+        return ""

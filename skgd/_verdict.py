@@ -1,0 +1,397 @@
+"""Whether the end of a descent will do: the error and the warning where it will not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn.exceptions import ConvergenceWarning
+
+from skgd._data.arrays import to_numpy
+from skgd._data.rows import Rows, peaks, predicted
+from skgd._descent.loop import Outcome, Result
+from skgd._descent.problem import Problem
+from skgd._descent.steps import Steps
+from skgd._descent.stopping import Stopping
+from skgd._objective.losses import Huber
+from skgd._settings import Settings
+from skgd._typing import NumpyParameters, Parameters
+from skgd._warnings import warn
+
+# Largest loss of stable mini-batches over that of the zero model: where y is nothing
+# but noise, that of the steps takes them above it, but not far. Where a loss of the
+# user's own is below zero, it is as many of its sizes above it.
+_NOISE_OF_BATCHES = 10
+
+# Correlation with the residual of a feature that has a percent of the variance still to
+# explain: noise of batches at a constant rate leaves no more.
+_FAR_FROM_CONVERGED = 0.1
+
+
+class DivergenceError(ValueError):
+    """Raised by `fit` and `partial_fit` when the descent leaves the minimum behind.
+
+    It is raised in the epoch in which the loss stops being finite, and at the end of a
+    run whose loss has risen:
+
+    - of the full batch, above the loss at the start, by more than rounding explains
+      (with a custom loss, or steps that are not plain, such as Adam's: above the loss
+      of the zero model, too);
+    - of mini-batches, whose steps are noisy, above 10 times the loss at the start and
+      10 times the loss of the zero model (for a custom loss below zero, 9 times its
+      size above it). The loss is the mean over the last epoch.
+
+    The estimator is left as it was before the call. Being a ValueError, the error makes
+    a candidate of :class:`~sklearn.model_selection.GridSearchCV` score nan, and the
+    search goes on.
+
+    Parameters
+    ----------
+    message : str
+        What happened and what to do.
+    epoch, learning_rate, largest_stable_learning_rate : default=None
+        See the attributes.
+    loss_curve : sequence of float, default=()
+        See the attributes.
+
+    Attributes
+    ----------
+    epoch : int or None
+        The last epoch that was run, counted from 0. Of a loss that stopped being
+        finite, it is the epoch in which that was found.
+    learning_rate : float or None
+        The largest learning rate of the steps taken; a `schedule` may change it from
+        step to step.
+    largest_stable_learning_rate : float or None
+        The rate below which this descent converges: 2/L. L is the largest eigenvalue of
+        the objective's Hessian (Nesterov, *Lectures on Convex Optimization*, 2018,
+        section 2.1.5) or, with mini-batches, their expected smoothness (Gower et al.,
+        *SGD: General Analysis and Improved Rates*, 2019), both of the rows that are
+        descended on: with ``standardize=True``, the standardized ones. A constant
+        momentum mu multiplies it by ``(1 + mu) / (1 + 2 mu)``. None with a custom loss,
+        whose curvature is not known, and where the steps are not plain gradient steps
+        on the coefficients, such as those of another optimizer.
+    loss_curve : list of float
+        The objective at the start of each epoch, as in `loss_curve_` of
+        `GDLinearRegressor`. The last value may be inf or nan.
+
+    See Also
+    --------
+    GDLinearRegressor : With ``learning_rate="auto"`` the rate is below the largest
+        stable one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd import DivergenceError, GDLinearRegressor
+    >>> X, y = np.array([[1.0], [2.0], [3.0]]), np.array([2.0, 4.0, 6.0])
+    >>> try:
+    ...     GDLinearRegressor(learning_rate=1.0, fit_intercept=False).fit(X, y)
+    ... except DivergenceError as error:
+    ...     print(f"{error.largest_stable_learning_rate:.4f}")
+    ...     print([round(loss) for loss in error.loss_curve[:3]])
+    0.2143
+    [19, 1296, 90021]
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        epoch: int | None = None,
+        learning_rate: float | None = None,
+        largest_stable_learning_rate: float | None = None,
+        loss_curve: Sequence[float] = (),
+    ) -> None:
+        super().__init__(message)
+        self.epoch = epoch
+        self.learning_rate = learning_rate
+        self.largest_stable_learning_rate = largest_stable_learning_rate
+        self.loss_curve = list(loss_curve)
+
+
+def raise_if_diverged(
+    result: Result, problem: Problem, steps: Steps, *, plain: bool
+) -> None:
+    """Raise where the loss overflowed, or ended above where it may.
+
+    Parameters
+    ----------
+    result : Result
+        How the descent ended.
+    problem : Problem
+        What it was on.
+    steps : Steps
+        The steps that it took.
+    plain : bool
+        Whether these were plain gradient steps on the coefficients.
+    """
+    happened = _what_happened(result, problem, plain=plain)
+    if not happened:
+        return
+    # An overflow of what a stream goes on from is found before the first step.
+    learning_rate, scheduled = float(np.max(to_numpy(steps.rate_to_measure_by()))), ""
+    unscheduled = float(np.max(to_numpy(steps.learning_rate)))
+    if learning_rate > 1.001 * unscheduled:
+        scheduled = f", which the schedule made of {unscheduled:.6g}"
+    momentum = steps.momentum if isinstance(steps.momentum, float) else 0.0
+    stable = None
+    if plain and problem.objective.loss.curvature is not None:
+        stable = problem.largest_stable_learning_rate(momentum)
+    raise DivergenceError(
+        f"Gradient descent diverged: the loss {happened}, with learning_rate="
+        f"{learning_rate:.6g}{f' and momentum={momentum:g}' if momentum else ''}"
+        f"{scheduled}. {_advice(learning_rate, stable, whole=problem.batches.whole)}"
+        f"{problem.bad_loss_at(_in_numpy(result.last))}",
+        epoch=result.n_epochs - 1,
+        learning_rate=learning_rate,
+        largest_stable_learning_rate=stable,
+        loss_curve=result.loss_curve,
+    )
+
+
+def raise_if_too_large(parameters: NumpyParameters) -> None:
+    """Raise where the data's units put the model out of reach of their dtype."""
+    if all(np.isfinite(parameter).all() for parameter in parameters):
+        return
+    dtype = parameters[0].dtype
+    raise ValueError(
+        f"The coefficients or the intercept overflow {dtype}, the dtype of X: the "
+        "values in X are too small for those in y. Rescale them"
+        f"{', or pass X as float64' if dtype == np.float32 else ''}."
+    )
+
+
+def _what_happened(result: Result, problem: Problem, *, plain: bool) -> str:
+    """Return what the loss did that it may not do; empty if it did nothing."""
+    last, epoch = sum(result.losses), result.n_epochs - 1
+    if result.outcome is Outcome.OVERFLOW:
+        if result.first_step == 0:
+            _refuse_bad_start(result, problem)
+        return f"became {last} at epoch {epoch}"
+    if problem.batches.whole:
+        first = result.loss_curve[0]
+        if last <= first or last <= _acceptable(result, problem, plain=plain):
+            return ""
+    else:
+        if last <= _with_noise(problem.loss_of_zero()):
+            return ""
+        first = problem.loss_at(_in_numpy(result.start))
+        if last <= _with_noise(first):
+            return ""
+    return f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
+
+
+def _refuse_bad_start(result: Result, problem: Problem) -> None:
+    """Raise where there was nothing to descend from."""
+    start, first = _in_numpy(result.start or result.last), result.loss_curve[0]
+    if not problem.batches.whole:
+        first = problem.loss_at(start)
+    if np.isfinite(first):
+        return
+    blame = problem.bad_loss_at(start)
+    if blame:
+        raise ValueError(f"The loss at the start is {first}.{blame}")
+    dtype = problem.batches.dtype
+    raise ValueError(
+        f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
+        f"values in X, y, coef_init or intercept_init overflow {dtype}. Rescale the "
+        f"data{', or pass X as float64' if dtype == np.float32 else ''}."
+    )
+
+
+def _acceptable(result: Result, problem: Problem, *, plain: bool) -> float:
+    """Return the largest loss at which a full-batch descent may end.
+
+    Plain steps of a stable length only descend, but for rounding: a residual is rounded
+    to eps times the sizes of what it is the sum of, however small it is itself (and the
+    root of squared error, as that of Huber's loss, grows no faster than the residual).
+    Other optimizers may climb from near the minimum, and so may steps on a loss that
+    has kinks, but not above the loss of the zero model.
+    """
+    first = result.loss_curve[0]
+    if not plain or problem.objective.loss.curvature is None:
+        return max(first, problem.loss_of_zero())
+    (rows,) = problem.rows
+    eps = float(np.finfo(problem.batches.dtype).eps)
+    terms = peaks(rows.X) @ np.abs(to_numpy(result.last[0]))
+    rounding = 32 * eps * max(float(peaks(rows.y).max()), float(terms.max()))
+    return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2
+
+
+def _with_noise(loss: float) -> float:
+    """Return the largest loss of mini-batches that are stable, from that of a model."""
+    return loss + (_NOISE_OF_BATCHES - 1) * abs(loss)
+
+
+def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
+    """Return what to do about a divergence."""
+    if stable is None:
+        return (
+            "Use a smaller one, a tenth of it to begin with; on features of very "
+            "different units, standardize=True as well."
+        )
+    if learning_rate < 0.999 * stable:
+        return (
+            f"The largest stable learning rate for this data is {stable:.6g}, so the "
+            "learning rate is not the cause: the strategy's gradient is wrong (see "
+            "skgd.testing.check_gradient_strategy), or the data are too large or too "
+            "ill-conditioned for their dtype (pass X as float64, or scaled)."
+        )
+    if not whole:
+        return (
+            "Batches of this size of this data are stable below a learning rate of "
+            f"{stable:.6g}. Use learning_rate='auto' with its own schedule, or a float "
+            "below that, a quarter of it for instance, or a larger batch_size; on "
+            "features of very different units, standardize=True as well."
+        )
+    return (
+        f"The largest stable learning rate for this data is {stable:.6g}. Use "
+        "learning_rate='auto', or a float below that, half of it for instance; on "
+        "features of very different units, standardize=True as well, without which "
+        "that takes very many epochs."
+    )
+
+
+def warn_unless_converged(
+    result: Result, problem: Problem, stopping: Stopping, settings: Settings
+) -> None:
+    """Warn where a descent ended short of the minimum."""
+    ended = _short_end(result, problem, stopping)
+    if ended:
+        warn(
+            f"{ended}; {_advice_when_slow(settings)} With tol=None all epochs are run, "
+            "without this warning.",
+            ConvergenceWarning,
+        )
+
+
+def _short_end(result: Result, problem: Problem, stopping: Stopping) -> str:
+    """Return how a descent ended short; empty if it did not."""
+    rule, plateau, held_out = stopping
+    ended = f"Gradient descent used up max_iter={result.n_epochs} epochs."
+    remedy = "Increase max_iter"
+    if result.outcome is Outcome.PLATEAU:
+        if held_out is not None:
+            return ""
+        ended = f"Gradient descent stopped at a plateau after {result.n_epochs} epochs."
+        remedy = "Use schedule='constant', or another learning_rate"
+    elif result.outcome is not Outcome.OUT_OF_EPOCHS:
+        return ""
+    if rule is not None and held_out is None:
+        reached, what = rule.achieved(result.smooth_losses, result.gradients)
+        return f"{ended} The {what} is {reached:.2g}, and tol={rule.tol:g}. {remedy}"
+    if plateau is None or not plateau.ends_descent:
+        return ""
+    if result.outcome is Outcome.PLATEAU:
+        first, *_, last = result.loss_curve
+        best = min(result.loss_curve)
+        if last > max(2 * best, 0.01 * first):
+            state = f"The loss is {last / best:.2g} times that of the best"
+            return f"{ended} {state}. {remedy}"
+        correlation = _largest_correlation(_in_numpy(result.parameters), problem)
+        if correlation > _FAR_FROM_CONVERGED:
+            state = (
+                f"A feature's correlation with the residual is {correlation:.2g} still"
+            )
+            remedy = "Increase n_iter_no_change, or learning_rate"
+            return f"{ended} {state}. {remedy}"
+        return ""
+    what = "loss" if held_out is None else "validation score"
+    return f"{ended} The {what} still improves by more than tol now and then. {remedy}"
+
+
+def _advice_when_slow(settings: Settings) -> str:
+    """Return what takes fewer epochs than these settings."""
+    if settings.loss.curvature is None:
+        return (
+            "or try another learning_rate, or standardize=True. A loss that has kinks "
+            "may never meet tol: a schedule='invscaling' brings it closer."
+        )
+    if not settings.strategy.plain:
+        return "or try another learning_rate."
+    if settings.learning_rate != "auto":
+        return "or use learning_rate='auto', which takes fewer epochs."
+    if settings.batch_size is not None:
+        return "or use batch_size=None: the full batch has momentum='auto'."
+    if settings.momentum != "auto":
+        return "or use momentum='auto', which takes fewer epochs."
+    if not settings.standardize:
+        return "or use standardize=True, which takes fewer epochs."
+    if isinstance(settings.loss, Huber):
+        return (
+            f"or use a larger epsilon than {settings.loss.epsilon:g}. It is in the "
+            "units of y; far below the size of most residuals, the minimum is many "
+            "epochs away."
+        )
+    if settings.alpha:
+        return "or, where columns are nearly collinear, a larger alpha."
+    return (
+        "or, where columns are nearly collinear, use a direct solver such as "
+        "sklearn.linear_model.LinearRegression."
+    )
+
+
+class _Sums(NamedTuple):
+    """Sums over rows, of each feature (and target)."""
+
+    X_residual: np.ndarray  # x_j times the pseudo-residual
+    X: np.ndarray
+    X_squares: np.ndarray
+    residual: np.ndarray  # pseudo-residual
+    residual_squares: np.ndarray
+    error_squares: np.ndarray
+    y_squares: np.ndarray
+
+
+def _largest_correlation(parameters: NumpyParameters, problem: Problem) -> float:
+    """Return the largest correlation of a feature with the residual of a target.
+
+    As in `StoppingRule`, but about their means where there is an intercept, lest an
+    offset hide it; and 0 where the target is met but for a hundredth of it.
+    """
+    loss, penalty = problem.objective.loss, problem.objective.penalty
+
+    def terms(rows: Rows) -> _Sums:
+        X, y, weight = rows
+        w = np.ones((len(y), 1)) if weight is None else weight[:, None]
+        prediction = predicted(X, parameters)
+        errors = (prediction - y) ** 2
+        _, residual = loss.value_and_residual(prediction, y)
+        return _Sums(
+            X.T @ (w * residual),
+            X.T @ w,
+            (X.power(2) if issparse(X) else X**2).T @ w,
+            (w * residual).sum(axis=0),
+            (w * residual**2).sum(axis=0),
+            (w * errors).sum(axis=0),
+            (w * y**2).sum(axis=0),
+        )
+
+    mean = _Sums(*(total / len(problem.rows) for total in problem.rows.sum(terms)))
+    slopes, curvatures, sizes = mean.X_residual, mean.X_squares, mean.residual_squares
+    coef, *intercept = parameters
+    if intercept:
+        slopes = slopes - mean.X * mean.residual
+        curvatures = np.maximum(curvatures - mean.X**2, 0)
+    if penalty.l2 is not None:
+        slopes, curvatures = slopes + penalty.l2 * coef, curvatures + penalty.l2
+        sizes = sizes + penalty.l2_value(coef)
+    if penalty.has_prox:
+        # Along a coefficient, the curvature of the loss is at most twice its square.
+        step = np.divide(
+            0.5, curvatures, out=np.ones_like(curvatures), where=curvatures > 0
+        )
+        slopes = penalty.gradient_mapping(coef, 2 * slopes, step) / 2
+    scale = np.sqrt(curvatures * sizes)
+    counts = scale > 0
+    if loss.condenses and penalty.l2 is None:
+        counts = counts & (mean.error_squares > 1e-4 * mean.y_squares)
+    correlations = np.divide(abs(slopes), scale, out=np.zeros_like(scale), where=counts)
+    return float(correlations.max())
+
+
+def _in_numpy(parameters: Parameters) -> NumpyParameters:
+    return tuple(map(to_numpy, parameters))
