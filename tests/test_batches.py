@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from accuracy import excess_loss
+from by_hand import descend, excess_loss
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,22 +17,6 @@ from skgd._coordinates import standardized_coordinates, users_coordinates
 from skgd._losses import SquaredError
 from skgd._placement import Placement, to_numpy
 from skgd._rows import Rows
-
-
-def by_hand(X, y, rate, batch_size, epochs, weight=None, fit_intercept=True):
-    """Mini-batch descent in the rows' own order, as a textbook writes it."""
-    n = len(y)
-    weight = np.ones(n) if weight is None else weight / weight[weight > 0].mean()
-    X, y, weight = X[weight > 0], y[weight > 0], weight[weight > 0]
-    w, b = np.zeros((X.shape[1], *y.shape[1:])), np.zeros(y.shape[1:])
-    for _ in range(epochs):
-        for i in range(0, len(y), batch_size):
-            rows = slice(i, i + batch_size)
-            scale = weight[rows].reshape(-1, *[1] * (y.ndim - 1)) / batch_size
-            r = (X[rows] @ w + b - y[rows]) * scale
-            w -= rate * 2 * X[rows].T @ r
-            b -= rate * 2 * r.sum(axis=0) * fit_intercept
-    return w.T, b
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 40])
@@ -55,32 +39,20 @@ def test_it_walks_like_the_loop_by_hand(
             tol=None,
             precompute=False,
         ).fit(X.astype(dtype), y, weight)
-        expected = by_hand(
-            X, y, 0.01, model.batch_size, 4, weight, fit_intercept=fit_intercept
+        expected = descend(
+            X,
+            y,
+            0.01,
+            epochs=4,
+            batch_size=model.batch_size,
+            weight=weight,
+            fit_intercept=fit_intercept,
         )
         rtol = 1e-12 if dtype == "float64" else 1e-5
-        np.testing.assert_allclose(model.coef_, expected[0], rtol=rtol)
-        np.testing.assert_allclose(model.intercept_, expected[1], rtol=rtol)
+        np.testing.assert_allclose(model.coef_, expected.coef, rtol=rtol)
+        np.testing.assert_allclose(model.intercept_, expected.intercept, rtol=rtol)
+        np.testing.assert_allclose(model.loss_curve_, expected.losses, rtol=rtol)
         assert model.coef_.dtype == dtype
-
-
-def test_batch_size_one_is_three_lines_of_stochastic_descent(strategy, regression):
-    X, y = regression
-    w, b = np.zeros(3), 0.0
-    for x, target in zip(X, y, strict=True):
-        r = x @ w + b - target
-        w -= 0.01 * 2 * r * x
-        b -= 0.01 * 2 * r
-    model = GDLinearRegressor(
-        strategy,
-        learning_rate=0.01,
-        batch_size=1,
-        shuffle=False,
-        max_iter=1,
-        tol=None,
-    ).fit(X, y)
-    np.testing.assert_allclose(model.coef_, w, rtol=1e-12)
-    np.testing.assert_allclose(model.intercept_, b, rtol=1e-12)
 
 
 @pytest.mark.parametrize("batch_size", [40, 1.0])

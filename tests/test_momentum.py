@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from by_hand import descend
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
@@ -11,37 +12,16 @@ from skgd import DivergenceError, GDLinearRegressor
 from skgd.strategies import ManualStrategy, ModuleStrategy
 
 
-def nesterov_by_hand(X, y, learning_rate, momentum, epochs):
-    """Give the last gradient step and all losses, in the lines of a textbook."""
-    A = np.column_stack([X, np.ones(len(X))])
-    x = x_last = gradient = np.zeros(A.shape[1])
-    k, losses = 0, []
-    for epoch in range(epochs):
-        step = x - x_last
-        if momentum == "adaptive":
-            if gradient @ step > 0:
-                k = 0
-            mu = k / (k + 3)
-            k += epoch > 0
-        else:
-            mu = momentum
-        z, x_last = x + mu * step, x
-        losses.append(((A @ z - y) ** 2).mean())
-        gradient = 2 / len(X) * A.T @ (A @ z - y)
-        x = z - learning_rate * gradient
-    return x[:-1], x[-1], losses
-
-
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 def test_constant_momentum_is_nesterovs(momentum, strategy, regression):
     X, y = regression
     model = GDLinearRegressor(
         strategy, learning_rate=0.05, momentum=momentum, max_iter=60, tol=None
     ).fit(X, y)
-    coef, intercept, losses = nesterov_by_hand(X, y, 0.05, momentum, 60)
-    np.testing.assert_allclose(model.coef_, coef, rtol=1e-9)
-    np.testing.assert_allclose(model.intercept_, intercept, rtol=1e-9)
-    np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-9)
+    expected = descend(X, y, 0.05, epochs=60, momentum=momentum)
+    np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, expected.intercept, rtol=1e-9)
+    np.testing.assert_allclose(model.loss_curve_, expected.losses, rtol=1e-9)
 
 
 def test_adaptive_momentum_is_that_of_odonoghue_and_candes(strategy, regression):
@@ -49,10 +29,10 @@ def test_adaptive_momentum_is_that_of_odonoghue_and_candes(strategy, regression)
     L = 2 * np.linalg.norm(np.c_[X, np.ones(40)], 2) ** 2 / 40
     model = GDLinearRegressor(strategy, standardize=False, max_iter=60, tol=None)
     model.fit(X, y)
-    coef, intercept, losses = nesterov_by_hand(X, y, 1 / L, "adaptive", 60)
-    np.testing.assert_allclose(model.coef_, coef, rtol=1e-9)
-    np.testing.assert_allclose(model.intercept_, intercept, rtol=1e-9)
-    np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-9)
+    expected = descend(X, y, 1 / L, epochs=60, momentum="adaptive")
+    np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
+    np.testing.assert_allclose(model.intercept_, expected.intercept, rtol=1e-9)
+    np.testing.assert_allclose(model.loss_curve_, expected.losses, rtol=1e-9)
 
 
 def test_a_float_rate_has_no_momentum_unless_asked_for(strategy, regression):

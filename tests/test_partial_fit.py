@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from accuracy import excess_loss
+from by_hand import descend, excess_loss
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -225,8 +225,8 @@ def test_a_short_chunk_weighs_as_its_rows_deserve(strategy, regression):
     X, y = regression
     params = {"learning_rate": 0.02, "batch_size": 8, "shuffle": False, "tol": None}
     model = GDLinearRegressor(strategy, **params).partial_fit(X[:3], y[:3])
-    gradient = 2 * X[:3].T @ -y[:3] / 8
-    np.testing.assert_allclose(model.coef_, -0.02 * gradient, rtol=1e-10)
+    expected = descend(X[:3], y[:3], 0.02, batch_size=8)
+    np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-10)
 
 
 def test_weights_count_against_those_of_other_chunks(strategy, regression):
@@ -234,15 +234,19 @@ def test_weights_count_against_those_of_other_chunks(strategy, regression):
     params = {"learning_rate": 0.01, "precompute": False, "tol": None}
     model = GDLinearRegressor(strategy, **params)
     model.partial_fit(X, y, np.full(40, 3.0))
-    first = model.coef_
-    np.testing.assert_allclose(
-        first, GDLinearRegressor(strategy, **params).partial_fit(X, y).coef_, rtol=1e-12
-    )
+    first = descend(X, y, 0.01)
+    np.testing.assert_allclose(model.coef_, first.coef, rtol=1e-12)
     # The average weight of 40 rows and 10 is now (3 * 40 + 1 * 10) / 50.
     model.partial_fit(X[:10], y[:10])
-    r = X[:10] @ first + 0.01 * 2 * y.mean() - y[:10]
-    expected = first - 1 / 2.6 * 0.01 * 2 * X[:10].T @ r / 10
-    np.testing.assert_allclose(model.coef_, expected, rtol=1e-10)
+    second = descend(
+        X[:10],
+        y[:10],
+        0.01 / 2.6,
+        coef_init=first.coef,
+        intercept_init=first.intercept,
+    )
+    np.testing.assert_allclose(model.coef_, second.coef, rtol=1e-10)
+    np.testing.assert_allclose(model.intercept_, second.intercept, rtol=1e-10)
 
 
 @pytest.mark.parametrize("params", [{}, {"batch_size": 8}])
@@ -320,13 +324,17 @@ def test_the_automatic_rate_is_the_least_so_far_and_decays(strategy):
         for rows in (10 * X[:100], X[100:])
     ]
     assert rates[0] < rates[1] / 50
-    w = model.coef_
+    expected = descend(
+        X[100:],
+        y[100:],
+        rates[0],
+        batch_size=10,
+        fit_intercept=False,
+        schedule=lambda step: (10 + step + 1) ** -0.5,
+        coef_init=model.coef_,
+    )
     model.partial_fit(X[100:], y[100:])
-    for k in range(10):
-        rows = slice(100 + 10 * k, 110 + 10 * k)
-        rate = rates[0] / (10 + k + 1) ** 0.5
-        w = w - rate * 2 / 10 * X[rows].T @ (X[rows] @ w - y[rows])
-    np.testing.assert_allclose(model.coef_, w, rtol=1e-9)
+    np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
 
 
 def test_what_the_parameters_are_at_a_call_is_what_holds(strategy, regression):

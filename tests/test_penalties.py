@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from by_hand import descend
 from conftest import without_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,27 +146,6 @@ def test_standardizing_changes_the_way_and_not_the_penalty(
     assert (model.coef_ == 0).any()
 
 
-def iterates_by_hand(X, y, alpha, l1_ratio, positive, rate, epochs, batch_size):
-    """Proximal gradient descent in a few lines; the loss of each epoch."""
-    w, b, losses = np.zeros(X.shape[1]), 0.0, []
-    l1, l2 = 2 * alpha * l1_ratio, alpha * (1 - l1_ratio)
-    for _ in range(epochs):
-        loss = 0.0
-        for first in range(0, len(y), batch_size):
-            batch = slice(first, first + batch_size)
-            r = X[batch] @ w + b - y[batch]
-            penalty = l2 * (w**2).sum() + l1 * np.abs(w).sum()
-            loss += len(r) / len(y) * (np.mean(r**2) + penalty)
-            # A short batch takes a step that is as much shorter.
-            step = rate * len(r) / batch_size
-            w = w - step * (2 / len(r) * X[batch].T @ r + 2 * l2 * w)
-            b -= step * 2 * r.mean()
-            w = np.sign(w) * np.maximum(np.abs(w) - step * l1, 0)
-            w = np.maximum(w, 0) if positive else w
-        losses.append(loss)
-    return w, b, losses
-
-
 @pytest.mark.parametrize("batch_size", [40, 12])
 @pytest.mark.parametrize("positive", [True, False])
 @pytest.mark.parametrize(("alpha", "l1_ratio"), [(0.3, 0.0), (0.3, 0.6), (0.3, 1.0)])
@@ -174,8 +154,15 @@ def test_a_float_rate_is_textbook_proximal_descent(
 ):
     X, y = regression
     penalty = {"alpha": alpha, "l1_ratio": l1_ratio, "positive": positive}
-    w, b, losses = iterates_by_hand(
-        X, y, **penalty, rate=0.05, epochs=15, batch_size=batch_size
+    expected = descend(
+        X,
+        y,
+        0.05,
+        epochs=15,
+        batch_size=batch_size,
+        l2=alpha * (1 - l1_ratio),
+        l1=2 * alpha * l1_ratio,
+        positive=positive,
     )
     model = GDLinearRegressor(
         strategy,
@@ -186,9 +173,9 @@ def test_a_float_rate_is_textbook_proximal_descent(
         tol=None,
         **penalty,
     ).fit(X, y)
-    np.testing.assert_allclose(model.coef_, w, rtol=1e-9, atol=1e-12)
-    assert model.intercept_ == pytest.approx(b, rel=1e-9)
-    np.testing.assert_allclose(model.loss_curve_, losses, rtol=1e-9)
+    np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9, atol=1e-12)
+    assert model.intercept_ == pytest.approx(expected.intercept, rel=1e-9)
+    np.testing.assert_allclose(model.loss_curve_, expected.losses, rtol=1e-9)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

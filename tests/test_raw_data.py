@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from accuracy import excess_loss
+from by_hand import excess_loss
 from problems import PROBLEMS, wide
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression

@@ -1,25 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from accuracy import excess_loss
+from by_hand import descend, excess_loss
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
 from skgd.strategies import ModuleStrategy
-
-
-def iterates(X, y, rates, batch_size):
-    """Coefficients and intercept after each step in the rows' order, by hand."""
-    w, b, path, step = np.zeros(X.shape[1]), 0.0, [], iter(rates)
-    while True:
-        for i in range(0, len(y), batch_size):
-            rate = next(step, None)
-            if rate is None:
-                return np.array(path)
-            r = X[i : i + batch_size] @ w + b - y[i : i + batch_size]
-            w = w - rate * 2 / batch_size * X[i : i + batch_size].T @ r
-            b = b - rate * 2 / batch_size * r.sum()
-            path.append([*w, b])
 
 
 def parameters(model):
@@ -41,11 +27,9 @@ SCHEDULES = {
 @pytest.mark.parametrize("batch_size", [8, 40])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_rate_follows_the_schedule(strategy, schedule, batch_size, regression):
-    n_steps = 3 * 40 // batch_size
     factor = SCHEDULES[schedule]
-    expected = iterates(
-        *regression, [0.02 * factor(t) for t in range(n_steps)], batch_size
-    )[-1]
+    by_hand = {"epochs": 3, "batch_size": batch_size, "schedule": factor}
+    expected = descend(*regression, 0.02, **by_hand).path[-1]
     for given_as in (schedule, factor):
         model = run(
             strategy, regression, schedule=given_as, power_t=0.3, batch_size=batch_size
@@ -140,7 +124,7 @@ def test_an_average_does_not_hide_that_the_full_batch_has_arrived(strategy, regr
 
 @pytest.mark.parametrize("batch_size", [8, 40])
 def test_the_average_is_that_of_the_iterates(strategy, batch_size, regression):
-    path = iterates(*regression, [0.02] * (120 // batch_size), batch_size)
+    path = descend(*regression, 0.02, epochs=3, batch_size=batch_size).path
     model = run(strategy, regression, average=True, batch_size=batch_size)
     np.testing.assert_allclose(parameters(model), path.mean(axis=0), rtol=1e-10)
     # From the step on that has seen the 50th row; or that comes to it just so.
@@ -159,7 +143,7 @@ def test_rows_are_counted_also_where_they_are_condensed(strategy, regression):
     model = run(strategy, regression, **params)
     few = run(strategy, regression, **params, precompute=True)
     np.testing.assert_allclose(few.coef_, model.coef_, rtol=1e-10)
-    path = iterates(*regression, [0.02] * 3, 40)
+    path = descend(*regression, 0.02, epochs=3).path
     np.testing.assert_allclose(parameters(model), path[1:].mean(axis=0), rtol=1e-10)
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
-from accuracy import excess_loss
+from by_hand import excess_loss
 from conftest import STRATEGIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
