@@ -43,12 +43,12 @@ def digits() -> Data:
 
 
 def ill_conditioned(condition: float) -> Data:
-    """2,000 rows of 12 rotated columns, singular values from 1 to 1 / condition."""
+    """20,000 rows of 12 rotated columns, singular values from 1 to 1 / condition."""
     rng = np.random.default_rng(0)
     rotation = np.linalg.qr(rng.standard_normal((12, 12)))[0]
-    X = rng.standard_normal((2000, 12)) * np.logspace(0, -np.log10(condition), 12)
+    X = rng.standard_normal((20_000, 12)) * np.logspace(0, -np.log10(condition), 12)
     X = X @ rotation
-    return X, X @ rng.standard_normal(12) + rng.standard_normal(2000)
+    return X, X @ rng.standard_normal(12) + rng.standard_normal(20_000)
 
 
 def condition_1e3() -> Data:

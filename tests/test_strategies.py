@@ -168,9 +168,13 @@ def test_the_manual_formula_keeps_the_contract_on_tensors():
 
 
 @pytest.mark.parametrize(
-    "module", [None, Wrapped, Transposed, stacked, scaled, positive]
+    ("module", "optimizer"),
+    [
+        *((module, torch.optim.SGD) for module in (None, Wrapped, Transposed)),
+        *((module, torch.optim.SGD) for module in (stacked, scaled, positive)),
+        *((module, torch.optim.Adam) for module in (None, stacked)),
+    ],
 )
-@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam])
 def test_modules_and_optimizers_keep_the_contract(module, optimizer):
     strategy = ModuleStrategy(module, optimizer)
     check_gradient_strategy(strategy, fit_intercept=True)
