@@ -20,6 +20,7 @@ def strategies_on(cases, few):
 
     Where a strategy's own code is on the path, but most cases are about other code.
     """
+    few = list(few)
     others = [(name, *case) for name in STRATEGIES[1:] for case in few]
     return [("manual", *case) for case in cases] + others
 

@@ -36,7 +36,7 @@ def test_it_walks_like_the_loop_by_hand(
             batch_size=min(batch_size, 40 if weight is None else 26),
             shuffle=False,
             fit_intercept=fit_intercept,
-            max_iter=4,
+            max_iter=2,
             tol=None,
             precompute=False,
         ).fit(X.astype(dtype), y, weight)
@@ -44,7 +44,7 @@ def test_it_walks_like_the_loop_by_hand(
             X,
             y,
             0.01,
-            epochs=4,
+            epochs=2,
             batch_size=model.batch_size,
             weight=weight,
             fit_intercept=fit_intercept,

@@ -454,7 +454,7 @@ def test_other_optimizers_descend_on_them(regression):
     clean = LinearRegression().fit(X[3:], y[3:])
     adam = ModuleStrategy(optimizer=torch.optim.Adam)
     for loss in ("huber", torch.nn.HuberLoss(delta=0.1)):
-        model = GDLinearRegressor(adam, loss=loss, learning_rate=0.1, max_iter=2000)
+        model = GDLinearRegressor(adam, loss=loss, learning_rate=0.1, max_iter=600)
         model.set_params(tol=None).fit(X, y)
         np.testing.assert_allclose(model.coef_, clean.coef_, atol=0.1)
 

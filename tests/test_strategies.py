@@ -66,7 +66,7 @@ def problems(draw):
     return X, y, weight, draw(st.booleans()), objective, draw(st.floats(0.01, 1)) / L
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(problem=problems(), dtype=st.sampled_from(["float64", "float32"]))
 def test_fifty_epochs_agree_with_each_other_and_with_numpy(problem, dtype):
     X, y, weight, fit_intercept, objective, learning_rate = problem
@@ -172,7 +172,7 @@ def test_the_manual_formula_keeps_the_contract_on_tensors():
     [
         *((module, torch.optim.SGD) for module in (None, Wrapped, Transposed)),
         *((module, torch.optim.SGD) for module in (stacked, scaled, positive)),
-        *((module, torch.optim.Adam) for module in (None, stacked)),
+        (stacked, torch.optim.Adam),
     ],
 )
 def test_modules_and_optimizers_keep_the_contract(module, optimizer):
