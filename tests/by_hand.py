@@ -43,44 +43,41 @@ def descend(
     The loss of a residual r is r^2, beyond epsilon Huber's. Weights count against their
     mean, and rows of weight 0 are not there. The last batch may be shorter; its step is
     as much shorter. Soft thresholding and the bound at 0 follow each step. Momentum is
-    Nesterov's, or "adaptive": FISTA's, that begins anew after a step uphill.
+    Nesterov's, or, of one target, "adaptive": FISTA's, anew after a step uphill.
     """
     weight = np.ones(len(y)) if weight is None else weight
     there = weight > 0
-    X, y = X[there], y[there]
-    Y, weight = y.reshape(len(y), -1), (weight / weight[there].mean())[there, None]
-    W = W_last = np.zeros((X.shape[1], Y.shape[1])) + np.atleast_2d(coef_init).T
-    b = b_last = np.zeros(Y.shape[1]) + intercept_init
-    W_slope, b_slope = np.zeros_like(W), np.zeros_like(b)
-    batch_size, k, losses, path = batch_size or len(y), 0, [], []
+    X, Y = X[there], y[there].reshape(there.sum(), -1)
+    weight = (weight / weight[there].mean())[there, None]
+    # The intercept is the last row of the parameters, and is not penalised.
+    A = np.column_stack([X, np.full(len(X), float(fit_intercept))])
+    W = np.zeros((X.shape[1] + 1, Y.shape[1]))
+    W[:-1], W[-1] = np.atleast_2d(coef_init).T, intercept_init
+    penalised = np.arange(len(W))[:, None] < X.shape[1]
+    l2, l1, batch_size = l2 * penalised, l1 * penalised, batch_size or len(Y)
+    last, gradient = W, np.zeros_like(W)
+    k, losses, path = -1, [], []
     for _ in range(epochs):
         losses.append(0.0)
-        for first in range(0, len(y), batch_size):
-            # Momentum carries the last step on.
-            if momentum == "adaptive":
-                ascent = (W_slope * (W - W_last)).sum() + b_slope @ (b - b_last)
-                k = 0 if ascent > 0 else k
-                mu, k = k / (k + 3), k + (len(path) > 0)
-            else:
-                mu = momentum
-            W, W_last = W + mu * (W - W_last), W
-            b, b_last = b + mu * (b - b_last), b
-            # Loss and gradient.
+        for first in range(0, len(Y), batch_size):
+            k = 0 if (gradient * (W - last)).sum() > 0 else k
+            mu = k / (k + 3) if momentum == "adaptive" else momentum
+            W, last = W + mu * (W - last), W
+            k += 1
+
             batch = slice(first, first + batch_size)
-            r = X[batch] @ W + b - Y[batch]
-            clipped, n = np.clip(r, -epsilon, epsilon), len(r)
-            loss = (weight[batch] * clipped * (2 * r - clipped)).sum() / n
-            losses[-1] += n / len(y) * (loss + l2 * (W**2).sum() + l1 * abs(W).sum())
-            slope = 2 / n * weight[batch] * clipped
-            W_slope = X[batch].T @ slope + 2 * l2 * W
-            b_slope = fit_intercept * slope.sum(axis=0)
-            # A step.
+            r = A[batch] @ W - Y[batch]
+            n, inner = len(r), np.clip(r, -epsilon, epsilon)
+            loss = (weight[batch] * inner * (2 * r - inner)).sum() / n
+            losses[-1] += n / len(Y) * (loss + (l2 * W**2 + l1 * abs(W)).sum())
+            gradient = 2 / n * A[batch].T @ (weight[batch] * inner) + 2 * l2 * W
+
             rate = learning_rate * schedule(len(path)) * n / batch_size
-            W, b = W - rate * W_slope, b - rate * b_slope
+            W = W - rate * gradient
             W = np.sign(W) * np.maximum(abs(W) - rate * l1, 0)
-            W = np.maximum(W, 0) if positive else W
-            path.append([*W[:, 0], b[0]])
-    coef, intercept = (W.T, b) if y.ndim == 2 else (W[:, 0], b[0])
+            W = np.where(positive & penalised, np.maximum(W, 0), W)
+            path.append(W[:, 0])
+    coef, intercept = (W[:-1].T, W[-1]) if y.ndim == 2 else (W[:-1, 0], W[-1, 0])
     return Descent(coef, intercept, losses, np.array(path))
 
 
