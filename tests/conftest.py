@@ -15,6 +15,16 @@ torch.set_num_threads(1)
 STRATEGIES = ("manual", "autograd", "module")
 
 
+def strategies_on(cases, few):
+    """Pair "manual" with all cases, and the other strategies with a few of them.
+
+    Where a strategy's own code is on the path, but most cases are about other code.
+    """
+    few = list(few)
+    others = [(name, *case) for name in STRATEGIES[1:] for case in few]
+    return [("manual", *case) for case in cases] + others
+
+
 def without_address(value):
     """Name a parameter the same in every process, as tests in parallel need it."""
     return re.sub(r" at 0x\w+", "", repr(value))

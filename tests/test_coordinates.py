@@ -44,9 +44,7 @@ def test_a_model_has_the_same_residuals_and_gradient_in_both(
     there = coordinates.from_user((coef, *intercept))
 
     residuals = X @ coef + sum(intercept) - y
-    np.testing.assert_allclose(
-        A @ there[0] + sum(there[1:]) - b, residuals, atol=1e-9
-    )
+    np.testing.assert_allclose(A @ there[0] + sum(there[1:]) - b, residuals, atol=1e-9)
     back, *back_intercept = coordinates.to_user(there, coef.dtype)
     np.testing.assert_allclose(back, coef, rtol=1e-9)
     gradients = A.T @ residuals, *[residuals.sum(axis=0)] * fit_intercept
@@ -86,11 +84,11 @@ def test_standardized_steps_are_those_on_scaled_data(strategy, two_targets):
     )
 
 
-def test_without_an_intercept_features_are_scaled_and_nothing_is_centred(strategy):
+def test_without_an_intercept_features_are_scaled_and_nothing_is_centred():
     rng = np.random.default_rng(0)
     X, scale = rng.standard_normal((50, 3)) + 2, np.array([1, 1e3, 1e-3])
     y = X @ [1, 1, 1] + 3
-    model = GDLinearRegressor(strategy, fit_intercept=False, tol=1e-9).fit(X * scale, y)
+    model = GDLinearRegressor(fit_intercept=False, tol=1e-9).fit(X * scale, y)
     # On X itself: LinearRegression takes columns a millionth of others for rounding.
     expected = LinearRegression(fit_intercept=False).fit(X, y)
     np.testing.assert_allclose(model.coef_ * scale, expected.coef_, rtol=1e-6)
@@ -100,11 +98,11 @@ def test_without_an_intercept_features_are_scaled_and_nothing_is_centred(strateg
 @pytest.mark.parametrize("value", [0.0, 0.1, 7.0, 1e9 / 3])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_constant_column_has_the_coefficient_zero(
-    dtype, value, precompute, strategy, regression
+    dtype, value, precompute, regression
 ):
     X, y = regression
     X = np.column_stack([X, np.full(len(X), value)]).astype(dtype)
-    model = GDLinearRegressor(strategy, precompute=precompute).fit(X, y)
+    model = GDLinearRegressor(precompute=precompute).fit(X, y)
     assert model.coef_[-1] == 0
     expected = LinearRegression().fit(X[:, :-1], y)
     np.testing.assert_allclose(model.coef_[:-1], expected.coef_, rtol=1e-3)
@@ -124,13 +122,11 @@ def test_a_start_and_a_log_are_in_the_users_units(strategy, capsys):
 
 @pytest.mark.parametrize("precompute", [True, False])
 @pytest.mark.parametrize("value", [0.3, 1.0, 273.15, 1e9 + 0.1])
-def test_so_has_one_that_is_constant_but_for_rounding(
-    value, precompute, strategy, regression
-):
+def test_so_has_one_that_is_constant_but_for_rounding(value, precompute, regression):
     X, y = regression
     rounded = np.where(np.arange(40) % 3, value, np.nextafter(value, 0))
     X = np.column_stack([rounded, X])
-    model = GDLinearRegressor(strategy, precompute=precompute).fit(X, y)
+    model = GDLinearRegressor(precompute=precompute).fit(X, y)
     assert model.coef_[0] == 0
     expected = LinearRegression().fit(X[:, 1:], y)
     np.testing.assert_allclose(model.coef_[1:], expected.coef_, rtol=1e-3)
@@ -150,11 +146,11 @@ def test_so_has_one_of_many_rows(n_samples, weighted):
 
 @pytest.mark.parametrize("precompute", [True, False])
 def test_a_constant_column_keeps_a_coefficient_that_it_starts_with(
-    precompute, strategy, regression
+    precompute, regression
 ):
     X, y = regression
     X = np.column_stack([X, np.full(40, 0.1)])
-    model = GDLinearRegressor(strategy, precompute=precompute)
+    model = GDLinearRegressor(precompute=precompute)
     without = model.fit(X, y).predict(X)
     model.fit(X, y, coef_init=[0, 0, 0, 5])
     assert model.coef_[-1] == pytest.approx(5, rel=1e-12)

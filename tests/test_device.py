@@ -40,9 +40,9 @@ def test_every_device_gives_the_cpu_s_answer(device, strategy, two_targets):
         assert pickle.loads(pickle.dumps(model)).coef_.dtype == np.float32
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=CUDA)])
-def test_strategies_keep_the_contract_on_every_device(device, strategy):
-    check_gradient_strategy(strategy_from(strategy), device=device)
+@CUDA
+def test_strategies_keep_the_contract_on_cuda(strategy):
+    check_gradient_strategy(strategy_from(strategy), device="cuda")
 
 
 @CUDA

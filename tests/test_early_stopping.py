@@ -1,6 +1,8 @@
+from itertools import product
+
 import numpy as np
 import pytest
-from conftest import STRATEGIES
+from conftest import STRATEGIES, strategies_on
 from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression
@@ -44,9 +46,12 @@ def way(request):
     return WAYS[request.param]
 
 
-@pytest.mark.parametrize("learning_rate", ["auto", 1e-3])
-@pytest.mark.parametrize("n_targets", [None, 2])
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("strategy", "learning_rate", "n_targets", "weighted"),
+    strategies_on(
+        product(["auto", 1e-3], [None, 2], [False, True]), few=[("auto", 2, True)]
+    ),
+)
 def test_the_best_model_on_held_out_rows_is_kept(
     strategy, way, learning_rate, n_targets, weighted
 ):
@@ -89,18 +94,17 @@ def test_a_score_is_that_of_the_model_after_the_epoch(strategy, way):
         assert model.validation_scores_[-1] == pytest.approx(expected, rel=1e-9)
 
 
-def test_held_out_rows_are_not_trained_on(strategy, way):
+def test_held_out_rows_are_not_trained_on(way):
     X, y = noisy()
     training, held_out = split(60, 0.3)
     shared = {"max_iter": 4, "tol": None, "shuffle": False, **way}
     model = GDLinearRegressor(
-        strategy,
         early_stopping=True,
         validation_fraction=0.3,
         random_state=0,
         **shared,
     ).fit(X, y)
-    other = GDLinearRegressor(strategy, **shared).fit(X[training], y[training])
+    other = GDLinearRegressor(**shared).fit(X[training], y[training])
     np.testing.assert_allclose(model.loss_curve_, other.loss_curve_, rtol=1e-9)
     y[held_out] += 1e6
     X[held_out] *= 1e12
@@ -129,11 +133,11 @@ def test_all_ways_give_the_same_scores_where_they_are_the_full_batch():
         np.testing.assert_allclose(others, scores[0], rtol=1e-9)
 
 
-def test_it_stops_when_the_score_no_longer_improves(strategy, way):
+def test_it_stops_when_the_score_no_longer_improves(way):
     X, y = noisy()
     shared = {"learning_rate": 2e-3, "early_stopping": True, "random_state": 0, **way}
     model = GDLinearRegressor(
-        strategy, validation_fraction=0.3, n_iter_no_change=3, tol=1e-3, **shared
+        validation_fraction=0.3, n_iter_no_change=3, tol=1e-3, **shared
     ).fit(X, y)
     scores = np.array(model.validation_scores_)
     best = np.maximum.accumulate(scores)[:-1]
@@ -165,14 +169,13 @@ def test_a_score_improves_by_tol_itself_whatever_it_is(scale):
     assert model.n_iter_ == expected + 1
 
 
-def test_it_generalizes_where_least_squares_overfits(strategy, way):
+def test_it_generalizes_where_least_squares_overfits(way):
     gained = []
     for seed in range(5):
         X, y = noisy(100, 60, seed=seed)
         X_new, y_new = X[60:], y[60:]
         X, y = X[:60], y[:60]
         model = GDLinearRegressor(
-            strategy,
             early_stopping=True,
             validation_fraction=0.2,
             random_state=0,
@@ -183,11 +186,10 @@ def test_it_generalizes_where_least_squares_overfits(strategy, way):
     assert np.median(gained) > 0.1
 
 
-def test_scores_are_of_the_average_where_there_is_one(strategy):
+def test_scores_are_of_the_average_where_there_is_one():
     X, y = noisy()
     _, held_out = split(60, 0.3)
     model = GDLinearRegressor(
-        strategy,
         learning_rate=1e-3,
         batch_size=8,
         average=True,
@@ -201,21 +203,21 @@ def test_scores_are_of_the_average_where_there_is_one(strategy):
     assert score == pytest.approx(model.validation_scores_[-1], rel=1e-9)
 
 
-def test_rows_without_a_weight_are_on_neither_side(strategy, way):
+def test_rows_without_a_weight_are_on_neither_side(way):
     X, y = noisy(120)
     weight = np.tile([1.0, 0.0], 60)
     y[weight == 0] = 1e9
     shared = {"early_stopping": True, "random_state": 0, "max_iter": 5, "tol": None}
-    model = GDLinearRegressor(strategy, **shared, **way)
+    model = GDLinearRegressor(**shared, **way)
     scores = model.fit(X, y, weight).validation_scores_
     kept = model.fit(X[::2], y[::2]).validation_scores_
     np.testing.assert_allclose(scores, kept, rtol=1e-9)
 
 
-def test_a_target_that_does_not_vary_scores_as_scikit_learns(strategy):
+def test_a_target_that_does_not_vary_scores_as_scikit_learns():
     X, y = noisy(n_targets=2)
     y[:, 1] = 3.0
-    model = GDLinearRegressor(strategy, early_stopping=True, random_state=0, tol=None)
+    model = GDLinearRegressor(early_stopping=True, random_state=0, tol=None)
     model.set_params(max_iter=5).fit(X, y)
     _, held_out = split(60)
     score = r2_score(y[held_out], model.predict(X[held_out]))
@@ -232,9 +234,9 @@ def test_scores_are_only_there_where_they_were_taken(regression):
     assert not hasattr(model, "best_validation_score_")
 
 
-def test_there_is_a_score_for_each_epoch_also_where_the_first_arrives(strategy, way):
+def test_there_is_a_score_for_each_epoch_also_where_the_first_arrives(way):
     X, _ = noisy()
-    model = GDLinearRegressor(strategy, early_stopping=True, random_state=0, **way)
+    model = GDLinearRegressor(early_stopping=True, random_state=0, **way)
     model.fit(X, np.full(60, 3.0))
     assert len(model.validation_scores_) == model.n_iter_
 
@@ -265,14 +267,14 @@ def test_a_wrong_fraction_is_named(fraction, regression):
         model.fit(*regression)
 
 
-def test_epochs_that_do_not_suffice_are_said(strategy, regression):
-    model = GDLinearRegressor(strategy, early_stopping=True, max_iter=2)
+def test_epochs_that_do_not_suffice_are_said(regression):
+    model = GDLinearRegressor(early_stopping=True, max_iter=2)
     with pytest.warns(ConvergenceWarning, match="The validation score still improves"):
         model.fit(*regression)
 
 
-def test_verbose_shows_the_score(strategy, capsys, regression):
-    model = GDLinearRegressor(strategy, early_stopping=True, verbose=1, max_iter=2)
+def test_verbose_shows_the_score(capsys, regression):
+    model = GDLinearRegressor(early_stopping=True, verbose=1, max_iter=2)
     model.set_params(tol=None, random_state=0).fit(*regression)
     lines = capsys.readouterr().out.splitlines()
     assert "validation score" not in lines[0]

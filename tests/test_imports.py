@@ -1,4 +1,4 @@
-"""torch is imported by those who need it."""
+"""torch is imported by those who need it, and by nobody else."""
 
 import subprocess
 import sys
@@ -7,17 +7,19 @@ import pytest
 
 import skgd
 
+#: A new interpreter in which torch cannot be imported.
+WITHOUT_TORCH = """
+import sys
 
-def imports_torch(code):
-    """Run code in a new interpreter; tell whether torch was imported."""
-    code += "\nimport sys; print('torch' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip() == "True"
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("no torch in this interpreter")
 
+sys.meta_path.insert(0, NoTorch())
+"""
 
-MANUAL_FIT = """
+NEEDS_NONE = """
 import numpy as np, pickle, skgd, skgd.strategies, skgd.testing
 from sklearn.base import clone
 X, y = np.eye(3), np.arange(3.0)
@@ -27,31 +29,49 @@ try:
     skgd.GDLinearRegressor(learning_rate=10.0).fit(X, y)
 except skgd.DivergenceError:
     pass
-skgd.testing.check_gradient_strategy(skgd.strategies.ManualStrategy())
+skgd.testing.check_gradient_strategy
 """
 
+NEED_IT = [
+    "from skgd.strategies import ModuleStrategy",
+    "from skgd.strategies import *",
+    "import skgd; skgd.GDLinearRegressor('autograd').fit([[1.], [2.]], [1, 2])",
+    "import skgd; skgd.GDLinearRegressor(device='auto').fit([[1.], [2.]], [1, 2])",
+]
 
-def test_skgd_testing_needs_no_import_of_its_own_and_does_not():
-    assert not imports_torch("import skgd; skgd.testing.check_gradient_strategy")
+
+def run_without_torch(code):
+    """Run code where there is no torch, and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH + code],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_manual_fit_on_the_cpu_needs_no_torch():
+    assert "loss = " in run_without_torch(NEEDS_NONE)
+
+
+def test_what_needs_torch_asks_for_it():
+    ask = f"""
+for code in {NEED_IT}:
+    try:
+        exec(code)
+    except ModuleNotFoundError as error:
+        print(error)
+"""
+    assert run_without_torch(ask).count("no torch in this interpreter") == len(NEED_IT)
+
+
+@pytest.mark.parametrize("code", NEED_IT)
+def test_with_torch_it_works(code):
+    exec(code, {})
 
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'skgd' has no attribute 'nonsense'"):
         skgd.nonsense  # noqa: B018 - the access is what is tested
-
-
-def test_a_manual_fit_on_the_cpu_does_not():
-    assert not imports_torch(MANUAL_FIT)
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "from skgd.strategies import ModuleStrategy",
-        "from skgd.strategies import *",
-        "import skgd; skgd.GDLinearRegressor('autograd').fit([[1.], [2.]], [1, 2])",
-        "import skgd; skgd.GDLinearRegressor(device='auto').fit([[1.], [2.]], [1, 2])",
-    ],
-)
-def test_what_needs_torch_does(code):
-    assert imports_torch(code)

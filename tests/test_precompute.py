@@ -26,11 +26,11 @@ class CountsRows(ManualStrategy):
         return super().evaluate(rows)
 
 
-def both(strategy, X, y, weight=None, **params):
+def both(strategy, X, y, weight=None, max_iter=200, **params):
     """Fit with and without."""
     return [
         GDLinearRegressor(
-            strategy, precompute=precompute, max_iter=200, tol=None, **params
+            strategy, precompute=precompute, max_iter=max_iter, tol=None, **params
         ).fit(X, y, weight)
         for precompute in (True, False)
     ]
@@ -58,7 +58,13 @@ def test_the_iterates_are_those_of_the_rows(
     weight = rng.uniform(0.1, 3, n_samples) if weighted else None
     learning_rate = "auto" if auto else 0.5 / (X**2).sum(axis=1).max()
     with_it, without = both(
-        name, X, y, weight, fit_intercept=fit_intercept, learning_rate=learning_rate
+        name,
+        X,
+        y,
+        weight,
+        max_iter=50,
+        fit_intercept=fit_intercept,
+        learning_rate=learning_rate,
     )
     scale = np.abs(without.coef_).max() + 1e-9
     np.testing.assert_allclose(
@@ -80,33 +86,33 @@ def test_float32_iterates_are_those_of_the_rows_to_its_digits(strategy, two_targ
     np.testing.assert_allclose(with_it.coef_, without.coef_, atol=1e-4)
 
 
-def test_an_offset_of_a_million_spreads_costs_six_digits(strategy, regression):
+def test_an_offset_of_a_million_spreads_costs_six_digits(regression):
     X, y = regression
     X = X + 1e6
     # The rows themselves are rounded to 1e-16 of 1e6.
-    with_it, without = both(strategy, X, y)
+    with_it, without = both("manual", X, y)
     np.testing.assert_allclose(with_it.coef_, without.coef_, rtol=1e-6)
     expected = LinearRegression().fit(X, y).coef_
     np.testing.assert_allclose(with_it.coef_, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("spread", [1e4, 1.0, 1e-2])
-def test_timestamps_keep_their_digits(spread, strategy):
+def test_timestamps_keep_their_digits(spread):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2000, 2)) * [spread, 1] + [1.7e9, 0]
     y = (X[:, 0] - 1.7e9) / spread + X[:, 1] + rng.standard_normal(2000)
     with_it, without = (
-        GDLinearRegressor(strategy, precompute=precompute, tol=1e-10).fit(X, y).coef_
+        GDLinearRegressor(precompute=precompute, tol=1e-10).fit(X, y).coef_
         for precompute in (True, False)
     )
     np.testing.assert_allclose(with_it, without, rtol=1e-9)
 
 
-def test_float32_with_an_offset_keeps_its_digits(strategy):
+def test_float32_with_an_offset_keeps_its_digits():
     rng = np.random.default_rng(0)
     X = (rng.standard_normal((5000, 3)) + 1e3).astype("float32")
     y = (X.astype(float) @ [1, 2, 3]).astype("float32")
-    model = GDLinearRegressor(strategy).fit(X, y)
+    model = GDLinearRegressor().fit(X, y)
     expected = LinearRegression().fit(X.astype(float), y.astype(float))
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-3)
 
@@ -139,12 +145,11 @@ def test_the_largest_stable_rate_is_that_of_the_rows(regression):
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)
 
 
-@pytest.mark.parametrize("offset", [0, 50])
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int32"])
 @pytest.mark.parametrize("mapped", [False, True])
-def test_a_fit_allocates_little_beside_the_rows(mapped, dtype, offset, tmp_path):
+def test_a_fit_allocates_little_beside_the_rows(mapped, dtype, tmp_path):
     rng = np.random.default_rng(0)
-    X = (10 * rng.standard_normal((200_000, 50)) + 10 * offset).astype(dtype)
+    X = (10 * rng.standard_normal((200_000, 50)) + 500).astype(dtype)
     y = X[:, 0] + rng.standard_normal(len(X)).astype("float32")
     if mapped:
         np.save(tmp_path / "X.npy", X)

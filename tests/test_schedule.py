@@ -1,25 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from accuracy import excess_loss
+from by_hand import descend, excess_loss
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
 from skgd.strategies import ModuleStrategy
-
-
-def iterates(X, y, rates, batch_size):
-    """Coefficients and intercept after each step in the rows' order, by hand."""
-    w, b, path, step = np.zeros(X.shape[1]), 0.0, [], iter(rates)
-    while True:
-        for i in range(0, len(y), batch_size):
-            rate = next(step, None)
-            if rate is None:
-                return np.array(path)
-            r = X[i : i + batch_size] @ w + b - y[i : i + batch_size]
-            w = w - rate * 2 / batch_size * X[i : i + batch_size].T @ r
-            b = b - rate * 2 / batch_size * r.sum()
-            path.append([*w, b])
 
 
 def parameters(model):
@@ -41,11 +27,9 @@ SCHEDULES = {
 @pytest.mark.parametrize("batch_size", [8, 40])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_the_rate_follows_the_schedule(strategy, schedule, batch_size, regression):
-    n_steps = 3 * 40 // batch_size
     factor = SCHEDULES[schedule]
-    expected = iterates(
-        *regression, [0.02 * factor(t) for t in range(n_steps)], batch_size
-    )[-1]
+    by_hand = {"epochs": 3, "batch_size": batch_size, "schedule": factor}
+    expected = descend(*regression, 0.02, **by_hand).path[-1]
     for given_as in (schedule, factor):
         model = run(
             strategy, regression, schedule=given_as, power_t=0.3, batch_size=batch_size
@@ -57,9 +41,7 @@ def test_the_rate_follows_the_schedule(strategy, schedule, batch_size, regressio
     "penalty", [{}, {"alpha": 0.1, "l1_ratio": 1.0}, {"positive": True}]
 )
 @pytest.mark.parametrize("batch_size", [None, 8])
-def test_a_function_is_asked_for_every_step_once(
-    strategy, batch_size, penalty, regression
-):
+def test_a_function_is_asked_for_every_step_once(batch_size, penalty, regression):
     asked = []
 
     def warm_up(step):
@@ -67,7 +49,7 @@ def test_a_function_is_asked_for_every_step_once(
         return min(step / 10, 1)
 
     model = run(
-        strategy, regression, schedule=warm_up, batch_size=batch_size, **penalty
+        "manual", regression, schedule=warm_up, batch_size=batch_size, **penalty
     )
     assert asked == list(range(model.n_iter_ * 40 // (batch_size or 40)))
 
@@ -80,10 +62,9 @@ def test_a_factor_may_be_any_kind_of_number(kind, regression):
 
 
 @pytest.mark.parametrize("factor", [np.nan, np.inf, -0.1, None, "1", 1j])
-def test_a_factor_that_is_no_number_is_named(strategy, factor, regression):
+def test_a_factor_that_is_no_number_is_named(factor, regression):
     for batch_size in (None, 8):
         model = GDLinearRegressor(
-            strategy,
             batch_size=batch_size,
             schedule=lambda t: factor if t == 2 else 0.1,
         )
@@ -92,23 +73,23 @@ def test_a_factor_that_is_no_number_is_named(strategy, factor, regression):
         assert not hasattr(model, "coef_")
 
 
-def test_adaptive_divides_by_five_when_the_loss_no_longer_falls(strategy, regression):
+def test_adaptive_divides_by_five_when_the_loss_no_longer_falls(regression):
     """What a constant rate leaves of its noise, smaller rates take away."""
     X, y = regression
     y = y + np.random.default_rng(0).standard_normal(40)
     shared = {"learning_rate": 0.1, "batch_size": 4, "shuffle": True, "max_iter": 200}
     shared |= {"random_state": 0, "tol": 1e-5}
-    noisy = run(strategy, (X, y), schedule="constant", **shared)
-    model = run(strategy, (X, y), schedule="adaptive", **shared)
+    noisy = run("manual", (X, y), schedule="constant", **shared)
+    model = run("manual", (X, y), schedule="adaptive", **shared)
     excess = [excess_loss(m.predict(X), X, y) for m in (noisy, model)]
     assert excess[1] < excess[0] / 100
     assert model.n_iter_ < 200
 
 
-def test_adaptive_goes_on_for_all_epochs_without_a_tolerance(strategy, regression):
+def test_adaptive_goes_on_for_all_epochs_without_a_tolerance(regression):
     X, y = regression
     model = run(
-        strategy,
+        "manual",
         (X, y),
         schedule="adaptive",
         learning_rate=0.1,
@@ -121,26 +102,26 @@ def test_adaptive_goes_on_for_all_epochs_without_a_tolerance(strategy, regressio
     assert excess_loss(model.predict(X), X, y) < 1e-3
 
 
-def test_adaptive_serves_the_full_batch_too(strategy, regression):
+def test_adaptive_serves_the_full_batch_too(regression):
     """Which says so, where it stops short of the stopping rule."""
     X, y = regression
     params = {"schedule": "adaptive", "learning_rate": 0.3, "max_iter": 1000}
-    model = run(strategy, regression, tol=0.1, **params)  # without a warning
+    model = run("manual", regression, tol=0.1, **params)  # without a warning
     model.set_params(learning_rate=0.02, tol=1e-3)
     with pytest.warns(ConvergenceWarning, match=r"stopped at a plateau .* correlation"):
         model.fit(X, y)
 
 
-def test_an_average_does_not_hide_that_the_full_batch_has_arrived(strategy, regression):
+def test_an_average_does_not_hide_that_the_full_batch_has_arrived(regression):
     X, y = regression
-    plain = GDLinearRegressor(strategy).fit(X, y)
-    model = GDLinearRegressor(strategy, average=True).fit(X, y)
+    plain = GDLinearRegressor().fit(X, y)
+    model = GDLinearRegressor(average=True).fit(X, y)
     assert np.array_equal(model.coef_, plain.coef_)
 
 
 @pytest.mark.parametrize("batch_size", [8, 40])
 def test_the_average_is_that_of_the_iterates(strategy, batch_size, regression):
-    path = iterates(*regression, [0.02] * (120 // batch_size), batch_size)
+    path = descend(*regression, 0.02, epochs=3, batch_size=batch_size).path
     model = run(strategy, regression, average=True, batch_size=batch_size)
     np.testing.assert_allclose(parameters(model), path.mean(axis=0), rtol=1e-10)
     # From the step on that has seen the 50th row; or that comes to it just so.
@@ -154,23 +135,23 @@ def test_the_average_is_that_of_the_iterates(strategy, batch_size, regression):
         np.testing.assert_allclose(parameters(model), path[-1], rtol=1e-10)
 
 
-def test_rows_are_counted_also_where_they_are_condensed(strategy, regression):
+def test_rows_are_counted_also_where_they_are_condensed(regression):
     params = {"average": 50, "max_iter": 3}
-    model = run(strategy, regression, **params)
-    few = run(strategy, regression, **params, precompute=True)
+    model = run("manual", regression, **params)
+    few = run("manual", regression, **params, precompute=True)
     np.testing.assert_allclose(few.coef_, model.coef_, rtol=1e-10)
-    path = iterates(*regression, [0.02] * 3, 40)
+    path = descend(*regression, 0.02, epochs=3).path
     np.testing.assert_allclose(parameters(model), path[1:].mean(axis=0), rtol=1e-10)
 
 
-def test_the_average_goes_on_where_a_constant_rate_ends_in_noise(strategy):
+def test_the_average_goes_on_where_a_constant_rate_ends_in_noise():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((2000, 4))
     y = X @ [1.0, 2.0, 3.0, 4.0] + rng.standard_normal(2000)
     excess = {}
     for average in (False, 4000):
         model = run(
-            strategy,
+            "manual",
             (X, y),
             average=average,
             batch_size=4,

@@ -57,7 +57,9 @@ def test_overflow_is_named(n_features):
     X = np.full((3, n_features), 1e30, "float32")
     rows = Rows(X, X[:, :1], None)
     with pytest.raises(ValueError, match=r"X overflow float32.* 1e\+30"):
-        largest_stable_learning_rate(RowsInMemory(rows), Objective(), fit_intercept=True)
+        largest_stable_learning_rate(
+            RowsInMemory(rows), Objective(), fit_intercept=True
+        )
 
 
 @pytest.mark.parametrize("fit_intercept", [True, False])

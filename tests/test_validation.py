@@ -77,15 +77,15 @@ def test_a_bad_parameter_is_named(params, message):
         ((X, Y, None, None, np.inf), "intercept_init contains infinity"),
     ],
 )
-def test_bad_data_are_named(arguments, message, strategy):
-    model = GDLinearRegressor(strategy)
+def test_bad_data_are_named(arguments, message):
+    model = GDLinearRegressor()
     with pytest.raises(ValueError, match=message):
         model.fit(*arguments)
     assert not hasattr(model, "n_features_in_")
 
 
-def test_an_intercept_to_start_from_needs_an_intercept(strategy):
-    model = GDLinearRegressor(strategy, fit_intercept=False)
+def test_an_intercept_to_start_from_needs_an_intercept():
+    model = GDLinearRegressor(fit_intercept=False)
     with pytest.raises(ValueError, match=r"intercept_init=1.0 .*fit_intercept=False"):
         model.fit(X, Y, intercept_init=1.0)
     model.fit(X, Y, intercept_init=0.0)
@@ -94,9 +94,9 @@ def test_an_intercept_to_start_from_needs_an_intercept(strategy):
 @pytest.mark.parametrize("precompute", [True, False])
 @pytest.mark.parametrize("learning_rate", ["auto", 0.01])
 @pytest.mark.parametrize("values", [(1e200 * X, Y), (X, 1e200 * Y)])
-def test_overflowing_squares_are_named(learning_rate, values, precompute, strategy):
+def test_overflowing_squares_are_named(learning_rate, values, precompute):
     model = GDLinearRegressor(
-        strategy, learning_rate=learning_rate, standardize=False, precompute=precompute
+        learning_rate=learning_rate, standardize=False, precompute=precompute
     )
     with pytest.raises(ValueError, match=r"overflow .*float64.* Rescale"):
         model.fit(*values)
@@ -104,11 +104,11 @@ def test_overflowing_squares_are_named(learning_rate, values, precompute, strate
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_one_bad_value_among_many_rows_is_named(bad, dtype, strategy):
+def test_one_bad_value_among_many_rows_is_named(bad, dtype):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((5000, 3)).astype(dtype), rng.standard_normal(5000)
     X[4321, 1] = bad
-    model = GDLinearRegressor(strategy)
+    model = GDLinearRegressor()
     name = "NaN" if np.isnan(bad) else "infinity"
     for weight in (None, rng.uniform(0, 1, 5000)):
         with pytest.raises(ValueError, match=f"X contains {name}"):
@@ -119,11 +119,11 @@ def test_one_bad_value_among_many_rows_is_named(bad, dtype, strategy):
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("precompute", [True, False])
 def test_missing_values_are_refused_in_the_name_of_the_estimator(
-    convert, precompute, strategy, regression
+    convert, precompute, regression
 ):
     X, y = regression
     X[3, 1] = np.nan
-    model = GDLinearRegressor(strategy, precompute=precompute)
+    model = GDLinearRegressor(precompute=precompute)
     with pytest.raises(ValueError, match="GDLinearRegressor does not accept missing"):
         model.fit(convert(X), y)
 
@@ -131,14 +131,14 @@ def test_missing_values_are_refused_in_the_name_of_the_estimator(
 @pytest.mark.parametrize("convert", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("size", [1e200, 1e-200])
 def test_squares_out_of_range_are_told_the_way_out_and_it_leads_there(
-    convert, size, strategy, regression
+    convert, size, regression
 ):
     X, y = regression
     X[:, 0] *= size * (np.arange(len(y)) % 3 == 0)
-    model = GDLinearRegressor(strategy, precompute=True)
+    model = GDLinearRegressor(precompute=True)
     with pytest.raises(ValueError, match="or pass precompute=False"):
         model.fit(convert(X), y)
     model.set_params(precompute=False).fit(convert(X), y)
-    unscaled = GDLinearRegressor(strategy, precompute=False)
+    unscaled = GDLinearRegressor(precompute=False)
     unscaled.fit(convert(X / [size, 1, 1]), y)
     np.testing.assert_allclose(model.coef_ * [size, 1, 1], unscaled.coef_, rtol=1e-6)
