@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from joblib import parallel_config
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -16,14 +17,16 @@ BENCHMARKS = ROOT / "examples" / "benchmarks"
 QUESTIONS = sorted(path.stem for path in (BENCHMARKS / "questions").glob("[!_]*.py"))
 
 
-@pytest.mark.filterwarnings("error")
+@pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
 def test_an_example_prints_something_and_no_warnings(
     script, tmp_path, monkeypatch, capfd
 ):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(script)])
-    runpy.run_path(str(script), run_name="__main__")
+    # Processes of joblib's would import all anew, which takes longer than what they do.
+    with parallel_config("sequential"):
+        runpy.run_path(str(script), run_name="__main__")
     printed = capfd.readouterr()
     assert not printed.err
     assert len(printed.out.splitlines()) > 3

@@ -68,32 +68,8 @@ def scaled(ladder: Ladder) -> Ladder:
     return [make_pipeline(StandardScaler(), estimator) for estimator in ladder]
 
 
-def least_squares(largest_curvature: float) -> Ladders:
-    """Return solvers of least squares, on columns of any units.
-
-    Parameters
-    ----------
-    largest_curvature : float
-        Of the mean squared error, on standardized columns. The steps of the loops and
-        nets are chosen by it, as ours do for themselves, but outside the clock.
-    """
-    rate = 1 / largest_curvature
-    averaged_sgd = SGDRegressor(
-        alpha=0,
-        learning_rate="constant",
-        eta0=0.1 * rate,
-        average=True,
-        tol=None,
-        random_state=0,
-    )
-    nesterov = partial(module, momentum=0.9, nesterov=True)
-    net = peer(
-        SKORCH,
-        lr=rate,
-        batch_size=-1,
-        optimizer__momentum=0.9,
-        optimizer__nesterov=True,
-    )
+def solvers() -> Ladders:
+    """Return solvers of least squares, on columns of any units."""
     ridge = partial(Ridge, alpha=0, random_state=0)
     return {
         **our_ladders(),
@@ -102,32 +78,38 @@ def least_squares(largest_curvature: float) -> Ladders:
         "Ridge, lsqr": each([ridge(solver="lsqr")], tol=TOLS),
         "Ridge, sag": each([ridge(solver="sag")], tol=TOLS),
         "SGDRegressor": [SGDRegressor(alpha=0, random_state=0)],
-        "SGDRegressor, scaled, averaged": scaled(
-            each([averaged_sgd], max_iter=(1, 3, 10, 30, 100))
-        ),
-        "loop by hand, NumPy": scaled(each([ByHand(manual, rate)], max_iter=EPOCHS)),
-        "loop by hand, torch, Nesterov": scaled(
-            each([ByHand(nesterov, rate)], max_iter=EPOCHS)
-        ),
         "scikit-learn-intelex": peer(INTELEX),
-        "skorch, Nesterov": scaled(each(net, max_epochs=EPOCHS)),
     }
+
+
+def tuned_solvers(rate: float) -> Ladders:
+    """Return what wants scaled columns, and a rate that suits their curvature."""
+    sgd = SGDRegressor(alpha=0, average=True, tol=None, random_state=0)
+    sgd.set_params(learning_rate="constant", eta0=0.1 * rate)
+    nesterov = {"momentum": 0.9, "nesterov": True}
+    torch_loop = ByHand(partial(module, **nesterov), rate)
+    optimizer = {f"optimizer__{name}": value for name, value in nesterov.items()}
+    net = peer(SKORCH, lr=rate, batch_size=-1, **optimizer)
+    ladders = {
+        "SGDRegressor, scaled, averaged": each([sgd], max_iter=(1, 3, 10, 30, 100)),
+        "loop by hand, NumPy": each([ByHand(manual, rate)], max_iter=EPOCHS),
+        "loop by hand, torch, Nesterov": each([torch_loop], max_iter=EPOCHS),
+        "skorch, Nesterov": each(net, max_epochs=EPOCHS),
+    }
+    return {library: scaled(ladder) for library, ladder in ladders.items()}
 
 
 def with_defaults(several_targets: bool = False) -> Ladders:
     """Return every library's estimator as it is when nothing is asked for."""
-    one_target = [SGDRegressor(random_state=0)], peer(SKGLM)
-    if several_targets:
-        one_target = tuple([*map(MultiOutputRegressor, one)] for one in one_target)
-    sgd, skglm = one_target
+    adapt = MultiOutputRegressor if several_targets else lambda model: model
     return {
         **ours(),
         "skgd batches of 64": [GDLinearRegressor(batch_size=64, random_state=0)],
         "LinearRegression": [LinearRegression()],
         "Ridge": [Ridge()],
         "ElasticNet": [ElasticNet()],
-        "SGDRegressor": sgd,
+        "SGDRegressor": [adapt(SGDRegressor(random_state=0))],
         "scikit-learn-intelex": peer(INTELEX),
         "skorch": peer(SKORCH),
-        "skglm": skglm,
+        "skglm": [adapt(model) for model in peer(SKGLM)],
     }

@@ -8,32 +8,31 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from libraries import Ladder, Ladders
 
 Runs = dict[Any, Callable[[], object]]
-Excess = Callable[[Any], float]
 Rows = list[dict[str, Any]]
 
 PACKAGES = ["skgd", "numpy", "scipy", "scikit-learn", "torch"]
 PACKAGES += ["scikit-learn-intelex", "skorch", "skglm"]
 
 
+class Problem(NamedTuple):
+    """What is fitted, and how far a fitted estimator is from the optimum."""
+
+    X: Any
+    y: np.ndarray
+    excess: Callable[[Any], float]
+
+
 def measure_fits(
-    ladders: Ladders,
-    X: Any,
-    y: np.ndarray,
-    excess: Excess,
-    rounds: int,
-    patience: float = 10.0,
-    target: float = 0.0,
-    ladder_patience: float = 4.0,
-    beside: Runs | None = None,
+    ladders: Ladders, problem: Problem, rounds: int, patience=10.0, target=0.0
 ) -> Rows:
     """Time a whole fit of each library, and tell what it reached.
 
@@ -41,78 +40,57 @@ def measure_fits(
     ----------
     ladders : dict of list
         Estimators of each library, from the loosest to the most accurate.
-    X, y : array-like
+    problem : Problem
         What they are fitted on.
-    excess : callable
-        Returns how far a fitted estimator is from the optimum.
     rounds, patience : int, float
         Of `least_seconds`.
-    target, ladder_patience : float
-        Of `loosest_that_reaches`.
-    beside : dict of callable, default=None
-        What is timed in turn with the fits, and reaches nothing.
+    target : float, default=0.0
+        Largest excess that will do.
 
     Returns
     -------
     rows : list of dict
-        Of each library its seconds, excess, epochs and warnings.
+        Of each library that is installed its seconds, excess, epochs and warnings.
     """
-    reached = {
-        library: loosest_that_reaches(target, ladder, X, y, excess, ladder_patience)
+    chosen = {
+        library: loosest_that_reaches(target, ladder, problem, min(patience, 4.0))
         for library, ladder in ladders.items()
         if ladder
     }
-    runs: Runs = {
-        library: partial(row["model"].fit, X, y) for library, row in reached.items()
+    fits: Runs = {
+        library: partial(model.fit, problem.X, problem.y)
+        for library, (model, _) in chosen.items()
     }
-    first = {library: row["first"] for library, row in reached.items()}
-    with noting_warnings():
-        seconds = least_seconds({**runs, **(beside or {})}, rounds, patience, first)
-    found = ("excess", "epochs", "warnings")
+    seconds = least_seconds(fits, rounds, patience)
     return [
-        {
-            "library": library,
-            "seconds": seconds[library],
-            **{key: reached.get(library, {}).get(key) for key in found},
-        }
-        for library in seconds
+        {"library": library, "seconds": seconds[library], **reached}
+        for library, (_, reached) in chosen.items()
     ]
 
 
 def loosest_that_reaches(
-    target: float,
-    ladder: Ladder,
-    X: Any,
-    y: np.ndarray,
-    excess_of: Excess,
-    patience: float,
-) -> dict[str, Any]:
+    target: float, ladder: Ladder, problem: Problem, patience: float
+) -> tuple[Any, dict[str, Any]]:
     """Fit the loosest of a solver's settings that is accurate enough.
 
     Or the best of those tried: where the next setting would take longer than the
     patience, taken to be three times the seconds of the last, it is not tried.
     """
-    best: dict[str, Any] = {}
+    tried = []
     for model in ladder:
         with noting_warnings() as raised:
-            first = seconds_of(partial(model.fit, X, y))
-            excess = excess_of(model)
-        if not best or excess < best["excess"]:
-            epochs = np.max(getattr(model, "n_iter_", None))
-            best = {"model": model, "first": first, "excess": excess, "epochs": epochs}
-            best["warnings"] = " ".join(raised)
-        if excess <= target or 3 * first > patience:
+            taken = seconds_of(partial(model.fit, problem.X, problem.y))
+            excess = problem.excess(model)
+        epochs = np.max(getattr(model, "n_iter_", None))
+        reached = {"excess": excess, "epochs": epochs, "warnings": " ".join(raised)}
+        tried.append((model, reached))
+        if excess <= target or 3 * taken > patience:
             break
-    return best
+    return min(tried, key=lambda each: np.nan_to_num(each[1]["excess"], nan=np.inf))
 
 
 def measure_epochs(
-    ladders: Ladders,
-    lengths: tuple[int, int],
-    X: np.ndarray,
-    y: np.ndarray,
-    excess: Excess,
-    rounds: int,
+    ladders: Ladders, lengths: tuple[int, int], problem: Problem, rounds: int
 ) -> Rows:
     """Time an epoch of each library, less what a run costs that has none.
 
@@ -120,32 +98,25 @@ def measure_epochs(
     difference between the two over that between their lengths.
     """
     pairs = {library: ladder for library, ladder in ladders.items() if ladder}
-    runs: Runs = {
-        (library, length): partial(model.fit, X, y)
+    fits: Runs = {
+        (library, length): partial(model.fit, problem.X, problem.y)
         for library, pair in pairs.items()
         for length, model in zip(lengths, pair, strict=True)
     }
-    with noting_warnings():  # the runs are too short to converge
-        seconds = least_seconds(runs, rounds)
-    short, long = lengths
+    seconds, (short, long) = least_seconds(fits, rounds), lengths
     return [
         {
             "library": library,
             "seconds": (seconds[library, long] - seconds[library, short])
             / (long - short),
             "epochs": long,
-            "excess": excess(pairs[library][-1]),
+            "excess": problem.excess(pair[-1]),
         }
-        for library in pairs
+        for library, pair in pairs.items()
     ]
 
 
-def least_seconds(
-    runs: Runs,
-    rounds: int,
-    patience: float = 10.0,
-    first: dict[Any, float] | None = None,
-) -> dict[Any, float]:
+def least_seconds(runs: Runs, rounds: int, patience: float = 10.0) -> dict[Any, float]:
     """Time calls: all in turn, in a new order each round, the least of several.
 
     The order matters: what runs before leaves caches, and threads that still spin.
@@ -160,28 +131,23 @@ def least_seconds(
     patience : float, default=10.0
         A call that has taken so many seconds, all its rounds together, is not timed
         again: the slow ones have fewer rounds.
-    first : dict of float, default=None
-        Seconds of the first round, of those that have had it.
 
     Returns
     -------
     seconds : dict of float
         Least seconds of each.
     """
-    spent = dict(first or {})
-    for name in runs:
-        if name not in spent:
-            spent[name] = seconds_of(runs[name])
-    counts = min(1.0, patience)
-    seconds = {name: spent[name] if spent[name] > counts else np.inf for name in runs}
     order, shuffle = list(runs), random.Random(0).shuffle
-    for _ in range(rounds):
-        shuffle(order)
-        for name in order:
-            if spent[name] <= patience:
-                elapsed = seconds_of(runs[name])
-                spent[name] += elapsed
-                seconds[name] = min(seconds[name], elapsed)
+    spent, seconds = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, np.inf)
+    with noting_warnings():
+        for round_ in range(rounds + 1):
+            for name in order:
+                if spent[name] <= patience:
+                    elapsed = seconds_of(runs[name])
+                    spent[name] += elapsed
+                    if round_ > 0 or elapsed > min(patience, 1.0):
+                        seconds[name] = min(seconds[name], elapsed)
+            shuffle(order)
     return seconds
 
 
@@ -233,6 +199,7 @@ def machine() -> dict[str, Any]:
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    versions = {package.name: package.version for package in distributions()}
     return {
         "date": time.strftime("%Y-%m-%d"),
         "cpu": (names or [platform.processor()])[0],
@@ -240,16 +207,8 @@ def machine() -> dict[str, Any]:
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        **{package: _version(package) for package in PACKAGES},
+        **{package: versions.get(package, "not installed") for package in PACKAGES},
     }
-
-
-def _version(package: str) -> str:
-    """Return which version of a package is installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def use_threads(number: int) -> None:

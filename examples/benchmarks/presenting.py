@@ -1,7 +1,7 @@
 """Numbers as text, tables in Markdown, and what pictures have in common."""
 
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
@@ -44,12 +44,26 @@ def count_text(count: float) -> str:
     return "" if pd.isna(count) else f"{count:.0f}"
 
 
-def time_and_excess(results: pd.DataFrame, target: float) -> pd.Series:
-    """Return both as text, in brackets where the excess is above the target."""
-    taken = results.seconds.map(time_text)
-    text = taken + ", " + results.excess.map(excess_text)
-    text = text.where(~(results.excess > target), "(" + text + ")")
-    return text.where(results.excess.notna(), taken)
+#: How a column of results is printed.
+TEXTS: dict[str, Callable[[Any], str]] = {
+    "seconds": time_text,
+    "ratio": ratio_text,
+    "excess": excess_text,
+    "left": excess_text,
+    "over_X": "{:.2f} X".format,
+    "epochs": count_text,
+}
+
+
+def cells(
+    results: pd.DataFrame, names: Iterable[str], target: float = math.inf
+) -> pd.Series:
+    """Return columns as one text, in brackets where the excess is above the target."""
+    text = results.apply(
+        lambda row: ", ".join(TEXTS[name](row[name]) for name in names), axis=1
+    )
+    text = text.str.removesuffix(", nan")  # of what predicts nothing
+    return text.where(~(results.excess > target), "(" + text + ")")
 
 
 def crossed(
@@ -61,12 +75,11 @@ def crossed(
     return table.reindex(**order).fillna("").rename_axis(columns=None)
 
 
-def listed(
-    results: pd.DataFrame, head: str, columns: dict[str, tuple[str, Callable]]
-) -> pd.DataFrame:
-    """Return a row for each library, of columns of the results as text."""
-    texts = {name: results[key].map(text) for name, (key, text) in columns.items()}
-    return pd.DataFrame(texts).set_index(results.library.rename(head))
+def listed(results: pd.DataFrame, **columns: str) -> list[pd.DataFrame]:
+    """Return one table of the columns of one case, by the heads that they get."""
+    results = results.assign(ratio=results.seconds / results.seconds[0])
+    texts = {head: results[name].map(TEXTS[name]) for head, name in columns.items()}
+    return [pd.DataFrame(texts).set_index(results.library.rename(results.case[0]))]
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -79,22 +92,16 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def draw_panels(
-    results: pd.DataFrame,
-    figure: Figure,
-    xlabel: str,
-    value: str = "seconds",
-    text: Callable[[Any], str] = time_text,
-    n_columns: int = 3,
+    results: pd.DataFrame, figure: Figure, xlabel: str, value: str = "seconds"
 ) -> None:
     """Draw a value of each library, a panel for each case."""
     groups = list(results.groupby("case", sort=False))
-    n_columns = min(n_columns, len(groups))
+    n_columns = min(3, len(groups))
     n_rows = -(-len(groups) // n_columns)
-    height = 2.6 if n_rows > 1 else 3.2
-    figure.set_size_inches(max(6.5, 4.5 * n_columns), height * n_rows)
+    figure.set_size_inches(max(6.5, 4.5 * n_columns), 3 * n_rows)
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for axes, (case, part) in zip(panels, groups, strict=False):
-        _draw_dots(axes, part.set_index("library")[value], text)
+        _draw_dots(axes, part.set_index("library")[value], TEXTS[value])
         axes.set_title(case)
     for axes in panels[len(groups) :]:
         axes.remove()
@@ -104,11 +111,11 @@ def draw_panels(
 def _draw_dots(axes: Axes, values: pd.Series, text: Callable[[Any], str]) -> None:
     """Draw values on a logarithmic axis, and print them beside."""
     least = max(values.min(), values.max() / 1e6)
+    beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
     for k, (library, value) in enumerate(values.items()):
         colour = "tab:blue" if library.startswith("skgd") else "dimgray"
         at = (max(value, least), k)
         axes.plot(*at, "o", color=colour)
-        beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
         axes.annotate(text(value), at, color=colour, **beside)
     axes.set_xscale("log")
     axes.set_xlim(least / 3, 10 * values.max())
@@ -119,31 +126,27 @@ def _draw_dots(axes: Axes, values: pd.Series, text: Callable[[Any], str]) -> Non
 def draw_lines(
     results: pd.DataFrame, figure: Figure, ylabel: str, target: float
 ) -> None:
-    """Draw seconds against rows, a panel for each width, hollow above the target."""
-    groups = list(results.groupby("d"))
+    """Draw seconds against rows, a panel for each width that has several sizes.
+
+    What is above the target is hollow.
+    """
+    groups = [(d, part) for d, part in results.groupby("d") if part.n.nunique() > 1]
     figure.set_size_inches(max(6.5, 3.6 * len(groups)), 4.3)
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False).ravel()
-    styles = _styles(results.library.unique())
+    libraries = results.library.unique()
+    blues, others = iter(BLUES), iter(colormaps["tab20"].colors[2:])
+    ours = [library.startswith("skgd") for library in libraries]
+    colours = [next(blues if our else others) for our in ours]
     for axes, (d, part) in zip(panels, groups, strict=True):
-        for library, line in part.groupby("library", sort=False):
-            style = styles[library]
-            axes.loglog(line.n, line.seconds, label=library, **style)
+        for library, our, colour in zip(libraries, ours, colours, strict=True):
+            line = part[part.library == library]
             hollow = line[line.excess > target]
-            axes.loglog(line.n, line.seconds, "o", ms=4, color=style["color"])
+            style = {"ls": "-", "lw": 2.5} if our else {"ls": "--", "lw": 1}
+            axes.loglog(line.n, line.seconds, color=colour, label=library, **style)
+            axes.loglog(line.n, line.seconds, "o", ms=4, color=colour)
             axes.loglog(hollow.n, hollow.seconds, "o", ms=2.5, color="white")
         axes.set(title=f"{d} columns", xlabel="rows")
     panels[0].set_ylabel(ylabel)
     panels[0].plot([], [], "o", color="gray", mfc="white", label=f"excess > {target:g}")
     handles = panels[0].get_legend_handles_labels()
     figure.legend(*handles, loc="outside lower center", ncols=2 * len(groups) - 1)
-
-
-def _styles(libraries: list[Hashable]) -> dict[Any, dict[str, Any]]:
-    """Return a colour for each library, ours shades of blue and their lines thick."""
-    blues, others = iter(BLUES), iter(colormaps["tab20"].colors[2:])
-    return {
-        library: {"color": next(blues), "ls": "-", "lw": 2.5}
-        if library.startswith("skgd")
-        else {"color": next(others), "ls": "--", "lw": 1}
-        for library in libraries
-    }

@@ -9,20 +9,14 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, random_array
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_digits,
-    load_linnerud,
-    load_wine,
-)
+from sklearn import datasets
 
 Data = tuple[Any, np.ndarray]
 
 
 def wine() -> Data:
     """How much of an amino acid is in a wine, from what else is in it."""
-    data = load_wine().data
+    data = datasets.load_wine().data
     return data[:, :-1], data[:, -1]
 
 
@@ -45,7 +39,7 @@ def timestamps() -> Data:
 
 def constant_column() -> Data:
     """Diabetes, and a column that is 0.1 throughout."""
-    X, y = load_diabetes(return_X_y=True, scaled=False)
+    X, y = datasets.load_diabetes(return_X_y=True, scaled=False)
     return np.column_stack([X, np.full(len(X), 0.1)]), y
 
 
@@ -58,11 +52,11 @@ def wide() -> Data:
 
 #: Tables as they are, in raw units, each the result of a call.
 RAW: dict[str, Callable[[], Data]] = {
-    "diabetes": partial(load_diabetes, return_X_y=True, scaled=False),
-    "linnerud": partial(load_linnerud, return_X_y=True),  # three targets
+    "diabetes": partial(datasets.load_diabetes, return_X_y=True, scaled=False),
+    "linnerud": partial(datasets.load_linnerud, return_X_y=True),  # three targets
     "wine": wine,
-    "breast_cancer": partial(load_breast_cancer, return_X_y=True),
-    "digits": partial(load_digits, return_X_y=True),
+    "breast_cancer": partial(datasets.load_breast_cancer, return_X_y=True),
+    "digits": partial(datasets.load_digits, return_X_y=True),
     "condition_1e3": partial(ill_conditioned, 1e3),
     "condition_1e5": partial(ill_conditioned, 1e5),
     "timestamps": timestamps,

@@ -10,6 +10,7 @@ import inspect
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -18,6 +19,7 @@ from presenting import markdown
 from questions import NAMES
 
 HERE = Path(__file__).parent
+CHECK = "print only what this file lacks, and fail if it lacks anything"
 
 
 def report(folder: Path, name: str) -> None:
@@ -38,6 +40,17 @@ def sections(folder: Path, name: str) -> list[str]:
     return [f"### {inspect.getdoc(question).rstrip()}", *tables]
 
 
+def save(
+    rows: list[dict[str, Any]], facts: dict[str, Any], folder: Path, name: str
+) -> None:
+    """Write the results of a question, below the facts about the machine."""
+    path = folder / "results" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"# {key}: {value}\n" for key, value in facts.items()]
+    table = pd.DataFrame(rows).to_csv(index=False, float_format="%.4g")
+    path.write_text("".join(lines) + table)
+
+
 def load(folder: Path, name: str) -> pd.DataFrame:
     """Read the results of a question, and name the cases that have no name."""
     results = pd.read_csv(folder / "results" / f"{name}.csv", comment="#")
@@ -49,16 +62,9 @@ def load(folder: Path, name: str) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path, nargs="?", default=HERE)
-    parser.add_argument(
-        "--check",
-        type=Path,
-        metavar="README",
-        help="print only what this file lacks, and fail if it lacks anything",
-    )
+    parser.add_argument("--check", type=Path, metavar="README", help=CHECK)
     args = parser.parse_args()
     if args.check:
         readme = args.check.read_text()

@@ -12,77 +12,48 @@ import argparse
 import os
 import tempfile
 from importlib import import_module
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from questions import NAMES
 
-HERE = Path(__file__).parent
-
 
 def main() -> None:
-    args = command_line().parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="on little data")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--output", type=Path, help="folder of results/ and figures/")
+    args = parser.parse_args()
     # Threads are set before NumPy is imported, and with it all that has threads.
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     os.environ["VECLIB_MAXIMUM_THREADS"] = str(args.threads)
     from measuring import machine, use_threads
-    from report import report
+    from report import HERE, report, save
     from tqdm import tqdm
 
     output = args.output or (Path(tempfile.mkdtemp()) if args.quick else HERE)
     use_threads(args.threads)
     facts = machine()
     questions = {name: import_module(f"questions.{name}") for name in args.only}
-    cases = {
-        name: question.QUICK if args.quick else question.FULL
+    cases = [
+        (name, case)
         for name, question in questions.items()
-    }
-    with tqdm(total=sum(map(len, cases.values())), unit="case", disable=None) as bar:
-        for name, question in questions.items():
-            rows: list[dict[str, Any]] = []
-            for case in cases[name]:
+        for case in (question.QUICK if args.quick else question.FULL)
+    ]
+    with tqdm(total=len(cases), unit="case", disable=None) as bar:
+        for name, part in groupby(cases, key=itemgetter(0)):
+            rows = []
+            for _, case in part:
                 bar.set_description(f"{name}: {', '.join(map(str, case.values()))}")
-                rows += [{**case, **row} for row in question.measure(**case)]
+                rows += [{**case, **row} for row in questions[name].measure(**case)]
                 bar.update()
-            save(rows, facts, output / "results" / f"{name}.csv")
+            save(rows, facts, output, name)
             with bar.external_write_mode():
                 report(output, name)
     print(f"\nResults and pictures are in {output}")
-
-
-def save(rows: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> None:
-    """Write rows to a file, below the facts about the machine as comments."""
-    import pandas as pd
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"# {key}: {value}\n" for key, value in facts.items()]
-    table = pd.DataFrame(rows).to_csv(index=False, float_format="%.4g")
-    path.write_text("".join(lines) + table)
-
-
-def command_line() -> argparse.ArgumentParser:
-    """Describe the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
-    parser.add_argument(
-        "--quick", action="store_true", help="on little data, in a minute"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=os.cpu_count(),
-        help="that each library may use; default: as many as there are cores",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="folder of results/ and figures/; default: this script's, and a new "
-        "temporary one with --quick",
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from measuring import Rows, noting_warnings
 from sklearn.utils import estimator_checks
 
 STATUSES = ["passed", "failed", "skipped"]
-COLOURS = ["tab:blue", "tab:red", "lightgray"]
 
 FULL = [{"n_libraries": None}]
 QUICK = [{"n_libraries": 1}]
@@ -47,12 +46,9 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
 def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw the counts, one upon the other."""
     figure.set_size_inches(6.5, 3.2)
-    axes = figure.subplots()
-    before = 0
-    for status, colour in zip(STATUSES, COLOURS, strict=True):
-        counts = results[status]
-        axes.barh(results.library, counts, left=before, color=colour, label=status)
-        before = before + counts
-    axes.set_xlabel("checks")
+    style = {"color": ["tab:blue", "tab:red", "lightgray"], "xlabel": "checks"}
+    counts = results.set_index("library")[STATUSES]
+    axes = counts.plot.barh(stacked=True, ax=figure.subplots(), legend=False, **style)
+    axes.set_ylabel("")
     axes.invert_yaxis()
     figure.legend(loc="outside right upper")

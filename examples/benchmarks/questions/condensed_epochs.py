@@ -4,12 +4,13 @@ The cost is the difference between a long and a short run, so that the pass over
 rows does not count. The last column is the excess at the end of the long one.
 """
 
+from functools import partial
+
 import pandas as pd
 from accuracy import Optimum
 from libraries import each, ours
-from matplotlib.figure import Figure
-from measuring import Rows, measure_epochs
-from presenting import crossed, draw_lines, excess_text, time_text
+from measuring import Problem, Rows, measure_epochs
+from presenting import cells, crossed, draw_lines, excess_text
 from problems import correlated
 
 LONG = {"lengths": (20, 5020), "rounds": 6}
@@ -24,18 +25,16 @@ def measure(n: int, d: int, lengths: tuple[int, int], rounds: int) -> Rows:
     X, y = correlated(n, d)
     models = ours(tol=None, precompute=True)
     runs = {library: each(model, max_iter=lengths) for library, model in models.items()}
-    return measure_epochs(runs, lengths, X, y, Optimum(X, y).excess, rounds)
+    problem = Problem(X, y, Optimum(X, y).excess)
+    return measure_epochs(runs, lengths, problem, rounds)
 
 
 def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     """Return a row for each table."""
-    taken = crossed(results, "case", "library", results.seconds.map(time_text))
+    taken = crossed(results, "case", "library", cells(results, ["seconds"]))
     at_end = results.groupby("case").excess.max().map(excess_text)
     table = taken.assign(**{"excess at the end": at_end})
     return [table.rename_axis("rows x columns")]
 
 
-def draw(results: pd.DataFrame, figure: Figure) -> None:
-    """Draw seconds against rows at one number of columns."""
-    part = results[results.d == results.d.mode()[0]]
-    draw_lines(part, figure, "seconds of an epoch", target=1e-6)
+draw = partial(draw_lines, ylabel="seconds of an epoch", target=1e-6)

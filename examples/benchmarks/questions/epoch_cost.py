@@ -13,64 +13,43 @@ import pandas as pd
 from accuracy import Optimum
 from by_hand import LOOPS, ByHand
 from libraries import SKORCH, STRATEGIES, Ladders, each, ours, peer
-from measuring import Rows, measure_epochs
-from presenting import (
-    crossed,
-    draw_panels,
-    excess_text,
-    ratio_text,
-    time_text,
-)
+from measuring import Problem, Rows, measure_epochs
+from presenting import cells, crossed, draw_panels
 from problems import independent
 from sklearn.linear_model import SGDRegressor
 
 COLUMNS = ("n", "d", "dtype", "batch_size", "lengths", "rate", "rounds")
-FULL = [
-    dict(zip(COLUMNS, case, strict=True))
-    for case in (
-        (100_000, 20, "float64", None, (10, 110), 0.1, 12),
-        (100_000, 20, "float32", None, (10, 110), 0.1, 12),
-        (12, 10, "float64", None, (200, 1700), 1e-3, 12),
-        (100_000, 20, "float32", 256, (1, 4), 0.01, 12),
-    )
-]
-QUICK = [
-    dict(zip(COLUMNS, case, strict=True))
-    for case in (
-        (1000, 20, "float32", None, (2, 22), 0.1, 1),
-        (1000, 20, "float32", 256, (1, 4), 0.01, 1),
-    )
-]
+ALL = (
+    (100_000, 20, "float64", None, (10, 110), 0.1, 12),
+    (100_000, 20, "float32", None, (10, 110), 0.1, 12),
+    (12, 10, "float64", None, (200, 1700), 1e-3, 12),
+    (100_000, 20, "float32", 256, (1, 4), 0.01, 12),
+)
+FEW = (
+    (1000, 20, "float32", None, (2, 22), 0.1, 1),
+    (1000, 20, "float32", 256, (1, 4), 0.01, 1),
+)
+FULL = [dict(zip(COLUMNS, case, strict=True)) for case in ALL]
+QUICK = [dict(zip(COLUMNS, case, strict=True)) for case in FEW]
 
 
-def measure(
-    n: int,
-    d: int,
-    dtype: str,
-    batch_size: int | None,
-    lengths: tuple[int, int],
-    rate: float,
-    rounds: int,
-) -> Rows:
+def measure(n, d, dtype, batch_size, lengths, rate, rounds) -> Rows:
     X, y = independent(n, d, dtype)
     runs = {
         library: each(ladder, **{parameter: lengths})
         for parameter, ladders in compared(rate, batch_size).items()
         for library, ladder in ladders.items()
     }
-    rows = measure_epochs(runs, lengths, X, y, Optimum(X, y).excess, rounds)
+    problem = Problem(X, y, Optimum(X, y).excess)
     batches = f", batches of {batch_size}" if batch_size else ""
-    return [{"case": f"{n:,} x {d}, {dtype}{batches}", **row} for row in rows]
+    case = {"case": f"{n:,} x {d}, {dtype}{batches}"}
+    return [case | row for row in measure_epochs(runs, lengths, problem, rounds)]
 
 
 def compared(rate: float, batch_size: int | None) -> dict[str, Ladders]:
     """Return what is compared, by the name of its number of epochs."""
-    params = {
-        "learning_rate": rate,
-        "precompute": False,
-        "batch_size": batch_size,
-        "random_state": 0,
-    }
+    batches = {"batch_size": batch_size, "random_state": 0}
+    params = {"learning_rate": rate, "precompute": False, **batches}
     descents: Ladders = {
         f"by hand, {name}": [ByHand(loop, rate, batch_size=batch_size)]
         for name, loop in LOOPS.items()
@@ -91,10 +70,11 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     loops = results.library.map(loop_like)
     seconds = results.set_index(["case", "library"]).seconds
     by_hand = seconds[list(zip(results.case, loops, strict=True))].to_numpy()
-    ratio = (results.seconds / by_hand).map(ratio_text)
-    cost = ratio.where(results.library != loops, results.seconds.map(time_text))
-    cells = cost + ", " + results.excess.map(excess_text)
-    return [crossed(results, "library", "case", cells)]
+    results = results.assign(ratio=results.seconds / by_hand)
+    ratio = cells(results, ("ratio", "excess"))
+    time = cells(results, ("seconds", "excess"))
+    cell = ratio.where(results.library != loops, time)
+    return [crossed(results, "library", "case", cell)]
 
 
 def loop_like(library: str) -> str:
@@ -103,4 +83,4 @@ def loop_like(library: str) -> str:
     return f"by hand, {next((name for name in STRATEGIES if name in library), default)}"
 
 
-draw = partial(draw_panels, xlabel="seconds of an epoch", n_columns=2)
+draw = partial(draw_panels, xlabel="seconds of an epoch")

@@ -9,20 +9,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from accuracy import Optimum
 from by_hand import ByHand, manual
-from libraries import SKORCH, ours, peer, scaled
-from measuring import Rows, measure_fits
-from presenting import (
-    draw_panels,
-    excess_text,
-    listed,
-    ratio_text,
-    time_text,
-)
+from libraries import SKORCH, Ladders, ours, peer, scaled
+from measuring import Problem, Rows, measure_fits
+from presenting import draw_panels, listed
 from problems import offset_and_scales
-from sklearn.base import BaseEstimator
 from sklearn.linear_model import SGDRegressor
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.preprocessing import StandardScaler
@@ -30,39 +22,34 @@ from sklearn.preprocessing import StandardScaler
 FULL = [{"n": 100_000, "d": 20, "n_rates": 20, "n_folds": 5, "rounds": 3}]
 QUICK = [{"n": 1000, "d": 20, "n_rates": 3, "n_folds": 2, "rounds": 1}]
 
-BATCHES: dict[str, Any] = {"batch_size": 256, "max_iter": 5, "random_state": 0}
-#: By the name of the learning rate.
-COMPARED = {
-    "learning_rate": {
-        **ours(", full batch", max_iter=100, tol=None),
-        **ours(", batches", tol=None, **BATCHES),
-    },
-    "eta0": {
-        "SGDRegressor, a row at a time": [
-            SGDRegressor(alpha=0, max_iter=5, tol=None, random_state=0)
-        ],
-    },
-    "lr": {
-        "skorch, batches": peer(
-            SKORCH, max_epochs=5, batch_size=256, iterator_train__shuffle=True
-        ),
-    },
-}
-
 
 def measure(n: int, d: int, n_rates: int, n_folds: int, rounds: int) -> Rows:
     X, y = offset_and_scales(n, d)
     rates, folds = np.geomspace(1e-4, 0.1, n_rates), KFold(n_folds)
-    searches = {
+    searches: Ladders = {
         library: [search(model, parameter, rates, folds) for model in scaled(ladder)]
-        for parameter, ladders in COMPARED.items()
+        for parameter, ladders in compared().items()
         for library, ladder in ladders.items()
     }
     searches["full batch by hand, NumPy"] = [SearchByHand(rates, folds)]
-    excess = Optimum(X, y).excess
-    rows = measure_fits(searches, X, y, excess, rounds, patience=20.0)
+    problem = Problem(X, y, Optimum(X, y).excess)
+    rows = measure_fits(searches, problem, rounds, patience=20.0)
     case = f"{n_rates} rates x {n_folds} folds, {n:,} x {d}"
     return [{"case": case, **row} for row in rows]
+
+
+def compared() -> dict[str, Ladders]:
+    """Return what is compared, by the name of its learning rate."""
+    epochs: dict[str, Any] = {"max_iter": 5, "tol": None, "random_state": 0}
+    batches = {"max_epochs": 5, "batch_size": 256, "iterator_train__shuffle": True}
+    descents = ours(", full batch", max_iter=100, tol=None)
+    descents |= ours(", batches", batch_size=256, **epochs)
+    sgd = SGDRegressor(alpha=0, **epochs)
+    return {
+        "learning_rate": descents,
+        "eta0": {"SGDRegressor, a row at a time": [sgd]},
+        "lr": {"skorch, batches": peer(SKORCH, **batches)},
+    }
 
 
 def search(model: Any, parameter: str, rates: np.ndarray, folds: KFold) -> GridSearchCV:
@@ -70,7 +57,7 @@ def search(model: Any, parameter: str, rates: np.ndarray, folds: KFold) -> GridS
     return GridSearchCV(model, {f"{model.steps[-1][0]}__{parameter}": rates}, cv=folds)
 
 
-class SearchByHand(BaseEstimator):
+class SearchByHand:
     """What the search does, in two loops around one of NumPy."""
 
     def __init__(self, rates: np.ndarray, folds: KFold) -> None:
@@ -93,15 +80,10 @@ class SearchByHand(BaseEstimator):
         return self.best_.predict(X)
 
 
-def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return time, ratio and excess."""
-    columns = {
-        "search": ("seconds", time_text),
-        "over skgd manual": ("ratio", ratio_text),
-        "excess of the best": ("excess", excess_text),
-    }
-    ratio = results.seconds / results.seconds[0]
-    return [listed(results.assign(ratio=ratio), results.case[0], columns)]
-
-
+COLUMNS = {
+    "search": "seconds",
+    "over skgd manual": "ratio",
+    "excess of the best": "excess",
+}
+tables = partial(listed, **COLUMNS)
 draw = partial(draw_panels, xlabel="seconds of a search")

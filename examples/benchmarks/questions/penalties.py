@@ -9,19 +9,20 @@ excess of the objective; in brackets, where it is above 1e-6 and a more accurate
 would have taken more than four seconds.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from libraries import SKGLM, STRATEGIES, TOLS, Ladders, each, our_ladders, peer
-from measuring import Rows, measure_fits
-from presenting import crossed, draw_panels, time_and_excess
+from libraries import SKGLM, TOLS, Ladders, each, our_ladders, ours, peer
+from measuring import Problem, Rows, measure_fits
+from presenting import cells, crossed, draw_panels
 from problems import few_that_matter
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Ridge, enet_path
 
-from skgd import GDLinearRegressor, Moments
+from skgd import Moments
 
 TARGET = 1e-6
 
@@ -33,35 +34,34 @@ PENALTIES = {
     "nonnegative lasso": (1.0, True),
 }
 
-COLUMNS = ("penalty", "n", "d", "n_alphas", "rounds")
 FULL = [
-    dict(zip(COLUMNS, case, strict=True))
-    for case in (
-        *((penalty, 100_000, 50, 1, 15) for penalty in PENALTIES),
-        *((penalty, 500, 5000, 1, 5) for penalty in ("lasso", "elastic net")),
-        *((penalty, 100_000, 50, 100, 5) for penalty in list(PENALTIES)[:3]),
-    )
+    *({"penalty": name, "n": 100_000, "d": 50, "rounds": 15} for name in PENALTIES),
+    {"penalty": "lasso", "n": 500, "d": 5000, "rounds": 5},
+    {"penalty": "elastic net", "n": 500, "d": 5000, "rounds": 5},
+    *(
+        {"penalty": name, "n": 100_000, "d": 50, "rounds": 5, "n_alphas": 100}
+        for name in ("lasso", "elastic net", "ridge")
+    ),
 ]
 QUICK = [
-    dict(zip(COLUMNS, case, strict=True))
-    for case in (
-        *((penalty, 1000, 20, 1, 1) for penalty in ("lasso", "ridge")),
-        *((penalty, 1000, 20, 5, 1) for penalty in ("elastic net", "ridge")),
-    )
+    {"penalty": "lasso", "n": 1000, "d": 20, "rounds": 1},
+    {"penalty": "ridge", "n": 1000, "d": 20, "rounds": 1},
+    {"penalty": "elastic net", "n": 1000, "d": 20, "rounds": 1, "n_alphas": 5},
+    {"penalty": "ridge", "n": 1000, "d": 20, "rounds": 1, "n_alphas": 5},
 ]
 
 
-def measure(penalty: str, n: int, d: int, n_alphas: int, rounds: int) -> Rows:
+def measure(penalty: str, n: int, d: int, rounds: int, n_alphas: int = 1) -> Rows:
     X, y = few_that_matter(n, d)
     l1_ratio, positive = PENALTIES[penalty]
     largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max()
     largest /= n * (l1_ratio or 1)
     if n_alphas == 1:
-        alphas, case = np.array([largest / 20]), f"{penalty}, {n:,} x {d}"
+        alphas, along = np.array([largest / 20]), ""
         ladders = single_fits(n, alphas[0], l1_ratio, positive)
     else:
         alphas = largest * np.geomspace(1, 1e-3, n_alphas)
-        case = f"{penalty}, {n_alphas} penalties, {n:,} x {d}"
+        along = f", {n_alphas} penalties"
         ladders = paths(n, alphas, l1_ratio)
 
     def objectives(coefs: np.ndarray) -> np.ndarray:
@@ -70,16 +70,18 @@ def measure(penalty: str, n: int, d: int, n_alphas: int, rounds: int) -> Rows:
         penalties = 2 * l1_ratio * l1 + (1 - l1_ratio) * l2
         return residual.var(axis=1) + alphas * penalties
 
-    reference = GramPath(alphas, l1_ratio, positive, tol=1e-12)
-    if l1_ratio == 0:
-        reference = Path(Ridge(), alphas * n)
-    least = objectives(reference.fit(X, y).coef_)
+    if l1_ratio:
+        best = gram_path(X, y, alphas, l1_ratio, positive=positive, tol=1e-12)
+    else:
+        best = path(X, y, Ridge(), alphas * n)
+    least = objectives(best)
 
     def excess(model: Any) -> float:
         return (objectives(model.coef_.reshape(n_alphas, d)) / least - 1).max()
 
-    rows = measure_fits(ladders, X, y, excess, rounds, 5.0, TARGET)
-    return [{"case": case, **row} for row in rows]
+    rows = measure_fits(ladders, Problem(X, y, excess), rounds, 5.0, TARGET)
+    case = {"case": f"{penalty}{along}, {n:,} x {d}", "n_alphas": n_alphas}
+    return [case | row for row in rows]
 
 
 def single_fits(n: int, alpha: float, l1_ratio: float, positive: bool) -> Ladders:
@@ -102,64 +104,53 @@ def paths(n: int, alphas: np.ndarray, l1_ratio: float) -> Ladders:
     """Return what goes along penalties, from the largest to the least."""
     warm = {"l1_ratio": l1_ratio, "warm_start": True}
     ladders: Ladders = {
-        f"skgd {name}, warm starts": [
-            Path(GDLinearRegressor(name, **warm), alphas, condense=True)
-        ]
-        for name in STRATEGIES
+        f"{library}, warm starts": [Path(condensed_path, model, alphas)]
+        for library, (model,) in ours(**warm).items()
     }
     if l1_ratio == 0:
-        return {**ladders, "Ridge, fit by fit": [Path(Ridge(), alphas * n)]}
+        return {**ladders, "Ridge, fit by fit": [Path(path, Ridge(), alphas * n)]}
     return {
         **ladders,
-        "enet_path, Gram matrix": [GramPath(alphas, l1_ratio)],
-        "skglm, warm starts": [Path(m, alphas) for m in peer(SKGLM, **warm)],
+        "enet_path, Gram matrix": [Path(gram_path, alphas, l1_ratio)],
+        "skglm, warm starts": [Path(path, m, alphas) for m in peer(SKGLM, **warm)],
     }
 
 
-class Path(BaseEstimator):
-    """Fits of an estimator for one penalty after the other."""
+class Path:
+    """A function of X, y and arguments, which returns coefficients, as an estimator."""
 
-    def __init__(self, model: Any, alphas: np.ndarray, condense: bool = False) -> None:
-        self.model = model
-        self.alphas = alphas
-        self.condense = condense
+    def __init__(self, function: Callable[..., np.ndarray], *arguments: Any) -> None:
+        self.function = function
+        self.arguments = arguments
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "Path":
-        rows = Moments.from_data(X, y).condense() if self.condense else (X, y)
-        model = clone(self.model)
-        fits = (model.set_params(alpha=alpha).fit(*rows) for alpha in self.alphas)
-        self.coef_ = np.array([fit.coef_.copy() for fit in fits])
-        return self
+    def fit(self, X: np.ndarray, y: np.ndarray) -> None:
+        self.coef_ = self.function(X, y, *self.arguments)
 
 
-class GramPath(BaseEstimator):
-    """Coordinate descent on the Gram matrix of centred columns, by enet_path."""
+def path(X: np.ndarray, y: np.ndarray, model: Any, alphas: np.ndarray) -> np.ndarray:
+    """Fit one penalty after the other."""
+    model = clone(model)
+    fits = (model.set_params(alpha=alpha).fit(X, y) for alpha in alphas)
+    return np.array([fit.coef_.copy() for fit in fits])
 
-    def __init__(
-        self,
-        alphas: np.ndarray,
-        l1_ratio: float,
-        positive: bool = False,
-        tol: float = 1e-4,
-    ) -> None:
-        self.alphas = alphas
-        self.l1_ratio = l1_ratio
-        self.positive = positive
-        self.tol = tol
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "GramPath":
-        X, y = X - X.mean(axis=0), y - y.mean()
-        known = {"precompute": X.T @ X, "Xy": X.T @ y, "max_iter": 100_000}
-        params = self.get_params()
-        self.coef_ = enet_path(X, y, **params, **known)[1].T
-        return self
+def condensed_path(X, y, model, alphas) -> np.ndarray:
+    """Condense the rows once, and fit one penalty after the other."""
+    return path(*Moments.from_data(X, y).condense(), model, alphas)
+
+
+def gram_path(X, y, alphas, l1_ratio, **params) -> np.ndarray:
+    """Run enet_path on the Gram matrix of centred columns."""
+    X, y = X - X.mean(axis=0), y - y.mean()
+    known = {"precompute": X.T @ X, "Xy": X.T @ y, "max_iter": 100_000}
+    return enet_path(X, y, l1_ratio=l1_ratio, alphas=alphas, **known, **params)[1].T
 
 
 def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     """Return time and excess: of single fits, then of paths."""
-    cells = time_and_excess(results, TARGET)
+    cell = cells(results, ("seconds", "excess"), TARGET)
     return [
-        crossed(part, "library", "case", cells)
+        crossed(part, "library", "case", cell)
         for _, part in results.groupby(results.n_alphas > 1)
     ]
 

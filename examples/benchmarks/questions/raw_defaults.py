@@ -13,8 +13,8 @@ import pandas as pd
 from accuracy import Optimum
 from libraries import STRATEGIES, with_defaults
 from matplotlib.figure import Figure
-from measuring import Rows, measure_fits
-from presenting import count_text, crossed, excess_text, time_text
+from measuring import Problem, Rows, measure_fits
+from presenting import cells, count_text, crossed, excess_text
 from problems import RAW
 
 FULL = [{"data": name, "rounds": 10} for name in RAW]
@@ -25,7 +25,8 @@ def measure(data: str, rounds: int) -> Rows:
     X, y = RAW[data]()
     y = y.astype(float)  # classes as numbers
     models = with_defaults(several_targets=y.ndim > 1)
-    rows = measure_fits(models, X, y, Optimum(X, y).excess, rounds, patience=2.0)
+    problem = Problem(X, y, Optimum(X, y).excess)
+    rows = measure_fits(models, problem, rounds, patience=2.0)
     n, d = X.shape
     return [{"n": n, "d": d, **row} for row in rows]
 
@@ -34,7 +35,7 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     """Return the excess of each library, then what ours took."""
     warned = results.warnings.fillna("").str.contains("ConvergenceWarning")
     excess = results.excess.map(excess_text) + warned.map({True: " (w)", False: ""})
-    taken = crossed(results, "data", "library", results.seconds.map(time_text))
+    taken = crossed(results, "data", "library", cells(results, ["seconds"]))
     manual = results[results.library == "skgd manual"].set_index("data")
     sizes = {"rows x columns": manual.case, "epochs": manual.epochs.map(count_text)}
     shown = [*(f"skgd {name}" for name in STRATEGIES), "LinearRegression"]

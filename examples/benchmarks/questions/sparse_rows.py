@@ -8,16 +8,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from libraries import Ladders, ours
-from measuring import Rows, measure_fits
-from presenting import (
-    count_text,
-    draw_panels,
-    excess_text,
-    listed,
-    time_text,
-)
+from measuring import Problem, Rows, measure_fits
+from presenting import draw_panels, listed
 from problems import sparse
 from sklearn.linear_model import Ridge, SGDRegressor
 
@@ -40,19 +33,10 @@ def measure(n: int, d: int, rounds: int) -> Rows:
     def left(model: Any) -> float:
         return np.mean((model.predict(X) - y) ** 2) / y.var()
 
-    rows = measure_fits(COMPARED, X, y, left, rounds, patience=15.0)
+    rows = measure_fits(COMPARED, Problem(X, y, left), rounds, patience=15.0)
     case = f"{n:,} x {d:,}, sparse"
     return [{"case": case, "left": row["excess"], **row} for row in rows]
 
 
-def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return a row for each library."""
-    columns = {
-        "fit": ("seconds", time_text),
-        "left": ("left", excess_text),
-        "epochs": ("epochs", count_text),
-    }
-    return [listed(results, results.case[0], columns)]
-
-
+tables = partial(listed, fit="seconds", left="left", epochs="epochs")
 draw = partial(draw_panels, xlabel="seconds of a fit")

@@ -10,11 +10,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from accuracy import Optimum
 from libraries import Ladders, ours, peer
 from measuring import Rows, noting_warnings, seconds_of
-from presenting import draw_panels, excess_text, listed, time_text
+from presenting import draw_panels, listed
 from problems import chunk
 from sklearn.linear_model import SGDRegressor
 
@@ -65,13 +64,5 @@ def compared(n: int) -> Ladders:
     }
 
 
-def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return a row for each library."""
-    columns = {
-        "a chunk": ("seconds", time_text),
-        "excess at the end": ("excess", excess_text),
-    }
-    return [listed(results, results.case[0], columns)]
-
-
+tables = partial(listed, **{"a chunk": "seconds", "excess at the end": "excess"})
 draw = partial(draw_panels, xlabel="seconds of a chunk")
