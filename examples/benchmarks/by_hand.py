@@ -4,9 +4,6 @@ Each keeps the loss of every epoch, as `GDLinearRegressor` does, and nothing els
 checks, no stopping rule.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
-
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -99,9 +96,7 @@ def module(X, y, learning_rate, epochs, batch_size, **options):
     return linear.weight.detach().numpy()[0], linear.bias.item()
 
 
-def batches(
-    X: Any, y: Any, size: int | None, permutation: Callable[[int], Any]
-) -> Iterable[tuple[Any, Any]]:
+def batches(X, y, size, permutation):
     """Return what an epoch reads: all rows at once, or shuffled batches of them."""
     if size is None:
         return [(X, y)]

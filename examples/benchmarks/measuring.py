@@ -104,16 +104,12 @@ def measure_epochs(
         for length, model in zip(lengths, pair, strict=True)
     }
     seconds, (short, long) = least_seconds(fits, rounds), lengths
-    return [
-        {
-            "library": library,
-            "seconds": (seconds[library, long] - seconds[library, short])
-            / (long - short),
-            "epochs": long,
-            "excess": problem.excess(pair[-1]),
-        }
-        for library, pair in pairs.items()
-    ]
+    rows = []
+    for library, pair in pairs.items():
+        taken = (seconds[library, long] - seconds[library, short]) / (long - short)
+        reached = {"epochs": long, "excess": problem.excess(pair[-1])}
+        rows.append({"library": library, "seconds": taken, **reached})
+    return rows
 
 
 def least_seconds(runs: Runs, rounds: int, patience: float = 10.0) -> dict[Any, float]:

@@ -55,20 +55,15 @@ TEXTS: dict[str, Callable[[Any], str]] = {
 }
 
 
-def cells(
-    results: pd.DataFrame, names: Iterable[str], target: float = math.inf
-) -> pd.Series:
+def cells(results: pd.DataFrame, names: Iterable[str], target=math.inf) -> pd.Series:
     """Return columns as one text, in brackets where the excess is above the target."""
-    text = results.apply(
-        lambda row: ", ".join(TEXTS[name](row[name]) for name in names), axis=1
-    )
+    first, *others = (results[name].map(TEXTS[name]) for name in names)
+    text = first.str.cat(others, sep=", ")
     text = text.str.removesuffix(", nan")  # of what predicts nothing
     return text.where(~(results.excess > target), "(" + text + ")")
 
 
-def crossed(
-    results: pd.DataFrame, rows: str, columns: str, cell: pd.Series
-) -> pd.DataFrame:
+def crossed(results: pd.DataFrame, rows: str, columns: str, cell: pd.Series):
     """Return a table of texts, empty where something was not run."""
     table = results.assign(cell=cell).pivot(index=rows, columns=columns, values="cell")
     order = {"index": results[rows].unique(), "columns": results[columns].unique()}
@@ -91,9 +86,7 @@ def markdown(table: pd.DataFrame) -> str:
     )
 
 
-def draw_panels(
-    results: pd.DataFrame, figure: Figure, xlabel: str, value: str = "seconds"
-) -> None:
+def draw_panels(results: pd.DataFrame, figure: Figure, xlabel: str, value="seconds"):
     """Draw a value of each library, a panel for each case."""
     groups = list(results.groupby("case", sort=False))
     n_columns = min(3, len(groups))
@@ -123,9 +116,7 @@ def _draw_dots(axes: Axes, values: pd.Series, text: Callable[[Any], str]) -> Non
     axes.invert_yaxis()
 
 
-def draw_lines(
-    results: pd.DataFrame, figure: Figure, ylabel: str, target: float
-) -> None:
+def draw_lines(results: pd.DataFrame, figure: Figure, ylabel: str, target: float):
     """Draw seconds against rows, a panel for each width that has several sizes.
 
     What is above the target is hollow.

@@ -40,11 +40,8 @@ def sections(folder: Path, name: str) -> list[str]:
     return [f"### {inspect.getdoc(question).rstrip()}", *tables]
 
 
-def save(
-    rows: list[dict[str, Any]], facts: dict[str, Any], folder: Path, name: str
-) -> None:
+def save(rows: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> None:
     """Write the results of a question, below the facts about the machine."""
-    path = folder / "results" / f"{name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"# {key}: {value}\n" for key, value in facts.items()]
     table = pd.DataFrame(rows).to_csv(index=False, float_format="%.4g")

@@ -12,8 +12,6 @@ import argparse
 import os
 import tempfile
 from importlib import import_module
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 
 from questions import NAMES
@@ -38,19 +36,18 @@ def main() -> None:
     use_threads(args.threads)
     facts = machine()
     questions = {name: import_module(f"questions.{name}") for name in args.only}
-    cases = [
-        (name, case)
+    cases = {
+        name: question.QUICK if args.quick else question.FULL
         for name, question in questions.items()
-        for case in (question.QUICK if args.quick else question.FULL)
-    ]
-    with tqdm(total=len(cases), unit="case", disable=None) as bar:
-        for name, part in groupby(cases, key=itemgetter(0)):
+    }
+    with tqdm(total=sum(map(len, cases.values())), unit="case", disable=None) as bar:
+        for name, question in questions.items():
             rows = []
-            for _, case in part:
+            for case in cases[name]:
                 bar.set_description(f"{name}: {', '.join(map(str, case.values()))}")
-                rows += [{**case, **row} for row in questions[name].measure(**case)]
+                rows += [{**case, **row} for row in question.measure(**case)]
                 bar.update()
-            save(rows, facts, output, name)
+            save(rows, facts, output / "results" / f"{name}.csv")
             with bar.external_write_mode():
                 report(output, name)
     print(f"\nResults and pictures are in {output}")

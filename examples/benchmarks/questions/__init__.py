@@ -6,6 +6,8 @@ cases, each the keyword arguments of `measure`, which returns the rows of a tabl
 shows them.
 """
 
+from typing import Any
+
 #: In the order in which they are asked.
 NAMES = (
     "fit_time",
@@ -19,3 +21,8 @@ NAMES = (
     "stream",
     "sparse_rows",
 )
+
+
+def cases(names: str, *rows: tuple) -> list[dict[str, Any]]:
+    """Return a table of cases, by the names of its columns."""
+    return [dict(zip(names.split(), row, strict=True)) for row in rows]

@@ -18,19 +18,21 @@ from presenting import cells, crossed, draw_panels
 from problems import independent
 from sklearn.linear_model import SGDRegressor
 
-COLUMNS = ("n", "d", "dtype", "batch_size", "lengths", "rate", "rounds")
-ALL = (
+from questions import cases
+
+COLUMNS = "n d dtype batch_size lengths rate rounds"
+FULL = cases(
+    COLUMNS,
     (100_000, 20, "float64", None, (10, 110), 0.1, 12),
     (100_000, 20, "float32", None, (10, 110), 0.1, 12),
     (12, 10, "float64", None, (200, 1700), 1e-3, 12),
     (100_000, 20, "float32", 256, (1, 4), 0.01, 12),
 )
-FEW = (
+QUICK = cases(
+    COLUMNS,
     (1000, 20, "float32", None, (2, 22), 0.1, 1),
     (1000, 20, "float32", 256, (1, 4), 0.01, 1),
 )
-FULL = [dict(zip(COLUMNS, case, strict=True)) for case in ALL]
-QUICK = [dict(zip(COLUMNS, case, strict=True)) for case in FEW]
 
 
 def measure(n, d, dtype, batch_size, lengths, rate, rounds) -> Rows:

@@ -18,20 +18,22 @@ from measuring import Problem, Rows, measure_fits
 from presenting import cells, crossed, draw_lines
 from problems import correlated
 
+from questions import cases
+
 TARGET = 1e-6
-COLUMNS = ("n", "d", "dtype", "rounds", "patience")
-ALL = (
+COLUMNS = "n d dtype rounds patience"
+FULL = cases(
+    COLUMNS,
     *((n, 20, "float64", 20, 4.0) for n in (1000, 10_000, 100_000, 1_000_000)),
     *((n, 50, "float64", 20, 4.0) for n in (1000, 10_000, 100_000, 1_000_000)),
     *((n, 300, "float64", 20, 4.0) for n in (10_000, 100_000)),
     (1_000_000, 50, "float32", 20, 4.0),
 )
-FEW = (
+QUICK = cases(
+    COLUMNS,
     *((n, 20, "float64", 1, 0.2) for n in (500, 2000)),
     (2000, 10, "float32", 1, 0.2),
 )
-FULL = [dict(zip(COLUMNS, case, strict=True)) for case in ALL]
-QUICK = [dict(zip(COLUMNS, case, strict=True)) for case in FEW]
 
 
 def measure(n: int, d: int, dtype: str, rounds: int, patience: float) -> Rows:

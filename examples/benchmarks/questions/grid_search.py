@@ -17,7 +17,6 @@ from presenting import draw_panels, listed
 from problems import offset_and_scales
 from sklearn.linear_model import SGDRegressor
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.preprocessing import StandardScaler
 
 FULL = [{"n": 100_000, "d": 20, "n_rates": 20, "n_folds": 5, "rounds": 3}]
 QUICK = [{"n": 1000, "d": 20, "n_rates": 3, "n_folds": 2, "rounds": 1}]
@@ -31,7 +30,6 @@ def measure(n: int, d: int, n_rates: int, n_folds: int, rounds: int) -> Rows:
         for parameter, ladders in compared().items()
         for library, ladder in ladders.items()
     }
-    searches["full batch by hand, NumPy"] = [SearchByHand(rates, folds)]
     problem = Problem(X, y, Optimum(X, y).excess)
     rows = measure_fits(searches, problem, rounds, patience=20.0)
     case = f"{n_rates} rates x {n_folds} folds, {n:,} x {d}"
@@ -45,8 +43,9 @@ def compared() -> dict[str, Ladders]:
     descents = ours(", full batch", max_iter=100, tol=None)
     descents |= ours(", batches", batch_size=256, **epochs)
     sgd = SGDRegressor(alpha=0, **epochs)
+    by_hand = {"full batch by hand, NumPy": [ByHand(manual, 0.1, max_iter=100)]}
     return {
-        "learning_rate": descents,
+        "learning_rate": {**descents, **by_hand},
         "eta0": {"SGDRegressor, a row at a time": [sgd]},
         "lr": {"skorch, batches": peer(SKORCH, **batches)},
     }
@@ -55,29 +54,6 @@ def compared() -> dict[str, Ladders]:
 def search(model: Any, parameter: str, rates: np.ndarray, folds: KFold) -> GridSearchCV:
     """Return a search over the learning rate of a pipeline's last step."""
     return GridSearchCV(model, {f"{model.steps[-1][0]}__{parameter}": rates}, cv=folds)
-
-
-class SearchByHand:
-    """What the search does, in two loops around one of NumPy."""
-
-    def __init__(self, rates: np.ndarray, folds: KFold) -> None:
-        self.rates = rates
-        self.folds = folds
-
-    def fit(self, X: np.ndarray, y: np.ndarray) -> "SearchByHand":
-        errors = np.zeros(len(self.rates))
-        for train, test in self.folds.split(X):
-            scaler = StandardScaler().fit(X[train])
-            X_train, X_test = scaler.transform(X[train]), scaler.transform(X[test])
-            for k, rate in enumerate(self.rates):
-                model = ByHand(manual, rate).fit(X_train, y[train])
-                errors[k] += np.mean((model.predict(X_test) - y[test]) ** 2)
-        best = ByHand(manual, self.rates[errors.argmin()])
-        self.best_ = scaled([best])[0].fit(X, y)
-        return self
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return self.best_.predict(X)
 
 
 COLUMNS = {

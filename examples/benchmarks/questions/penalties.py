@@ -22,6 +22,7 @@ from problems import few_that_matter
 from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Ridge, enet_path
 
+from questions import cases
 from skgd import Moments
 
 TARGET = 1e-6
@@ -34,24 +35,21 @@ PENALTIES = {
     "nonnegative lasso": (1.0, True),
 }
 
-FULL = [
-    *({"penalty": name, "n": 100_000, "d": 50, "rounds": 15} for name in PENALTIES),
-    {"penalty": "lasso", "n": 500, "d": 5000, "rounds": 5},
-    {"penalty": "elastic net", "n": 500, "d": 5000, "rounds": 5},
-    *(
-        {"penalty": name, "n": 100_000, "d": 50, "rounds": 5, "n_alphas": 100}
-        for name in ("lasso", "elastic net", "ridge")
-    ),
-]
-QUICK = [
-    {"penalty": "lasso", "n": 1000, "d": 20, "rounds": 1},
-    {"penalty": "ridge", "n": 1000, "d": 20, "rounds": 1},
-    {"penalty": "elastic net", "n": 1000, "d": 20, "rounds": 1, "n_alphas": 5},
-    {"penalty": "ridge", "n": 1000, "d": 20, "rounds": 1, "n_alphas": 5},
-]
+COLUMNS = "penalty n d n_alphas rounds"
+FULL = cases(
+    COLUMNS,
+    *((penalty, 100_000, 50, 1, 15) for penalty in PENALTIES),
+    *((penalty, 500, 5000, 1, 5) for penalty in ("lasso", "elastic net")),
+    *((penalty, 100_000, 50, 100, 5) for penalty in ("lasso", "elastic net", "ridge")),
+)
+QUICK = cases(
+    COLUMNS,
+    *((penalty, 1000, 20, 1, 1) for penalty in ("lasso", "ridge")),
+    *((penalty, 1000, 20, 5, 1) for penalty in ("elastic net", "ridge")),
+)
 
 
-def measure(penalty: str, n: int, d: int, rounds: int, n_alphas: int = 1) -> Rows:
+def measure(penalty: str, n: int, d: int, n_alphas: int, rounds: int) -> Rows:
     X, y = few_that_matter(n, d)
     l1_ratio, positive = PENALTIES[penalty]
     largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max()
@@ -80,8 +78,7 @@ def measure(penalty: str, n: int, d: int, rounds: int, n_alphas: int = 1) -> Row
         return (objectives(model.coef_.reshape(n_alphas, d)) / least - 1).max()
 
     rows = measure_fits(ladders, Problem(X, y, excess), rounds, 5.0, TARGET)
-    case = {"case": f"{penalty}{along}, {n:,} x {d}", "n_alphas": n_alphas}
-    return [case | row for row in rows]
+    return [{"case": f"{penalty}{along}, {n:,} x {d}", **row} for row in rows]
 
 
 def single_fits(n: int, alpha: float, l1_ratio: float, positive: bool) -> Ladders:

@@ -19,6 +19,7 @@ from sklearn.linear_model import SGDRegressor
 
 from skgd import GDLinearRegressor
 
+INCREMENTAL = "sklearnex.linear_model.IncrementalLinearRegression"
 FULL = [{"n_chunks": 100, "n": 100_000, "d": 20}]
 QUICK = [{"n_chunks": 3, "n": 2000, "d": 20}]
 
@@ -50,17 +51,14 @@ def measure(n_chunks: int, n: int, d: int) -> Rows:
 def compared(n: int) -> Ladders:
     """Return what takes the stream, averaged after a chunk of n rows."""
     averaged: dict[str, Any] = {"average": n, "random_state": 0}
+    batches = GDLinearRegressor(batch_size=256, **averaged)
     constant = {"learning_rate": "constant", "eta0": 1e-3}
     return {
         **ours(", full batch", tol=1e-8),
-        "skgd manual, averaged batches of 256": [
-            GDLinearRegressor(batch_size=256, **averaged)
-        ],
+        "skgd manual, averaged batches of 256": [batches],
         "SGDRegressor": [SGDRegressor(alpha=0, random_state=0)],
         "SGDRegressor, averaged": [SGDRegressor(alpha=0, **constant, **averaged)],
-        "scikit-learn-intelex, incremental": peer(
-            "sklearnex.linear_model.IncrementalLinearRegression"
-        ),
+        "scikit-learn-intelex, incremental": peer(INCREMENTAL),
     }
 
 
