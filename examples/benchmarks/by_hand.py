@@ -41,6 +41,12 @@ class ByHand(RegressorMixin, BaseEstimator):
         return X @ self.coef_ + self.intercept_
 
 
+def product(X, y, *_):
+    """Do what every solver does at least, and predict nothing."""
+    X.T @ X
+    return np.full(X.shape[1], np.nan), np.nan
+
+
 def manual(X, y, learning_rate, epochs, batch_size):
     permutation = np.random.RandomState(0).permutation
     w, b, losses = np.zeros(X.shape[1], X.dtype), X.dtype.type(0), []

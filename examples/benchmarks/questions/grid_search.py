@@ -16,7 +16,7 @@ from measuring import Problem, Rows, measure_fits
 from presenting import draw_panels, listed
 from problems import offset_and_scales
 from sklearn.linear_model import SGDRegressor
-from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.model_selection import GridSearchCV
 
 FULL = [{"n": 100_000, "d": 20, "n_rates": 20, "n_folds": 5, "rounds": 3}]
 QUICK = [{"n": 1000, "d": 20, "n_rates": 3, "n_folds": 2, "rounds": 1}]
@@ -24,10 +24,13 @@ QUICK = [{"n": 1000, "d": 20, "n_rates": 3, "n_folds": 2, "rounds": 1}]
 
 def measure(n: int, d: int, n_rates: int, n_folds: int, rounds: int) -> Rows:
     X, y = offset_and_scales(n, d)
-    rates, folds = np.geomspace(1e-4, 0.1, n_rates), KFold(n_folds)
+    rates = np.geomspace(1e-4, 0.1, n_rates)
     searches: Ladders = {
-        library: [search(model, parameter, rates, folds) for model in scaled(ladder)]
-        for parameter, ladders in compared().items()
+        library: [
+            GridSearchCV(model, {f"{model.steps[-1][0]}__{rate}": rates}, cv=n_folds)
+            for model in scaled(ladder)
+        ]
+        for rate, ladders in compared().items()
         for library, ladder in ladders.items()
     }
     problem = Problem(X, y, Optimum(X, y).excess)
@@ -51,15 +54,6 @@ def compared() -> dict[str, Ladders]:
     }
 
 
-def search(model: Any, parameter: str, rates: np.ndarray, folds: KFold) -> GridSearchCV:
-    """Return a search over the learning rate of a pipeline's last step."""
-    return GridSearchCV(model, {f"{model.steps[-1][0]}__{parameter}": rates}, cv=folds)
-
-
-COLUMNS = {
-    "search": "seconds",
-    "over skgd manual": "ratio",
-    "excess of the best": "excess",
-}
-tables = partial(listed, **COLUMNS)
+COLUMNS = {"search": "seconds", "over skgd manual": "ratio"}
+tables = partial(listed, **COLUMNS, **{"excess of the best": "excess"})
 draw = partial(draw_panels, xlabel="seconds of a search")

@@ -37,15 +37,14 @@ def measure(n_chunks: int, n: int, d: int) -> Rows:
         shuffle(order)
     chunks = (chunk(k, n, d) for k in range(n_chunks))
     optimum = Optimum(*map(np.concatenate, zip(*chunks, strict=True)))
-    return [
-        {
-            "case": f"{n_chunks * n:,} x {d}",
-            "library": library,
+    rows = []
+    for library, model in models.items():
+        reached = {
             "seconds": np.median(seconds[library]),
             "excess": optimum.excess(model),
         }
-        for library, model in models.items()
-    ]
+        rows.append({"case": f"{n_chunks * n:,} x {d}", "library": library, **reached})
+    return rows
 
 
 def compared(n: int) -> Ladders:
