@@ -32,9 +32,8 @@ class ByHand(RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "ByHand":
-        self.coef_, self.intercept_ = self.loop(
-            X, y, self.learning_rate, self.max_iter, self.batch_size
-        )
+        settings = self.learning_rate, self.max_iter, self.batch_size
+        self.coef_, self.intercept_ = self.loop(X, y, *settings)
         return self
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -85,8 +84,8 @@ def autograd(X, y, learning_rate, epochs, batch_size):
 def module(X, y, learning_rate, epochs, batch_size, **options):
     X, y = torch.from_numpy(X), torch.from_numpy(y)[:, None]
     linear = nn.Linear(X.shape[1], 1, dtype=X.dtype)
-    nn.init.zeros_(linear.weight)
-    nn.init.zeros_(linear.bias)
+    for parameter in linear.parameters():
+        nn.init.zeros_(parameter)
     criterion = nn.MSELoss()
     optimizer = torch.optim.SGD(linear.parameters(), lr=learning_rate, **options)
     losses = []

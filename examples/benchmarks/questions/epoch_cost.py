@@ -73,9 +73,8 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     seconds = results.set_index(["case", "library"]).seconds
     by_hand = seconds[list(zip(results.case, loops, strict=True))].to_numpy()
     results = results.assign(ratio=results.seconds / by_hand)
-    ratio = cells(results, ("ratio", "excess"))
-    time = cells(results, ("seconds", "excess"))
-    cell = ratio.where(results.library != loops, time)
+    cell = cells(results, ("ratio", "excess"))
+    cell = cell.where(results.library != loops, cells(results, ("seconds", "excess")))
     return [crossed(results, "library", "case", cell)]
 
 

@@ -101,8 +101,8 @@ def paths(n: int, alphas: np.ndarray, l1_ratio: float) -> Ladders:
     """Return what goes along penalties, from the largest to the least."""
     warm = {"l1_ratio": l1_ratio, "warm_start": True}
     ladders: Ladders = {
-        f"{library}, warm starts": [Path(condensed_path, model, alphas)]
-        for library, (model,) in ours(**warm).items()
+        library: [Path(condensed_path, model, alphas)]
+        for library, (model,) in ours(", warm starts", **warm).items()
     }
     if l1_ratio == 0:
         return {**ladders, "Ridge, fit by fit": [Path(path, Ridge(), alphas * n)]}
@@ -146,10 +146,8 @@ def gram_path(X, y, alphas, l1_ratio, **params) -> np.ndarray:
 def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     """Return time and excess: of single fits, then of paths."""
     cell = cells(results, ("seconds", "excess"), TARGET)
-    return [
-        crossed(part, "library", "case", cell)
-        for _, part in results.groupby(results.n_alphas > 1)
-    ]
+    kinds = results.groupby(results.n_alphas > 1)
+    return [crossed(part, "library", "case", cell) for _, part in kinds]
 
 
 draw = partial(draw_panels, xlabel="seconds of a fit, or of a path")

@@ -39,10 +39,8 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     manual = results[results.library == "skgd manual"].set_index("data")
     sizes = {"rows x columns": manual.case, "epochs": manual.epochs.map(count_text)}
     shown = [*(f"skgd {name}" for name in STRATEGIES), "LinearRegression"]
-    return [
-        crossed(results, "data", "library", excess),
-        pd.DataFrame(sizes).join(taken[shown]),
-    ]
+    accuracy = crossed(results, "data", "library", excess)
+    return [accuracy, pd.DataFrame(sizes).join(taken[shown])]
 
 
 def draw(results: pd.DataFrame, figure: Figure) -> None:
