@@ -1,22 +1,18 @@
 """The libraries that are compared, by the name that the tables print.
 
-A library that is not installed is left out; `pip install -e ".[bench]"` brings all.
-Where a solver is asked for an accuracy, it has a ladder of settings, from the loosest
-to the most accurate, of which the first that is accurate enough is timed.
+Each has a ladder: estimators from the loosest setting to the most accurate, of which
+the first that is accurate enough is timed. The ladder of a library that is not
+installed is empty; `pip install -e ".[bench]"` brings all.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import partial
-from importlib.util import find_spec
+from importlib import import_module
 from typing import Any
 
-import by_hand
-from sklearn.linear_model import (
-    ElasticNet,
-    LinearRegression,
-    Ridge,
-    SGDRegressor,
-)
+from by_hand import ByHand, manual, module
+from sklearn.base import clone
+from sklearn.linear_model import ElasticNet, LinearRegression, Ridge, SGDRegressor
 from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -24,140 +20,96 @@ from sklearn.preprocessing import StandardScaler
 from skgd import GDLinearRegressor
 
 STRATEGIES = ("manual", "autograd", "module")
-Ladders = dict[str, list[Any]]
+TOLS = (1e-3, 1e-4, 1e-6, 1e-8, 1e-10)
+EPOCHS = (1, 10, 30, 100, 300, 1000, 3000, 10_000)
+INTELEX = "sklearnex.linear_model.LinearRegression"
+SKORCH = "skorch_net.LinearNet"
+SKGLM = "skglm.ElasticNet"
+
+Ladder = list[Any]
+Ladders = dict[str, Ladder]
 
 
-def ours(**params: Any) -> dict[str, GDLinearRegressor]:
-    """Give one of ours for each strategy."""
-    return {f"skgd {name}": GDLinearRegressor(name, **params) for name in STRATEGIES}
+def ours(suffix: str = "", **params: Any) -> Ladders:
+    """Return one of ours for each strategy."""
+    return {
+        f"skgd {name}{suffix}": [GDLinearRegressor(name, **params)]
+        for name in STRATEGIES
+    }
 
 
 def our_ladders(**params: Any) -> Ladders:
-    """Give each strategy, from the default tol on downwards."""
-    tols = (1e-4, 1e-5, 1e-6, 1e-8)
-    steps = [ours(tol=tol, max_iter=20_000, **params) for tol in tols]
-    return {name: [step[name] for step in steps] for name in steps[0]}
+    """Return each strategy, from the default tol on downwards."""
+    models = ours(max_iter=20_000, **params)
+    return {name: each(m, tol=(1e-4, 1e-5, 1e-6, 1e-8)) for name, m in models.items()}
 
 
-def least_squares(largest_curvature: float) -> Ladders:
-    """Give solvers of least squares, on columns of any units.
+def peer(path: str, **params: Any) -> Ladder:
+    """Return an estimator of a library that may not be installed."""
+    module_name, _, name = path.rpartition(".")
+    try:
+        return [getattr(import_module(module_name), name)(**params)]
+    except ModuleNotFoundError:
+        return []
 
-    Parameters
-    ----------
-    largest_curvature : float
-        Of the mean squared error, on standardized columns. The steps of the loops and
-        nets are chosen by it, as ours do for themselves, but outside the clock.
-    """
-    epochs = (1, 10, 30, 100, 300, 1000, 3000, 10_000)
-    rate = 1 / largest_curvature
-    nesterov = {"momentum": 0.9, "nesterov": True}
-    ladders: Ladders = {
+
+def each(ladder: Ladder, **values: Iterable[Any]) -> Ladder:
+    """Return an estimator for each value of a parameter."""
+    return [
+        clone(estimator).set_params(**{name: value})
+        for estimator in ladder
+        for name in values
+        for value in values[name]
+    ]
+
+
+def scaled(ladder: Ladder) -> Ladder:
+    """Return estimators on columns that are scaled first."""
+    return [make_pipeline(StandardScaler(), estimator) for estimator in ladder]
+
+
+def solvers() -> Ladders:
+    """Return solvers of least squares, on columns of any units."""
+    ridge = partial(Ridge, alpha=0, random_state=0)
+    return {
         **our_ladders(),
         "LinearRegression": [LinearRegression()],
-        "Ridge, cholesky": [Ridge(alpha=0, solver="cholesky")],
-        "Ridge, lsqr": _by_tol(lambda tol: Ridge(alpha=0, solver="lsqr", tol=tol)),
-        "Ridge, sag": _by_tol(
-            lambda tol: Ridge(alpha=0, solver="sag", tol=tol, random_state=0)
-        ),
+        "Ridge, cholesky": [ridge(solver="cholesky")],
+        "Ridge, lsqr": each([ridge(solver="lsqr")], tol=TOLS),
+        "Ridge, sag": each([ridge(solver="sag")], tol=TOLS),
         "SGDRegressor": [SGDRegressor(alpha=0, random_state=0)],
-        "SGDRegressor, scaled, averaged": [
-            make_pipeline(StandardScaler(), _averaged_sgd(0.1 * rate, k))
-            for k in (1, 3, 10, 30, 100)
-        ],
-        "loop by hand, NumPy": [
-            make_pipeline(StandardScaler(), by_hand.ByHand(by_hand.manual, rate, k))
-            for k in epochs
-        ],
-        "loop by hand, torch, Nesterov": [
-            make_pipeline(
-                StandardScaler(),
-                by_hand.ByHand(partial(by_hand.module, **nesterov), rate, k),
-            )
-            for k in epochs
-        ],
+        "scikit-learn-intelex": peer(INTELEX),
     }
-    if find_spec("sklearnex"):
-        from sklearnex.linear_model import LinearRegression as Intelex
-
-        ladders["scikit-learn-intelex"] = [Intelex()]
-    if find_spec("skorch"):
-        from skorch_net import LinearNet
-
-        optimizer = {f"optimizer__{name}": value for name, value in nesterov.items()}
-        ladders["skorch, Nesterov"] = [
-            make_pipeline(
-                StandardScaler(),
-                LinearNet(lr=rate, max_epochs=k, batch_size=-1, **optimizer),
-            )
-            for k in epochs
-        ]
-    return ladders
 
 
-def penalized(n: int, alpha: float, l1_ratio: float, positive: bool) -> Ladders:
-    """Give solvers of the elastic net for n rows, in ElasticNet's notation."""
-    penalty = {"alpha": alpha, "l1_ratio": l1_ratio, "positive": positive}
-    ladders = our_ladders(**penalty)
-    if l1_ratio == 0:
-        # Ridge sums where ElasticNet takes the mean, and so has n times its alpha.
-        ladders["Ridge"] = [Ridge(alpha=alpha * n)]
-        return ladders
-    ladders["ElasticNet"] = _by_tol(
-        lambda tol: ElasticNet(**penalty, tol=tol, max_iter=100_000)
-    )
-    ladders["ElasticNet, Gram matrix"] = _by_tol(
-        lambda tol: ElasticNet(**penalty, tol=tol, max_iter=100_000, precompute=True)
-    )
-    if find_spec("skglm"):
-        from skglm import ElasticNet as SkglmElasticNet
-
-        ladders["skglm"] = _by_tol(
-            lambda tol: SkglmElasticNet(**penalty, tol=tol, max_iter=1000)
-        )
-    return ladders
+def tuned_solvers(rate: float) -> Ladders:
+    """Return what wants scaled columns, and a rate that suits their curvature."""
+    sgd = SGDRegressor(alpha=0, average=True, tol=None, random_state=0)
+    sgd.set_params(learning_rate="constant", eta0=0.1 * rate)
+    nesterov = {"momentum": 0.9, "nesterov": True}
+    torch_loop = ByHand(partial(module, **nesterov), rate)
+    optimizer = {f"optimizer__{name}": value for name, value in nesterov.items()}
+    net = peer(SKORCH, lr=rate, batch_size=-1, **optimizer)
+    ladders = {
+        "SGDRegressor, scaled, averaged": each([sgd], max_iter=(1, 3, 10, 30, 100)),
+        "loop by hand, NumPy": each([ByHand(manual, rate)], max_iter=EPOCHS),
+        "loop by hand, torch, Nesterov": each([torch_loop], max_iter=EPOCHS),
+        "skorch, Nesterov": each(net, max_epochs=EPOCHS),
+    }
+    return {library: scaled(ladder) for library, ladder in ladders.items()}
 
 
-def with_defaults(several_targets: bool = False) -> dict[str, Any]:
-    """Give every library's estimator as it is when nothing is asked for."""
-    one_target = (
-        MultiOutputRegressor if several_targets else lambda estimator: estimator
-    )
-    estimators: dict[str, Any] = {
+def with_defaults(several_targets: bool = False) -> Ladders:
+    """Return every library's estimator as it is when nothing is asked for."""
+    adapt = MultiOutputRegressor if several_targets else lambda model: model
+    return {
         **ours(),
-        "skgd batches of 64": GDLinearRegressor(batch_size=64, random_state=0),
-        "LinearRegression": LinearRegression(),
-        "Ridge": Ridge(),
-        "ElasticNet": ElasticNet(),
-        "SGDRegressor": one_target(SGDRegressor(random_state=0)),
+        "skgd batches of 64": [GDLinearRegressor(batch_size=64, random_state=0)],
+        "LinearRegression": [LinearRegression()],
+        "Ridge": [Ridge()],
+        "ElasticNet": [ElasticNet()],
+        "SGDRegressor": [adapt(SGDRegressor(random_state=0))],
+        "scikit-learn-intelex": peer(INTELEX),
+        "skorch": peer(SKORCH),
+        "skglm": [adapt(model) for model in peer(SKGLM)],
     }
-    if find_spec("sklearnex"):
-        from sklearnex.linear_model import LinearRegression as Intelex
-
-        estimators["scikit-learn-intelex"] = Intelex()
-    if find_spec("skorch"):
-        from skorch_net import LinearNet
-
-        estimators["skorch"] = LinearNet()
-    if find_spec("skglm"):
-        from skglm import ElasticNet as SkglmElasticNet
-
-        estimators["skglm"] = one_target(SkglmElasticNet())
-    return estimators
-
-
-def _by_tol(make: Callable[[float], Any]) -> list[Any]:
-    """Give a ladder of tolerances."""
-    return [make(tol) for tol in (1e-3, 1e-4, 1e-6, 1e-8, 1e-10)]
-
-
-def _averaged_sgd(eta0: float, epochs: int) -> SGDRegressor:
-    """Give scikit-learn's SGD at its best: a constant rate, and averaged iterates."""
-    return SGDRegressor(
-        alpha=0,
-        learning_rate="constant",
-        eta0=eta0,
-        average=True,
-        max_iter=epochs,
-        tol=None,
-        random_state=0,
-    )

@@ -3,33 +3,116 @@
 import os
 import platform
 import random
-import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
+from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
-Settings = TypeVar("Settings")
+import numpy as np
+from libraries import Ladder, Ladders
 
-PACKAGES = [
-    "skgd",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "torch",
-    "scikit-learn-intelex",
-    "skorch",
-    "skglm",
-]
+Runs = dict[Any, Callable[[], object]]
+Rows = list[dict[str, Any]]
+
+PACKAGES = ["skgd", "numpy", "scipy", "scikit-learn", "torch"]
+PACKAGES += ["scikit-learn-intelex", "skorch", "skglm"]
 
 
-def least_seconds(
-    runs: dict[str, Callable[[], object]], repeats: int, patience: float = 10.0
-) -> dict[str, float]:
+class Problem(NamedTuple):
+    """What is fitted, and how far a fitted estimator is from the optimum."""
+
+    X: Any
+    y: np.ndarray
+    excess: Callable[[Any], float]
+
+
+def measure_fits(
+    ladders: Ladders, problem: Problem, rounds: int, patience=10.0, target=0.0
+) -> Rows:
+    """Time a whole fit of each library, and tell what it reached.
+
+    Parameters
+    ----------
+    ladders : dict of list
+        Estimators of each library, from the loosest to the most accurate.
+    problem : Problem
+        What they are fitted on.
+    rounds, patience : int, float
+        Of `least_seconds`.
+    target : float, default=0.0
+        Largest excess that will do.
+
+    Returns
+    -------
+    rows : list of dict
+        Of each library that is installed its seconds, excess, epochs and warnings.
+    """
+    chosen = {
+        library: loosest_that_reaches(target, ladder, problem, min(patience, 4.0))
+        for library, ladder in ladders.items()
+        if ladder
+    }
+    fits: Runs = {
+        library: partial(model.fit, problem.X, problem.y)
+        for library, (model, _) in chosen.items()
+    }
+    seconds = least_seconds(fits, rounds, patience)
+    return [
+        {"library": library, "seconds": seconds[library], **reached}
+        for library, (_, reached) in chosen.items()
+    ]
+
+
+def loosest_that_reaches(
+    target: float, ladder: Ladder, problem: Problem, patience: float
+) -> tuple[Any, dict[str, Any]]:
+    """Fit the loosest of a solver's settings that is accurate enough.
+
+    Or the best of those tried: where the next setting would take longer than the
+    patience, taken to be three times the seconds of the last, it is not tried.
+    """
+    tried = []
+    for model in ladder:
+        with noting_warnings() as raised:
+            taken = seconds_of(partial(model.fit, problem.X, problem.y))
+            excess = problem.excess(model)
+        epochs = np.max(getattr(model, "n_iter_", None))
+        reached = {"excess": excess, "epochs": epochs, "warnings": " ".join(raised)}
+        tried.append((model, reached))
+        if excess <= target or 3 * taken > patience:
+            break
+    return min(tried, key=lambda each: np.nan_to_num(each[1]["excess"], nan=np.inf))
+
+
+def measure_epochs(
+    ladders: Ladders, lengths: tuple[int, int], problem: Problem, rounds: int
+) -> Rows:
+    """Time an epoch of each library, less what a run costs that has none.
+
+    A ladder is a short and a long run, of so many epochs. An epoch's cost is the
+    difference between the two over that between their lengths.
+    """
+    pairs = {library: ladder for library, ladder in ladders.items() if ladder}
+    fits: Runs = {
+        (library, length): partial(model.fit, problem.X, problem.y)
+        for library, pair in pairs.items()
+        for length, model in zip(lengths, pair, strict=True)
+    }
+    seconds, (short, long) = least_seconds(fits, rounds), lengths
+    rows = []
+    for library, pair in pairs.items():
+        taken = (seconds[library, long] - seconds[library, short]) / (long - short)
+        reached = {"epochs": long, "excess": problem.excess(pair[-1])}
+        rows.append({"library": library, "seconds": taken, **reached})
+    return rows
+
+
+def least_seconds(runs: Runs, rounds: int, patience: float = 10.0) -> dict[Any, float]:
     """Time calls: all in turn, in a new order each round, the least of several.
 
     The order matters: what runs before leaves caches, and threads that still spin.
@@ -38,8 +121,8 @@ def least_seconds(
     ----------
     runs : dict of callable
         What to time, by name.
-    repeats : int
-        Number of rounds, after one that does not count where it takes less than a
+    rounds : int
+        Their number, after a first one that counts only where it takes more than a
         second.
     patience : float, default=10.0
         A call that has taken so many seconds, all its rounds together, is not timed
@@ -50,163 +133,82 @@ def least_seconds(
     seconds : dict of float
         Least seconds of each.
     """
-    seconds = dict.fromkeys(runs, float("inf"))
-    spent = dict.fromkeys(runs, 0.0)
     order, shuffle = list(runs), random.Random(0).shuffle
-    for round_ in range(repeats + 1):
-        for name in order:
-            if spent[name] > patience:
-                continue
-            start = time.perf_counter()
-            runs[name]()
-            elapsed = time.perf_counter() - start
-            spent[name] += elapsed
-            if round_ > 0 or elapsed > 1:
-                seconds[name] = min(seconds[name], elapsed)
-        shuffle(order)
+    spent, seconds = dict.fromkeys(runs, 0.0), dict.fromkeys(runs, np.inf)
+    with noting_warnings():
+        for round_ in range(rounds + 1):
+            for name in order:
+                if spent[name] <= patience:
+                    elapsed = seconds_of(runs[name])
+                    spent[name] += elapsed
+                    if round_ > 0 or elapsed > min(patience, 1.0):
+                        seconds[name] = min(seconds[name], elapsed)
+            shuffle(order)
     return seconds
 
 
-def loosest_that_reaches(
-    target: float,
-    settings: Sequence[Settings],
-    excess_of: Callable[[Settings], float],
-    patience: float = 4.0,
-) -> tuple[Settings, float]:
-    """Find the loosest of a solver's settings that is accurate enough.
-
-    Parameters
-    ----------
-    target : float
-        Largest excess that will do.
-    settings : sequence
-        From the loosest to the most accurate.
-    excess_of : callable
-        Fits with a setting, and gives the excess reached.
-    patience : float, default=4.0
-        Where the next setting would take so many seconds, taken to be three
-        times those of the last, it is not tried.
-
-    Returns
-    -------
-    setting, excess
-        The setting, or the best of those tried; and what it reached.
-    """
-    best = settings[0], float("inf")
-    for setting in settings:
-        start = time.perf_counter()
-        excess = excess_of(setting)
-        if excess < best[1]:
-            best = setting, excess
-        if excess <= target or 3 * (time.perf_counter() - start) > patience:
-            break
-    return best
-
-
-def epoch_seconds(
-    runs: dict[str, Callable[[int], object]], lengths: tuple[int, int], repeats: int
-) -> dict[str, float]:
-    """Time an epoch of each run, less what a run costs that has none.
-
-    Parameters
-    ----------
-    runs : dict of callable
-        Take a number of epochs and run them.
-    lengths : tuple of int
-        Epochs of a short and of a long run. An epoch's cost is the difference between
-        the two over that between their lengths.
-    repeats : int
-        Number of rounds.
-
-    Returns
-    -------
-    seconds : dict of float
-        Of one epoch of each.
-    """
-    short, long = lengths
-    calls = {
-        f"{name} {length}": lambda run=run, length=length: run(length)
-        for name, run in runs.items()
-        for length in lengths
-    }
-    seconds = least_seconds(calls, repeats)
-    return {
-        name: (seconds[f"{name} {long}"] - seconds[f"{name} {short}"]) / (long - short)
-        for name in runs
-    }
+def seconds_of(call: Callable[[], object]) -> float:
+    """Time one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
 
 
 def peak_growth(call: Callable[[], object]) -> int:
-    """Give by how many bytes this process grew at its peak during a call.
+    """Return by how many bytes this process grew at its peak during a call.
 
     As the system counts, so that what C and C++ allocate is seen as well. Linux can set
     its mark back; elsewhere only a growth beyond all before is seen.
     """
-    status, marks = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if status.exists():
+    marks = Path("/proc/self/clear_refs")
+    if marks.exists():
         marks.write_text("5")
-        before = _kilobytes(status, "VmRSS")
-        call()
-        return 1024 * (_kilobytes(status, "VmHWM") - before)
+    before = _peak()
+    call()
+    return _peak() - before
+
+
+def _peak() -> int:
+    """Return the most bytes that this process has held."""
+    status = Path("/proc/self/status")
+    if status.exists():  # where getrusage counts what the parent held as well
+        fields = dict(line.split(":") for line in status.read_text().splitlines())
+        return 1024 * int(fields["VmHWM"].split()[0])
     import resource  # not on Windows
 
-    unit = 1 if sys.platform == "darwin" else 1024
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    call()
-    return unit * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-
-
-def _kilobytes(status: Path, field: str) -> int:
-    """Read a field of what Linux tells about this process."""
-    lines = status.read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 @contextmanager
 def noting_warnings() -> Iterator[list[str]]:
     """Collect the names of the warnings that are raised inside, each once."""
     names: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, np.errstate(all="ignore"):
         warnings.simplefilter("always")
-        try:
-            yield names
-        finally:
-            names += sorted({warning.category.__name__ for warning in caught})
+        yield names
+        names += sorted({warning.category.__name__ for warning in caught})
 
 
 def machine() -> dict[str, Any]:
     """Describe the machine, the threads, and the versions of all that is compared."""
-    facts = {
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
+    versions = {package.name: package.version for package in distributions()}
+    return {
         "date": time.strftime("%Y-%m-%d"),
-        "cpu": _cpu(),
+        "cpu": (names or [platform.processor()])[0],
         "cores": os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        **{package: versions.get(package, "not installed") for package in PACKAGES},
     }
-    for package in PACKAGES:
-        try:
-            facts[package] = version(package)
-        except PackageNotFoundError:
-            facts[package] = "not installed"
-    return facts
-
-
-def _cpu() -> str:
-    """Read what the processor calls itself, where the system says so."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":")[1].strip() for line in lines if "model name" in line]
-    return names[0] if names else platform.processor()
 
 
 def use_threads(number: int) -> None:
-    """Give libraries that do not ask the environment as many threads as the others."""
-    import torch
-
-    torch.set_num_threads(number)
+    """Tell the library that does not ask the environment how many threads to use."""
     if find_spec("daal4py"):
         import daal4py
 

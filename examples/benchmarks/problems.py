@@ -4,46 +4,20 @@ Real tables come as they are, in raw units; others are drawn, always the same.
 """
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, random_array
-from sklearn.datasets import (
-    load_breast_cancer,
-    load_diabetes,
-    load_digits,
-    load_linnerud,
-    load_wine,
-)
+from sklearn import datasets
 
-Data = tuple[np.ndarray, np.ndarray]
-
-
-def diabetes() -> Data:
-    """Progression of the disease from age, sex, body mass and blood serum."""
-    return load_diabetes(return_X_y=True, scaled=False)
-
-
-def linnerud() -> Data:
-    """Weight, waist and pulse of twenty men, from three exercises."""
-    return load_linnerud(return_X_y=True)
+Data = tuple[Any, np.ndarray]
 
 
 def wine() -> Data:
     """How much of an amino acid is in a wine, from what else is in it."""
-    data = load_wine().data
+    data = datasets.load_wine().data
     return data[:, :-1], data[:, -1]
-
-
-def breast_cancer() -> Data:
-    """Thirty columns, of which three are radius, perimeter and area."""
-    X, y = load_breast_cancer(return_X_y=True)
-    return X, y.astype(float)
-
-
-def digits() -> Data:
-    """Pixels, some of them always black."""
-    X, y = load_digits(return_X_y=True)
-    return X, y.astype(float)
 
 
 def ill_conditioned(condition: float) -> Data:
@@ -53,16 +27,6 @@ def ill_conditioned(condition: float) -> Data:
     X = rng.standard_normal((20_000, 12)) * np.logspace(0, -np.log10(condition), 12)
     X = X @ rotation
     return X, X @ rng.standard_normal(12) + rng.standard_normal(20_000)
-
-
-def condition_1e3() -> Data:
-    """Singular values from 1 to 1e-3."""
-    return ill_conditioned(1e3)
-
-
-def condition_1e5() -> Data:
-    """Singular values from 1 to 1e-5."""
-    return ill_conditioned(1e5)
 
 
 def timestamps() -> Data:
@@ -75,7 +39,7 @@ def timestamps() -> Data:
 
 def constant_column() -> Data:
     """Diabetes, and a column that is 0.1 throughout."""
-    X, y = diabetes()
+    X, y = datasets.load_diabetes(return_X_y=True, scaled=False)
     return np.column_stack([X, np.full(len(X), 0.1)]), y
 
 
@@ -86,13 +50,33 @@ def wide() -> Data:
     return X, X @ rng.standard_normal(200) + 0.1 * rng.standard_normal(40)
 
 
-def offset_and_scales(
-    offset: float, largest_scale: float, n: int = 20_000, d: int = 12
-) -> Data:
-    """Independent columns, spreads from 1 to the largest."""
+#: Tables as they are, in raw units, each the result of a call.
+RAW: dict[str, Callable[[], Data]] = {
+    "diabetes": partial(datasets.load_diabetes, return_X_y=True, scaled=False),
+    "linnerud": partial(datasets.load_linnerud, return_X_y=True),  # three targets
+    "wine": wine,
+    "breast_cancer": partial(datasets.load_breast_cancer, return_X_y=True),
+    "digits": partial(datasets.load_digits, return_X_y=True),
+    "condition_1e3": partial(ill_conditioned, 1e3),
+    "condition_1e5": partial(ill_conditioned, 1e5),
+    "timestamps": timestamps,
+    "constant_column": constant_column,
+    "wide": wide,
+}
+
+
+def independent(n: int, d: int, dtype: str = "float64") -> Data:
+    """Columns that are standard normal, and a noisy target."""
     rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, d)) * np.linspace(1, largest_scale, d)
-    X += offset
+    X = rng.standard_normal((n, d)).astype(dtype)
+    y = X @ rng.standard_normal(d) + rng.standard_normal(n)
+    return X, y.astype(dtype)
+
+
+def offset_and_scales(n: int, d: int) -> Data:
+    """Independent columns at 5, spreads from 1 to 10."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d)) * np.linspace(1, 10, d) + 5
     return X, X @ rng.standard_normal(d) + X.std() * rng.standard_normal(n)
 
 
@@ -121,15 +105,9 @@ def sparse(n: int, d: int) -> Data:
     return X, y + y.std() * rng.standard_normal(n) / 2 + 3
 
 
-#: Those that have one minimum, which is not a perfect fit.
-PROBLEMS: list[Callable[[], Data]] = [
-    diabetes,
-    linnerud,
-    wine,
-    breast_cancer,
-    digits,
-    condition_1e3,
-    condition_1e5,
-    timestamps,
-    constant_column,
-]
+def chunk(k: int, n: int, d: int) -> Data:
+    """Part k of a stream that has the same coefficients throughout."""
+    coef = np.random.default_rng(1).standard_normal(d)
+    rng = np.random.default_rng(k)
+    X = rng.standard_normal((n, d)) + 3
+    return X, X @ coef + rng.standard_normal(n)

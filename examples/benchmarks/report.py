@@ -5,37 +5,43 @@
 It reads the files beside it, or those in the folder that is named after it.
 """
 
+import argparse
 import inspect
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
-from questions import QUESTIONS
+from presenting import markdown
+from questions import NAMES
 
 HERE = Path(__file__).parent
+CHECK = "print only what this file lacks, and fail if it lacks anything"
 
 
 def report(folder: Path, name: str) -> None:
     """Print a question and its tables, and draw its picture."""
-    question, results = QUESTIONS[name], load(folder, name)
-    asked, how = inspect.getdoc(question).split("\n\n", 1)
-    print(f"\n### {asked}\n\n{how}\n\n{question.tables(results)}", flush=True)
+    print("\n" + "\n\n".join(sections(folder, name)), flush=True)
     with matplotlib.rc_context({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3}):
         figure = Figure(layout="constrained", dpi=80)
-        question.draw(results, figure)
+        import_module(f"questions.{name}").draw(load(folder, name), figure)
         path = folder / "figures" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path)
 
 
-def save(
-    rows: list[dict[str, Any]], facts: dict[str, Any], folder: Path, name: str
-) -> None:
-    """Write rows to a file, below the facts about the machine as comments."""
-    path = folder / "results" / f"{name}.csv"
+def sections(folder: Path, name: str) -> list[str]:
+    """Return what is asked and how it is answered, then each table."""
+    question = import_module(f"questions.{name}")
+    tables = map(markdown, question.tables(load(folder, name)))
+    return [f"### {inspect.getdoc(question).rstrip()}", *tables]
+
+
+def save(rows: list[dict[str, Any]], facts: dict[str, Any], path: Path) -> None:
+    """Write the results of a question, below the facts about the machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"# {key}: {value}\n" for key, value in facts.items()]
     table = pd.DataFrame(rows).to_csv(index=False, float_format="%.4g")
@@ -43,15 +49,28 @@ def save(
 
 
 def load(folder: Path, name: str) -> pd.DataFrame:
-    """Read what `save` wrote."""
-    return pd.read_csv(folder / "results" / f"{name}.csv", comment="#")
+    """Read the results of a question, and name the cases that have no name."""
+    results = pd.read_csv(folder / "results" / f"{name}.csv", comment="#")
+    if "n" in results and "case" not in results:
+        results["case"] = results.n.map("{:,}".format) + " x " + results.d.map(str)
+        if "dtype" in results:
+            results["case"] += ", " + results.dtype
+    return results
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE
-    for name in QUESTIONS:
-        if (folder / "results" / f"{name}.csv").exists():
-            report(folder, name)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=HERE)
+    parser.add_argument("--check", type=Path, metavar="README", help=CHECK)
+    args = parser.parse_args()
+    if args.check:
+        readme = args.check.read_text()
+        parts = [part for name in NAMES for part in sections(args.folder, name)]
+        lacking = [part for part in parts if part not in readme]
+        sys.exit("\n\n".join(lacking) or 0)
+    for name in NAMES:
+        if (args.folder / "results" / f"{name}.csv").exists():
+            report(args.folder, name)
 
 
 if __name__ == "__main__":

@@ -11,66 +11,48 @@ left out.
 import argparse
 import os
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
-HERE = Path(__file__).parent
+from questions import NAMES
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="on little data")
+    parser.add_argument(
+        "--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME"
+    )
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--output", type=Path, help="folder of results/ and figures/")
+    args = parser.parse_args()
     # Threads are set before NumPy is imported, and with it all that has threads.
-    first = command_line(add_help=False).parse_known_args()[0]
-    for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM", "NUMBA"):
-        variable = f"{library}_THREADS" if "_" in library else f"{library}_NUM_THREADS"
-        os.environ[variable] = str(first.threads)
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
+    os.environ["VECLIB_MAXIMUM_THREADS"] = str(args.threads)
     from measuring import machine, use_threads
-    from questions import QUESTIONS
-    from report import report, save
+    from report import HERE, report, save
     from tqdm import tqdm
 
-    parser = command_line()
-    parser.add_argument("--only", nargs="+", choices=QUESTIONS, metavar="NAME")
-    args = parser.parse_args()
-    wanted = {name: QUESTIONS[name] for name in args.only or QUESTIONS}
     output = args.output or (Path(tempfile.mkdtemp()) if args.quick else HERE)
     use_threads(args.threads)
     facts = machine()
-    cases = {name: question.cases(args.quick) for name, question in wanted.items()}
+    questions = {name: import_module(f"questions.{name}") for name in args.only}
+    cases = {
+        name: question.QUICK if args.quick else question.FULL
+        for name, question in questions.items()
+    }
     with tqdm(total=sum(map(len, cases.values())), unit="case", disable=None) as bar:
-        for name, question in wanted.items():
+        for name, question in questions.items():
             rows = []
             for case in cases[name]:
-                bar.set_description(f"{name}: {case}")
-                rows += question.measure(case)
+                bar.set_description(f"{name}: {', '.join(map(str, case.values()))}")
+                rows += [{**case, **row} for row in question.measure(**case)]
                 bar.update()
-            save(rows, facts, output, name)
+            save(rows, facts, output / "results" / f"{name}.csv")
             with bar.external_write_mode():
                 report(output, name)
     print(f"\nResults and pictures are in {output}")
-
-
-def command_line(add_help: bool = True) -> argparse.ArgumentParser:
-    """Describe the options, but for the names, which only the questions know."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=add_help,
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="on little data, in two minutes"
-    )
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=os.cpu_count(),
-        help="that each library may use; default: as many as there are cores",
-    )
-    parser.add_argument(
-        "--output",
-        type=Path,
-        help="folder of results/ and figures/; default: this script's, and a new "
-        "temporary one with --quick",
-    )
-    return parser
 
 
 if __name__ == "__main__":

@@ -11,16 +11,13 @@ from torch import nn
 class LinearNet(NeuralNetRegressor):
     """NeuralNetRegressor(nn.Linear) that is told the shapes by the data."""
 
-    def __init__(
-        self, module: Any = nn.Linear, *args: Any, verbose: int = 0, **kwargs: Any
-    ) -> None:
+    def __init__(self, module=nn.Linear, *args, verbose=0, **kwargs):
         kwargs.setdefault("train_split", None)
         super().__init__(module, *args, verbose=verbose, **kwargs)
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> Any:
         y = y.reshape(len(y), -1)
-        shapes = {"in_features": X.shape[1], "out_features": y.shape[1]}
-        self.set_params(**{f"module__{name}": size for name, size in shapes.items()})
+        self.set_params(module__in_features=X.shape[1], module__out_features=y.shape[1])
         torch.manual_seed(0)
         return super().fit(X.astype("float32"), y.astype("float32"))
 

@@ -1,38 +1,28 @@
 """The questions that the suite answers, a module each.
 
-Every module says in its docstring what it asks and how; it has `cases(quick)`, what is
-measured in turn; `measure(case)`, which gives the rows of a table; `tables(results)`,
-which prints them in Markdown; and `draw(results, figure)`, which shows them.
+Every module says in its docstring what it asks and how. Its `FULL` and `QUICK` list the
+cases, each the keyword arguments of `measure`, which returns the rows of a table;
+`tables(results)` returns what is printed of all of them, and `draw(results, figure)`
+shows them.
 """
 
-from types import ModuleType
-
-from questions import (
-    check_estimator,
-    condensed_epochs,
-    epoch_cost,
-    fit_time,
-    grid_search,
-    memory,
-    penalties,
-    raw_defaults,
-    sparse_rows,
-    stream,
-)
+from typing import Any
 
 #: In the order in which they are asked.
-QUESTIONS: dict[str, ModuleType] = {
-    module.__name__.removeprefix("questions."): module
-    for module in (
-        fit_time,
-        raw_defaults,
-        epoch_cost,
-        condensed_epochs,
-        grid_search,
-        memory,
-        check_estimator,
-        penalties,
-        stream,
-        sparse_rows,
-    )
-}
+NAMES = (
+    "fit_time",
+    "raw_defaults",
+    "epoch_cost",
+    "condensed_epochs",
+    "grid_search",
+    "memory",
+    "check_estimator",
+    "penalties",
+    "stream",
+    "sparse_rows",
+)
+
+
+def cases(names: str, *rows: tuple) -> list[dict[str, Any]]:
+    """Return a table of cases, by the names of its columns."""
+    return [dict(zip(names.split(), row, strict=True)) for row in rows]

@@ -10,212 +10,144 @@ would have taken more than four seconds.
 """
 
 from collections.abc import Callable
-from importlib.util import find_spec
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from libraries import STRATEGIES, penalized
-from matplotlib.figure import Figure
-from measuring import least_seconds, loosest_that_reaches, noting_warnings
-from presenting import (
-    by_library,
-    draw_cases,
-    markdown,
-    time_and_excess,
-)
+from libraries import SKGLM, TOLS, Ladders, each, our_ladders, ours, peer
+from measuring import Problem, Rows, measure_fits
+from presenting import cells, crossed, draw_panels
 from problems import few_that_matter
-from sklearn.linear_model import Ridge, enet_path
+from sklearn.base import clone
+from sklearn.linear_model import ElasticNet, Ridge, enet_path
 
-from skgd import GDLinearRegressor, Moments
+from questions import cases
+from skgd import Moments
 
 TARGET = 1e-6
 
-
-class Penalty(NamedTuple):
-    """A penalty as ElasticNet has it, and its name."""
-
-    name: str
-    l1_ratio: float
-    positive: bool = False
-
-
+#: The share of L1, and whether coefficients are nonnegative.
 PENALTIES = {
-    penalty.name: penalty
-    for penalty in (
-        Penalty("lasso", 1.0),
-        Penalty("elastic net", 0.5),
-        Penalty("ridge", 0.0),
-        Penalty("nonnegative lasso", 1.0, positive=True),
-    )
+    "lasso": (1.0, False),
+    "elastic net": (0.5, False),
+    "ridge": (0.0, False),
+    "nonnegative lasso": (1.0, True),
 }
 
-
-class Case(NamedTuple):
-    """Rows, a penalty, and whether it is one fit or a path of so many."""
-
-    n: int
-    d: int
-    penalty: str
-    n_alphas: int
-    repeats: int
-
-    def __str__(self) -> str:
-        path = f", {self.n_alphas} penalties" if self.n_alphas > 1 else ""
-        return f"{self.penalty}{path}, {self.n:,} x {self.d}"
-
-
-def cases(quick: bool) -> list[Case]:
-    if quick:
-        return [Case(5000, 20, "lasso", 1, 2), Case(5000, 20, "elastic net", 5, 2)]
-    return [
-        *(Case(100_000, 50, penalty, 1, 15) for penalty in PENALTIES),
-        *(Case(500, 5000, penalty, 1, 5) for penalty in ("lasso", "elastic net")),
-        *(Case(100_000, 50, penalty, 100, 5) for penalty in list(PENALTIES)[:3]),
-    ]
+COLUMNS = "penalty n d n_alphas rounds"
+FULL = cases(
+    COLUMNS,
+    *((penalty, 100_000, 50, 1, 15) for penalty in PENALTIES),
+    *((penalty, 500, 5000, 1, 5) for penalty in ("lasso", "elastic net")),
+    *((penalty, 100_000, 50, 100, 5) for penalty in ("lasso", "elastic net", "ridge")),
+)
+QUICK = cases(
+    COLUMNS,
+    *((penalty, 1000, 20, 1, 1) for penalty in ("lasso", "ridge")),
+    *((penalty, 1000, 20, 5, 1) for penalty in ("elastic net", "ridge")),
+)
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
-    X, y = few_that_matter(case.n, case.d)
-    objective = PenalizedObjective(X, y, PENALTIES[case.penalty])
-    measure_one = measure_fit if case.n_alphas == 1 else measure_path
-    with noting_warnings():
-        seconds, excess = measure_one(case, objective)
-    return [
-        {
-            "case": str(case),
-            "n_alphas": case.n_alphas,
-            "library": library,
-            "seconds": seconds[library],
-            "excess": excess[library],
-        }
-        for library in seconds
-    ]
-
-
-class PenalizedObjective:
-    """The elastic net's objective, twice that of ElasticNet, for any alpha."""
-
-    def __init__(self, X: np.ndarray, y: np.ndarray, penalty: Penalty) -> None:
-        self.X, self.y, self.penalty = X, y, penalty
-        self.largest_alpha = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max()
-        self.largest_alpha /= len(y) * (penalty.l1_ratio or 1)
-
-    def __call__(self, coef: np.ndarray, alpha: float) -> float:
-        residual = self.y - self.X @ coef
-        l1, l2 = np.abs(coef).sum(), coef @ coef
-        ratio = self.penalty.l1_ratio
-        return residual.var() + alpha * (2 * ratio * l1 + (1 - ratio) * l2)
-
-
-def measure_fit(
-    case: Case, objective: PenalizedObjective
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Time a single fit of each library, and give the excess of each."""
-    X, y, (_, l1_ratio, positive) = objective.X, objective.y, objective.penalty
-    alpha = objective.largest_alpha / 20
-    ladders = penalized(len(y), alpha, l1_ratio, positive)
-    tightest = [ladder[-1].fit(X, y) for ladder in ladders.values()]
-    least = min(objective(np.ravel(model.coef_), alpha) for model in tightest)
-    runs: dict[str, Callable[[], Any]] = {}
-    excess: dict[str, float] = {}
-    for library, ladder in ladders.items():
-
-        def excess_of(model: Any) -> float:
-            return objective(np.ravel(model.fit(X, y).coef_), alpha) / least - 1
-
-        model, excess[library] = loosest_that_reaches(TARGET, ladder, excess_of)
-        runs[library] = lambda model=model: model.fit(X, y)
-    return least_seconds(runs, case.repeats, patience=5.0), excess
-
-
-def measure_path(
-    case: Case, objective: PenalizedObjective
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Time a path of each library, and give its largest excess."""
-    X, y, l1_ratio = objective.X, objective.y, objective.penalty.l1_ratio
-    alphas = np.geomspace(1, 1e-3, case.n_alphas) * objective.largest_alpha
-    runs: dict[str, Callable[[], np.ndarray]] = {
-        f"skgd {name}, warm starts": lambda name=name: warm_starts(
-            X, y, alphas, l1_ratio, name
-        )
-        for name in STRATEGIES
-    }
-    if l1_ratio:
-        runs["enet_path, Gram matrix"] = lambda: coordinate_descent(
-            X, y, alphas, l1_ratio
-        )
-        best = coordinate_descent(X, y, alphas, l1_ratio, tol=1e-12)
+def measure(penalty: str, n: int, d: int, n_alphas: int, rounds: int) -> Rows:
+    X, y = few_that_matter(n, d)
+    l1_ratio, positive = PENALTIES[penalty]
+    largest = np.abs((X - X.mean(axis=0)).T @ (y - y.mean())).max()
+    largest /= n * (l1_ratio or 1)
+    if n_alphas == 1:
+        alphas, along = np.array([largest / 20]), ""
+        ladders = single_fits(n, alphas[0], l1_ratio, positive)
     else:
-        runs["Ridge, fit by fit"] = lambda: ridges(X, y, alphas)
-        best = ridges(X, y, alphas)
-    if l1_ratio and find_spec("skglm"):
-        runs["skglm, warm starts"] = lambda: skglm_path(X, y, alphas, l1_ratio)
-    seconds = least_seconds(runs, case.repeats)
-    least = np.array(list(map(objective, best, alphas)))
-    reached = {
-        library: np.array(list(map(objective, run(), alphas)))
-        for library, run in runs.items()
+        alphas = largest * np.geomspace(1, 1e-3, n_alphas)
+        along = f", {n_alphas} penalties"
+        ladders = paths(n, alphas, l1_ratio)
+
+    def objectives(coefs: np.ndarray) -> np.ndarray:
+        residual = y - coefs @ X.T
+        l1, l2 = np.abs(coefs).sum(axis=1), np.sum(coefs**2, axis=1)
+        penalties = 2 * l1_ratio * l1 + (1 - l1_ratio) * l2
+        return residual.var(axis=1) + alphas * penalties
+
+    if l1_ratio:
+        best = gram_path(X, y, alphas, l1_ratio, positive=positive, tol=1e-12)
+    else:
+        best = path(X, y, Ridge(), alphas * n)
+    least = objectives(best)
+
+    def excess(model: Any) -> float:
+        return (objectives(model.coef_.reshape(n_alphas, d)) / least - 1).max()
+
+    rows = measure_fits(ladders, Problem(X, y, excess), rounds, 5.0, TARGET)
+    return [{"case": f"{penalty}{along}, {n:,} x {d}", **row} for row in rows]
+
+
+def single_fits(n: int, alpha: float, l1_ratio: float, positive: bool) -> Ladders:
+    """Return solvers of the elastic net for n rows, in ElasticNet's notation."""
+    penalty = {"alpha": alpha, "l1_ratio": l1_ratio, "positive": positive}
+    ladders = our_ladders(**penalty)
+    if l1_ratio == 0:
+        # Ridge sums where ElasticNet takes the mean, and so has n times its alpha.
+        return {**ladders, "Ridge": [Ridge(alpha=alpha * n)]}
+    net = ElasticNet(**penalty, max_iter=100_000)
+    return {
+        **ladders,
+        "ElasticNet": each([net], tol=TOLS),
+        "ElasticNet, Gram matrix": each(each([net], precompute=[True]), tol=TOLS),
+        "skglm": each(peer(SKGLM, **penalty, max_iter=1000), tol=TOLS),
     }
-    return seconds, {
-        library: float((values / least - 1).max())
-        for library, values in reached.items()
+
+
+def paths(n: int, alphas: np.ndarray, l1_ratio: float) -> Ladders:
+    """Return what goes along penalties, from the largest to the least."""
+    warm = {"l1_ratio": l1_ratio, "warm_start": True}
+    ladders: Ladders = {
+        library: [Path(condensed_path, model, alphas)]
+        for library, (model,) in ours(", warm starts", **warm).items()
+    }
+    if l1_ratio == 0:
+        return {**ladders, "Ridge, fit by fit": [Path(path, Ridge(), alphas * n)]}
+    return {
+        **ladders,
+        "enet_path, Gram matrix": [Path(gram_path, alphas, l1_ratio)],
+        "skglm, warm starts": [Path(path, m, alphas) for m in peer(SKGLM, **warm)],
     }
 
 
-def warm_starts(
-    X: np.ndarray, y: np.ndarray, alphas: np.ndarray, l1_ratio: float, strategy: str
-) -> np.ndarray:
-    """Condense the rows once, and go on from one penalty to the next."""
-    few = Moments.from_data(X, y).condense()
-    model = GDLinearRegressor(strategy, l1_ratio=l1_ratio, warm_start=True)
-    fits = (model.set_params(alpha=alpha).fit(*few) for alpha in alphas)
-    return np.array([fit.coef_ for fit in fits])
+class Path:
+    """A function of X, y and arguments, which returns coefficients, as an estimator."""
+
+    def __init__(self, function: Callable[..., np.ndarray], *arguments: Any) -> None:
+        self.function = function
+        self.arguments = arguments
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> None:
+        self.coef_ = self.function(X, y, *self.arguments)
 
 
-def coordinate_descent(
-    X: np.ndarray,
-    y: np.ndarray,
-    alphas: np.ndarray,
-    l1_ratio: float,
-    tol: float = 1e-4,
-) -> np.ndarray:
-    """Run enet_path on the Gram matrix of centred columns."""
-    X, y = X - X.mean(axis=0), y - y.mean()
-    known = {"precompute": X.T @ X, "Xy": X.T @ y, "tol": tol, "max_iter": 100_000}
-    return enet_path(X, y, l1_ratio=l1_ratio, alphas=alphas, **known)[1].T
-
-
-def skglm_path(
-    X: np.ndarray, y: np.ndarray, alphas: np.ndarray, l1_ratio: float
-) -> np.ndarray:
-    """Run skglm from one penalty to the next."""
-    from skglm import ElasticNet
-
-    model = ElasticNet(l1_ratio=l1_ratio, warm_start=True)
+def path(X: np.ndarray, y: np.ndarray, model: Any, alphas: np.ndarray) -> np.ndarray:
+    """Fit one penalty after the other."""
+    model = clone(model)
     fits = (model.set_params(alpha=alpha).fit(X, y) for alpha in alphas)
     return np.array([fit.coef_.copy() for fit in fits])
 
 
-def ridges(X: np.ndarray, y: np.ndarray, alphas: np.ndarray) -> np.ndarray:
-    """Fit Ridge anew for each penalty."""
-    return np.array([Ridge(alpha=alpha * len(y)).fit(X, y).coef_ for alpha in alphas])
+def condensed_path(X, y, model, alphas) -> np.ndarray:
+    """Condense the rows once, and fit one penalty after the other."""
+    return path(*Moments.from_data(X, y).condense(), model, alphas)
 
 
-def tables(results: pd.DataFrame) -> str:
-    """Print time and excess: of single fits, then of paths."""
-    is_path = results.n_alphas > 1
-    printed = []
-    for part in (results[~is_path], results[is_path]):
-        columns = {}
-        for case, rows in part.groupby("case", sort=False):
-            rows = rows.set_index("library")
-            columns[case] = rows.apply(time_and_excess, axis=1, target=TARGET)
-        printed.append(markdown(by_library(columns)))
-    return "\n\n".join(printed)
+def gram_path(X, y, alphas, l1_ratio, **params) -> np.ndarray:
+    """Run enet_path on the Gram matrix of centred columns."""
+    X, y = X - X.mean(axis=0), y - y.mean()
+    known = {"precompute": X.T @ X, "Xy": X.T @ y, "max_iter": 100_000}
+    return enet_path(X, y, l1_ratio=l1_ratio, alphas=alphas, **known, **params)[1].T
 
 
-def draw(results: pd.DataFrame, figure: Figure) -> None:
-    """Draw the seconds of each case."""
-    draw_cases(results, figure, n_columns=3)
-    figure.supxlabel("seconds of a fit, or of a path", fontsize=9)
+def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return time and excess: of single fits, then of paths."""
+    cell = cells(results, ("seconds", "excess"), TARGET)
+    kinds = results.groupby(results.n_alphas > 1)
+    return [crossed(part, "library", "case", cell) for _, part in kinds]
+
+
+draw = partial(draw_panels, xlabel="seconds of a fit, or of a path")

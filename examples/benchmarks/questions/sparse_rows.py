@@ -4,92 +4,39 @@ There are more columns than rows, so that the targets can be met: what is left i
 share of their variance that a fit does not explain.
 """
 
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from libraries import ours
-from matplotlib.figure import Figure
-from measuring import least_seconds, noting_warnings
-from presenting import draw_dots, excess_as_text, markdown, seconds_as_text
+from libraries import Ladders, ours
+from measuring import Problem, Rows, measure_fits
+from presenting import draw_panels, listed
 from problems import sparse
 from sklearn.linear_model import Ridge, SGDRegressor
 
+FULL = [{"n": 20_000, "d": 100_000, "rounds": 5}]
+QUICK = [{"n": 300, "d": 1500, "rounds": 1}]
 
-class Case(NamedTuple):
-    """Rows and columns, a thousandth of whose numbers are not zero."""
-
-    n: int
-    d: int
-    repeats: int
-
-    def __str__(self) -> str:
-        return f"{self.n:,} x {self.d:,}, sparse"
-
-
-def cases(quick: bool) -> list[Case]:
-    return [Case(500, 2500, 1) if quick else Case(20_000, 100_000, 5)]
+FIVE: dict[str, Any] = {"max_iter": 5, "tol": None, "random_state": 0}
+COMPARED: Ladders = {
+    **ours(", full batch"),
+    **ours(", batches of 256", batch_size=256, **FIVE),
+    "SGDRegressor, five epochs": [SGDRegressor(alpha=0, **FIVE)],
+    "SGDRegressor": [SGDRegressor(alpha=0, random_state=0)],
+    "Ridge, conjugate gradients": [Ridge(alpha=1e-8, solver="sparse_cg")],
+}
 
 
-def measure(case: Case) -> list[dict[str, Any]]:
-    X, y = sparse(case.n, case.d)
-    models = compared()
-    runs = {library: lambda m=model: m.fit(X, y) for library, model in models.items()}
-    rows = []
-    with noting_warnings():
-        seconds = least_seconds(runs, case.repeats, patience=15.0)
-        for library, model in models.items():
-            rows.append(
-                {
-                    "case": str(case),
-                    "library": library,
-                    "seconds": seconds[library],
-                    "left": np.mean((model.predict(X) - y) ** 2) / y.var(),
-                    "epochs": getattr(model, "n_iter_", None),
-                }
-            )
-    return rows
+def measure(n: int, d: int, rounds: int) -> Rows:
+    X, y = sparse(n, d)
+
+    def left(model: Any) -> float:
+        return np.mean((model.predict(X) - y) ** 2) / y.var()
+
+    rows = measure_fits(COMPARED, Problem(X, y, left), rounds, patience=15.0)
+    case = f"{n:,} x {d:,}, sparse"
+    return [{"case": case, "left": row["excess"], **row} for row in rows]
 
 
-def compared() -> dict[str, Any]:
-    """Give what is compared."""
-    batches: dict[str, Any] = {
-        "batch_size": 256,
-        "max_iter": 5,
-        "tol": None,
-        "random_state": 0,
-    }
-    return {
-        **{f"{name}, full batch": m for name, m in ours().items()},
-        **{f"{name}, batches of 256": m for name, m in ours(**batches).items()},
-        "SGDRegressor, five epochs": SGDRegressor(
-            alpha=0, max_iter=5, tol=None, random_state=0
-        ),
-        "SGDRegressor": SGDRegressor(alpha=0, random_state=0),
-        "Ridge, conjugate gradients": Ridge(alpha=1e-8, solver="sparse_cg"),
-    }
-
-
-def tables(results: pd.DataFrame) -> str:
-    """Print a row for each model."""
-    epochs = results.epochs.map(lambda n: "" if pd.isna(n) else f"{n:.0f}")
-    return markdown(
-        pd.DataFrame(
-            {
-                results.case.iloc[0]: results.library,
-                "fit": results.seconds.map(seconds_as_text),
-                "left": results.left.map(excess_as_text),
-                "epochs": epochs,
-            }
-        )
-    )
-
-
-def draw(results: pd.DataFrame, figure: Figure) -> None:
-    """Draw the seconds of a fit, and what it left."""
-    figure.set_size_inches(6.5, 3.2)
-    axes = figure.subplots()
-    left = results.left.map(excess_as_text)
-    texts = results.seconds.map(seconds_as_text) + ", " + left + " left"
-    draw_dots(axes, results.library, results.seconds, texts)
-    axes.set(xlabel="seconds of a fit", title=results.case.iloc[0])
+tables = partial(listed, fit="seconds", left="left", epochs="epochs")
+draw = partial(draw_panels, xlabel="seconds of a fit")
