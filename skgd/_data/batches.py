@@ -63,6 +63,9 @@ class FullBatch:
         self.dtype = rows.y.dtype
         self.parts = (placement.put_rows(rows),)
 
+    def __iter__(self) -> Iterator[Rows]:
+        yield from self.parts
+
 
 class MiniBatches:
     """Rows a batch at a time; each iteration is an epoch in a fresh order.

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from skgd._data.arrays import to_numpy
-from skgd._data.batches import FullBatch, MiniBatches
+from skgd._data.batches import FullBatch
 from skgd._data.rows import Rows
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -104,7 +104,8 @@ class Descent:
         self._mapping: Parameters = ()
         # Of mini-batches, nothing asks for a mapping, which costs another prox.
         self._maps = self.penalty.has_prox and problem.batches.whole
-        self._n_read = 0  # of the user's rows, by the next step
+        self._n_read = problem.batches.n_samples  # of the user's, by the next step
+        self._parts = tuple(problem.batches) if problem.batches.whole else ()
         self._share = 1.0  # of the batch size; below 1 where a batch is short of rows
 
     def run(self, max_iter: int) -> Result:
@@ -136,6 +137,7 @@ class Descent:
         return self._mapping or self.strategy.gradients
 
     def _run_epochs(self, max_iter: int) -> Outcome:
+        rule, may_plateau = self.stopping.rule, any(self.stopping[1:])
         for epoch in range(max_iter):
             self.losses = self._evaluate_epoch()
             loss = sum(self.losses)
@@ -144,20 +146,22 @@ class Descent:
                 observer.epoch(Iterate(epoch, loss, self))
             if not math.isfinite(loss):
                 return Outcome.OVERFLOW
-            if self._has_converged():
+            if rule is not None and rule.is_met(self.smooth_losses, self.gradients):
                 if self.penalty.has_prox:
                     self._step()
                     self.losses = self._evaluate_all()
                 self.stopping.score(self.steps.model(self.strategy))
                 return Outcome.CONVERGED
             self._step()
-            if self._has_come_to_a_plateau():
+            if may_plateau and self._has_come_to_a_plateau():
                 return Outcome.PLATEAU
         if self.problem.batches.whole:  # of batches, that would be another pass
             self.losses = self._evaluate_all()
         if not math.isfinite(sum(self.losses)):
             return Outcome.OVERFLOW
-        return Outcome.CONVERGED if self._has_converged() else Outcome.OUT_OF_EPOCHS
+        if rule is not None and rule.is_met(self.smooth_losses, self.gradients):
+            return Outcome.CONVERGED
+        return Outcome.OUT_OF_EPOCHS
 
     def _evaluate_epoch(self) -> list[float]:
         """Evaluate an epoch, up to its last step, and return the loss of each target.
@@ -167,7 +171,6 @@ class Descent:
         """
         batches = self.problem.batches
         if isinstance(batches, FullBatch):
-            self._n_read = batches.n_samples
             if self.steps.momentum:
                 self.steps.extrapolate(self.strategy, self._mapping)
             return self._evaluate_all()
@@ -190,12 +193,11 @@ class Descent:
 
     def _evaluate_all(self) -> list[float]:
         """Evaluate the full batch, and return the whole loss of each target."""
-        batches, strategy, penalty = self.problem.batches, self.strategy, self.penalty
-        assert isinstance(batches, FullBatch)
-        if len(batches.parts) == 1:  # where 1 us matters
-            losses = strategy.evaluate(batches.parts[0])
+        strategy, penalty = self.strategy, self.penalty
+        if len(self._parts) == 1:  # where 1 us matters
+            losses = strategy.evaluate(self._parts[0])
         else:
-            losses = evaluate_parts(strategy, batches.parts, batches.n_rows)
+            losses = evaluate_parts(strategy, self._parts, len(self.problem.rows))
         if self._maps:
             gradient, *others = strategy.gradients
             coef, rate = strategy.parameters[0], self.steps.rate_to_measure_by()
@@ -216,14 +218,8 @@ class Descent:
         from it, however many steps there are (Lee and Wright 2012, Manifold
         identification in dual averaging for regularized stochastic online learning).
         """
-        batches = self.problem.batches
-        assert isinstance(batches, MiniBatches)
-        evaluate_parts(self.strategy, batches, batches.n_samples)
+        evaluate_parts(self.strategy, self.problem.batches, len(self.problem.rows))
         self.steps.take_last(self.strategy)
-
-    def _has_converged(self) -> bool:
-        rule = self.stopping.rule
-        return rule is not None and rule.is_met(self.smooth_losses, self.gradients)
 
     def _has_come_to_a_plateau(self) -> bool:
         """Return whether no improvement is left at this learning rate or a lower."""
@@ -310,8 +306,6 @@ def evaluate_parts(
     for rows in parts:
         share = len(rows.y) / n_rows
         losses = strategy.evaluate(rows)
-        if share == 1:
-            return losses
         terms = [share * term for term in (losses, *strategy.gradients)]
         sums = [s + t for s, t in zip(sums, terms, strict=True)] if sums else terms
     losses, *gradients = sums

@@ -100,11 +100,12 @@ class Steps:
             What the learning rate is multiplied by besides: below 1 for a batch that is
             short of rows.
         """
-        factor = self._next_factor()
+        factor = self._next_factor() if self._factor is None else self._factor
         if factor > self._largest_factor:
             self._largest_factor = factor
         self.step += 1
-        self._factor = None
+        if self._schedule is not constant:
+            self._factor = None
         self._step_by(strategy, self.learning_rate * factor * share)
         if self._average_from is not None:
             self._add_to_average(strategy.parameters, n_rows)
@@ -143,11 +144,11 @@ class Steps:
             # For several targets in their dtype; a single number costs less.
             self._k = 0 if n_targets == 1 else 0 * here[0][0]
             return
-        steps = [x - last for x, last in zip(here, self._last, strict=True)]
+        steps = [x - last for x, last in zip(here, self._last)]
         mu = self.momentum
         if mu == "adaptive":
             mu = self._adaptive_momentum(steps, mapping or strategy.gradients)
-        for x, last, step in zip(here, self._last, steps, strict=True):
+        for x, last, step in zip(here, self._last, steps):
             last[...] = x
             step *= mu
             x += step
@@ -210,7 +211,7 @@ class Steps:
 
     def _adaptive_momentum(self, steps: list[Array], gradients: Parameters) -> Array:
         """Return mu: a number, or one for each target."""
-        pairs, n_targets = zip(gradients, steps, strict=True), steps[0].shape[1]
+        pairs, n_targets = zip(gradients, steps), steps[0].shape[1]
         if n_targets == 1:
             went_down = sum(float(g.ravel() @ step.ravel()) for g, step in pairs) <= 0
         else:
@@ -235,7 +236,7 @@ class Steps:
         if self._n_averaged == 1:
             self._average = deepcopy(parameters)
             return
-        for mean, value in zip(self._average, parameters, strict=True):
+        for mean, value in zip(self._average, parameters):
             mean += (value - mean) / self._n_averaged
 
 
@@ -245,7 +246,12 @@ def schedule_from(schedule: str | Schedule, power_t: float) -> Schedule:
         return _checked(schedule)
     if schedule == "invscaling":  # from t = 1 on, as in SGDRegressor
         return lambda step: (step + 1) ** -power_t
-    return lambda step: 1.0
+    return constant
+
+
+def constant(step: int) -> float:
+    """Return the factor of a learning rate that does not change by itself."""
+    return 1.0
 
 
 def _checked(schedule: Schedule) -> Schedule:

@@ -66,5 +66,5 @@ class AutogradStrategy(GradientStrategy):
 
         For the parameters see `GradientStrategy.update`.
         """
-        for leaf, gradient in zip(self._leaves, self.gradients, strict=True):
+        for leaf, gradient in zip(self._leaves, self.gradients):
             leaf -= learning_rate * gradient

@@ -48,9 +48,11 @@ class ManualStrategy(GradientStrategy):
         for b in intercept:
             prediction += b
         losses, r = self.objective.value_and_residual(prediction, rows, coef)
-        coef_gradient = (2 / n) * (X.T @ r)
-        self.objective.add_l2_gradient(coef, to=coef_gradient)
-        self.gradients = (coef_gradient, *[(2 / n) * r.sum(0) for _ in intercept])
+        gradients = [(2 / n) * (X.T @ r)]
+        self.objective.add_l2_gradient(coef, to=gradients[0])
+        if intercept:
+            gradients.append((2 / n) * r.sum(0))
+        self.gradients = tuple(gradients)
         return losses
 
     def update(self, learning_rate: float | Array) -> None:
@@ -58,5 +60,5 @@ class ManualStrategy(GradientStrategy):
 
         For the parameters see `GradientStrategy.update`.
         """
-        for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
+        for parameter, gradient in zip(self.parameters, self.gradients):
             parameter -= learning_rate * gradient

@@ -146,7 +146,7 @@ class ModuleStrategy(GradientStrategy):
             self.update(1.0)
             self.gradients = gradients
             return
-        groups = zip(self._optimizer.param_groups, self._rate_factors, strict=True)
+        groups = zip(self._optimizer.param_groups, self._rate_factors)
         for group, factor in groups:
             group["lr"] = learning_rate * factor
         self._step()
