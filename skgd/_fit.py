@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from skgd._callbacks import TrainingLog
-from skgd._data.arrays import to_numpy
 from skgd._data.batches import FullBatch
 from skgd._descent.held_out import HeldOutScore
 from skgd._descent.loop import Observer, Result, descend
@@ -19,6 +18,15 @@ from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
 from skgd._settings import Settings, refuse_derived_steps
 from skgd._typing import NumpyParameters, Parameters
 from skgd._verdict import raise_if_diverged, raise_if_too_large, warn_unless_converged
+
+
+class Setup(NamedTuple):
+    """A descent that is set up: its strategy has been started."""
+
+    settings: Settings
+    problem: Problem
+    steps: Steps
+    stopping: Stopping
 
 
 class Fitted(NamedTuple):
@@ -43,58 +51,49 @@ def fit(settings: Settings, problem: Problem, start: NumpyParameters) -> Fitted:
         If it ended short of the minimum.
     """
     with in_strategy(settings):
-        steps, stopping = begin(settings, problem, start)
-        fitted = run(settings, problem, steps, stopping, max_iter=settings.max_iter)
-    warn_unless_converged(fitted.result, problem, stopping, settings)
+        setup = set_up(settings, problem, start)
+        fitted = run(setup, max_iter=settings.max_iter)
+    warn_unless_converged(fitted.result, problem, fitted.stopping, settings)
     return fitted
 
 
-def begin(
+def set_up(
     settings: Settings,
     problem: Problem,
     start: NumpyParameters,
     *,
     of_a_chunk: bool = False,
-) -> tuple[Steps, Stopping]:
-    """Start the strategy, and return its steps and what may end them."""
+) -> Setup:
+    """Start the strategy, and find out its steps and what may end them."""
     settings.strategy.start(
-        _starting_parameters(settings, problem, start), problem.placed_objective
+        _starting_parameters(settings, problem, start), problem.device_objective
     )
     refuse_derived_steps(settings)
     steps = steps_of(settings, problem, of_a_chunk=of_a_chunk)
-    return steps, stopping_of(settings, problem)
+    return Setup(settings, problem, steps, stopping_of(settings, problem))
 
 
-def run(
-    settings: Settings,
-    problem: Problem,
-    steps: Steps,
-    stopping: Stopping,
-    *,
-    max_iter: int,
-) -> Fitted:
+def run(setup: Setup, *, max_iter: int) -> Fitted:
     """Run the descent, and return the model if it did not diverge."""
-    strategy = settings.strategy
-    observers: Sequence[Observer] = ()
+    settings, problem, steps, stopping = setup
+    strategy, observers = settings.strategy, list[Observer]()
     if settings.verbose:
-        observers = (TrainingLog(settings.verbose, whole=problem.batches.whole),)
+        observers.append(TrainingLog(settings.verbose, whole=problem.batches.whole))
     result = descend(
         problem, strategy, steps, stopping, max_iter=max_iter, observers=observers
     )
     raise_if_diverged(result, problem, steps, plain=strategy.plain)
-    parameters = problem.coordinates.to_user(
-        tuple(map(to_numpy, result.parameters)), settings.dtype
-    )
+    parameters = problem.in_user_units(result.parameters, settings.dtype)
     raise_if_too_large(parameters)
     return Fitted(parameters, result, stopping)
 
 
 @contextmanager
 def in_strategy(settings: Settings) -> Iterator[None]:
-    """Let torch record gradients, and note on an error how to check a strategy."""
+    """Record torch's gradients, and note on an error how to check a strategy."""
     strategy = settings.strategy
     try:
-        with settings.placement.gradients_on():
+        with settings.device.gradients_on():
             yield
     except Exception as error:
         if not type(strategy).__module__.startswith("skgd."):
@@ -120,7 +119,7 @@ def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps
     return Steps(
         _auto_rate(settings, problem) if auto else float(settings.learning_rate),
         schedule_from(schedule, settings.power_t),
-        problem.placed_objective.penalty,
+        problem.device_objective.penalty,
         reduces=schedule == "adaptive",
         momentum=momentum,
         average_from=int(settings.average) if settings.average else None,
@@ -135,7 +134,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
     if settings.tol is not None and isinstance(batches, FullBatch):
         measure = None
         if not objective.loss.condenses:
-            measure = sizes_at(settings.strategy, batches, problem.placed_objective)
+            measure = sizes_at(settings.strategy, batches, problem.device_objective)
         rule = StoppingRule(
             settings.tol,
             batches.rows.all,
@@ -144,7 +143,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             measure=measure,
         )
     if problem.held_out is not None:
-        held_out = HeldOutScore(problem.held_out, problem.placement)
+        held_out = HeldOutScore(problem.held_out, problem.device)
     if held_out or not batches.whole or settings.schedule == "adaptive":
         plateau = Plateau(
             settings.tol, settings.n_iter_no_change, relative=held_out is None
@@ -177,4 +176,4 @@ def _starting_parameters(
     if settings.alpha:  # of what is nothing but a penalty, the minimum is known
         coef = np.where(problem.coordinates.is_zeroed[:, None], 0.0, coef)
     intercept = intercept or [np.zeros(coef.shape[1])]
-    return problem.placed((coef, *intercept)[: 1 + settings.fit_intercept])
+    return problem.to_device((coef, *intercept)[: 1 + settings.fit_intercept])

@@ -92,17 +92,17 @@ def condensed(
     n_samples: int,
     held_out: Moments | None = None,
 ) -> Problem:
-    """Turn the moments of so many rows into rows again, few of them."""
+    """Return the problem on a few rows that have these moments."""
     coordinates = coordinates_of(moments, settings)
 
     def few_rows(moments: Moments) -> Rows:
         moments = replace(coordinates.moments(moments), y_is_1d=False)
         rows, dtype = Rows(*moments.condense()), settings.dtype
-        if settings.placement.has_float64:
+        if settings.device.has_float64:
             return rows
         return rows.astype(working_dtype(rows, dtype))
 
-    batches = FullBatch(few_rows(moments), settings.placement, n_samples)
+    batches = FullBatch(few_rows(moments), settings.device, n_samples)
     others = None if held_out is None else RowsInMemory(few_rows(held_out))
     return _problem(batches, coordinates, settings, others)
 
@@ -121,9 +121,9 @@ def uncondensed(
     batches: FullBatch | MiniBatches
     source = RowsOnDemand(rows, coordinates, settings.dtype)
     if batch_size is None:
-        batches = FullBatch(source[:], settings.placement)
+        batches = FullBatch(source[:], settings.device)
     else:
-        batches = MiniBatches(source, settings.placement, batch_size, shuffle)
+        batches = MiniBatches(source, settings.device, batch_size, shuffle)
     others: RowSource | None = None
     if held_out is not None:
         others = RowsOnDemand(canonical(held_out), coordinates, settings.dtype)
@@ -156,7 +156,7 @@ def _problem(
         batches,
         Objective(settings.loss, penalty),
         coordinates,
-        settings.placement,
+        settings.device,
         settings.fit_intercept,
         held_out,
     )
@@ -187,7 +187,7 @@ def _keeping(problem: Problem, moments: Moments, unit: float) -> Problem:
 
 
 def moments_of(rows: Rows) -> Moments:
-    """Sum rows up; where some weigh nothing, the others are gathered, few at a time."""
+    """Return the moments of rows; those of weight zero are not read."""
     if rows.weight is None or rows.weight.all():
         return Moments(*scatter_of(rows), rows.n_features)
     index = np.flatnonzero(rows.weight)
@@ -203,7 +203,7 @@ def moments_of(rows: Rows) -> Moments:
 def rows_a_batch(
     batch_size: float | None, n_rows: int, *, of_a_chunk: bool = False
 ) -> int:
-    """Resolve `batch_size`; as many as there are rows are the full batch.
+    """Return the number of rows a batch; that of all rows is the full batch.
 
     A chunk of fewer rows is one short batch.
     """

@@ -458,7 +458,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 self, X, y, sample_weight, reset=not going_on
             )
             settings = settings_of(self, dtype, y_is_1d=y_is_1d)
-            with settings.placement.gradients_on():  # tensors are made here
+            with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of(rows, settings)
             start = start_of(self, rows, coef_init, intercept_init, going_on=going_on)
             fitted = fit(settings, problem, start)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from skgd._data.arrays import Placement, placement_of
+from skgd._data.arrays import Device, device_of
 from skgd._objective.losses import Loss, loss_from
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with, strategy_from
@@ -24,13 +24,13 @@ class Settings:
     """What a fit is to do; built once from the estimator.
 
     The names are the estimator's. `strategy` is a strategy to be started, `loss` an
-    object, `placement` stands for `device`, and `random_state` draws. What "auto" means
+    object, `device` stands for `device`, and `random_state` draws. What "auto" means
     for `learning_rate`, `momentum` and `schedule` depends on the batches as well, and
     is found in `_fit`; for `precompute` on the rows, in `_preparation`.
     """
 
     strategy: GradientStrategy
-    placement: Placement
+    device: Device
     dtype: np.dtype  # of X
     y_is_1d: bool
     loss: Loss
@@ -85,7 +85,7 @@ def settings_of(
     loss = loss_from(estimator.loss, estimator.epsilon)
     resolved = {
         "strategy": strategy,
-        "placement": placement_of(
+        "device": device_of(
             estimator.device, dtype, needs_tensors=strategy.needs_tensors
         ),
         "dtype": dtype,

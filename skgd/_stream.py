@@ -13,15 +13,13 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
 
-from skgd._data.arrays import to_numpy
 from skgd._data.coordinates import Coordinates, standardized_coordinates
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, averaging_one, canonical
 from skgd._data.validation import check_values, start_of
-from skgd._descent.problem import Problem
-from skgd._descent.steps import Steps, StepsState
+from skgd._descent.steps import StepsState
 from skgd._descent.stopping import Plateau
-from skgd._fit import Fitted, begin, fit, in_strategy, run
+from skgd._fit import Fitted, Setup, fit, in_strategy, run, set_up
 from skgd._preparation import (
     MOST_COLUMNS,
     condensed,
@@ -75,7 +73,7 @@ def fit_all(
             f"range of float64: the weights of these rows average {unit:.3g}. "
             "Rescale the weights of all chunks, or the columns."
         )
-    with settings.placement.gradients_on():
+    with settings.device.gradients_on():
         # The number of rows is not known any more, only their weight.
         problem = condensed(moments, settings, max(round(moments.weight), 1))
     start = start_of(estimator, rows, going_on=going_on)
@@ -85,7 +83,7 @@ def fit_all(
 def take_an_epoch(
     estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
 ) -> tuple[Fitted, Stream]:
-    """Take an epoch of steps over a chunk."""
+    """Run an epoch of steps over a chunk."""
     check_values(rows)
     rows = canonical(rows)
     stream = deepcopy(getattr(estimator, "_stream", None))
@@ -106,10 +104,10 @@ def take_an_epoch(
     shuffle = stream.random_state if settings.shuffle else None
     with in_strategy(settings):
         problem = uncondensed(rows, settings, None, batch_size, shuffle, coordinates)
-        steps, stopping = begin(settings, problem, stream.parameters, of_a_chunk=True)
-        stream.resume(steps, stopping.plateau, problem, settings)
-        fitted = run(settings, problem, steps, stopping, max_iter=1)
-        stream.keep(steps, stopping.plateau, problem, settings)
+        setup = set_up(settings, problem, stream.parameters, of_a_chunk=True)
+        stream.resume(setup)
+        fitted = run(setup, max_iter=1)
+        stream.keep(setup)
     return fitted, stream
 
 
@@ -188,18 +186,12 @@ class Stream:
         self._shrink_where_scales_grew(unpenalized.X_scale)
         return penalized
 
-    def resume(
-        self,
-        steps: Steps,
-        plateau: Plateau | None,
-        problem: Problem,
-        settings: Settings,
-    ) -> None:
-        """Let the steps of a chunk go on from those of the last, and the plateau too.
+    def resume(self, setup: Setup) -> None:
+        """Resume from the state that the descent on the last chunk ended in.
 
         The automatic learning rate is the least so far.
         """
-        state = self._steps
+        (settings, problem, steps, stopping), state = setup, self._steps
         if len(state.average) not in (0, 1 + settings.fit_intercept):
             state = state._replace(n_rows=0, n_averaged=0, average=())
         if state.average:
@@ -207,38 +199,29 @@ class Stream:
             if settings.positive:  # which an earlier call need not have been
                 coef = coef.clip(min=0)
             average = problem.coordinates.from_user((coef, *intercept))
-            state = state._replace(average=problem.placed(average))
+            state = state._replace(average=problem.to_device(average))
         batch_size, least_rate = self._least_rate_for
         if settings.learning_rate == "auto" and batch_size == settings.batch_size:
             state = state._replace(rate_limit=least_rate)
         steps.resume(state)
-        if plateau is not None and self._plateau is not None:
-            plateau.resume(self._plateau.state)
+        if stopping.plateau is not None and self._plateau is not None:
+            stopping.plateau.resume(self._plateau.state)
 
-    def keep(
-        self,
-        steps: Steps,
-        plateau: Plateau | None,
-        problem: Problem,
-        settings: Settings,
-    ) -> None:
+    def keep(self, setup: Setup) -> None:
         """Keep where a chunk has led to, in the user's units."""
-
-        def in_user_units(parameters: NumpyParameters) -> NumpyParameters:
-            parameters = tuple(map(to_numpy, parameters))
-            return problem.coordinates.to_user(parameters, _FLOAT64)
-
-        self.parameters = in_user_units(settings.strategy.parameters)
+        settings, problem, steps, stopping = setup
+        self.parameters = problem.in_user_units(settings.strategy.parameters, _FLOAT64)
         state = steps.state()
         if state.average:
-            state = state._replace(average=in_user_units(state.average))
+            average = problem.in_user_units(state.average, _FLOAT64)
+            state = state._replace(average=average)
         self._steps = state._replace(rate_limit=np.inf)
         if settings.learning_rate == "auto":
             self._least_rate_for = settings.batch_size, state.rate_limit
-        self._plateau = plateau
+        self._plateau = stopping.plateau
 
     def _shrink_where_scales_grew(self, X_scale: np.ndarray) -> None:
-        """Take back coefficients of columns whose scale was too small by far.
+        """Shrink coefficients of columns whose scale was too small by far.
 
         A column that has shown one small number has a coefficient in proportion, which
         an ordinary number would then make far too much of. Where the scale grows by

@@ -1,4 +1,4 @@
-"""Whether the end of a descent will do: the error and the warning where it will not."""
+"""Errors and warnings about how a descent ended, with what to do about each."""
 
 from __future__ import annotations
 

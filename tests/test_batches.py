@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
-from skgd._data.arrays import Placement, to_numpy
+from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import MiniBatches, RowsOnDemand
 from skgd._data.coordinates import standardized_coordinates, user_coordinates
 from skgd._data.moments import ColumnMoments
@@ -83,7 +83,7 @@ def test_every_row_is_seen_once_an_epoch(n_rows, batch_size, shuffle, n_without_
     rows = Rows(X, -X, weight)
     batches = MiniBatches(
         RowsOnDemand(rows, user_coordinates(1, 1), X.dtype),
-        Placement(None),
+        Device(None),
         batch_size,
         np.random.RandomState(0) if shuffle else None,
     )
@@ -101,10 +101,10 @@ def test_every_row_is_seen_once_an_epoch(n_rows, batch_size, shuffle, n_without_
         assert not np.array_equal(*orders)
 
 
-class Elsewhere(Placement):
+class Elsewhere(Device):
     """A device that is treated as if its memory were its own, as a GPU's is."""
 
-    is_elsewhere = True
+    has_memory = True
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 30])
@@ -122,12 +122,12 @@ def test_a_device_with_memory_of_its_own_sees_the_same_batches(batch_size, weigh
             [None if part is None else to_numpy(part) for part in batch]
             for batch in MiniBatches(
                 RowsOnDemand(rows, coordinates, np.dtype("float64")),
-                placement,
+                device,
                 batch_size,
                 np.random.RandomState(0),
             )
         ]
-        for placement in (Placement(None), Elsewhere(torch.device("cpu")))
+        for device in (Device(None), Elsewhere(torch.device("cpu")))
     ]
     for here, there in zip(*epochs, strict=True):
         for one, other in zip(here, there, strict=True):

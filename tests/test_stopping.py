@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
-from skgd._data.arrays import Placement
+from skgd._data.arrays import Device
 from skgd._data.batches import FullBatch
 from skgd._data.rows import Rows
 from skgd._descent.stopping import Sizes, StoppingRule, sizes_at
@@ -75,7 +75,7 @@ def test_sizes_are_those_of_pseudo_residual_and_residual(weighted, penalized):
     strategy = ManualStrategy()
     coef, intercept = rng.standard_normal((3, 2)), rng.standard_normal(2)
     strategy.start((coef, intercept), objective)
-    batches = FullBatch(rows, Placement(None))
+    batches = FullBatch(rows, Device(None))
     r = X @ coef + intercept - y
     pseudo_residual = (w[:, None] * np.clip(r, -0.5, 0.5) ** 2).mean(axis=0)
     pseudo_residual += penalized * (l2 * coef**2).sum(axis=0)

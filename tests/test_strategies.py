@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skgd import GDLinearRegressor
-from skgd._data.arrays import Placement, to_numpy
+from skgd._data.arrays import Device, to_numpy
 from skgd._descent.loop import evaluate_parts
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
@@ -448,12 +448,12 @@ def test_they_descend_on_standardized_data(strategy, learning_rate, precompute):
 def started(named, n_targets=2, l2=None):
     """Start a strategy at zero, for three features; tell where its arrays are."""
     strategy = strategy_from(named)
-    placement = Placement(torch.device("cpu") if strategy.needs_tensors else None)
+    device = Device(torch.device("cpu") if strategy.needs_tensors else None)
     l2 = None if l2 is None else np.full((3, 1), l2)
-    objective = Objective(penalty=Penalty(l2=l2)).placed(placement, np.dtype(float))
+    objective = Objective(penalty=Penalty(l2=l2)).to_device(device, np.dtype(float))
     zeros = np.zeros((3, n_targets)), np.zeros(n_targets)
-    strategy.start(tuple(map(placement.put, zeros)), objective)
-    return strategy, placement
+    strategy.start(tuple(map(device.send, zeros)), objective)
+    return strategy, device
 
 
 @pytest.mark.parametrize(
@@ -461,8 +461,8 @@ def started(named, n_targets=2, l2=None):
 )
 @pytest.mark.parametrize("l2", [None, 0.5])
 def test_gradients_stay_what_they_were_after_a_step(named, l2, two_targets):
-    strategy, placement = started(named, l2=l2)
-    strategy.evaluate(placement.put_rows(Rows(*two_targets)))
+    strategy, device = started(named, l2=l2)
+    strategy.evaluate(device.send_rows(Rows(*two_targets)))
     before = deepcopy(strategy.gradients)
     strategy.update(0.1)
     for after, g in zip(strategy.gradients, before, strict=True):
@@ -473,8 +473,8 @@ def test_an_evaluation_in_parts_equals_that_in_one(strategy, two_targets):
     rows = Rows(*two_targets, np.random.default_rng(0).uniform(0.5, 2, 40))
     found = []
     for ends in ([0, 40], [0, 7, 30, 40]):
-        descent, placement = started(strategy, l2=0.5)
-        parts = [placement.put_rows(rows.at(slice(*pair))) for pair in pairwise(ends)]
+        descent, device = started(strategy, l2=0.5)
+        parts = [device.send_rows(rows.at(slice(*pair))) for pair in pairwise(ends)]
         for _ in range(2):  # at zero, an L2 penalty has no gradient
             losses = evaluate_parts(descent, parts, 40)
             gradients = deepcopy(descent.gradients)
@@ -490,10 +490,10 @@ def test_a_rate_for_each_target_equals_descents_with_one_rate_each(
     X, y = two_targets
 
     def descended(y, rate):
-        descent, placement = started(strategy, n_targets=y.shape[1], l2=0.5)
-        rate = placement.put(rate) if isinstance(rate, np.ndarray) else rate
+        descent, device = started(strategy, n_targets=y.shape[1], l2=0.5)
+        rate = device.send(rate) if isinstance(rate, np.ndarray) else rate
         for _ in range(20):
-            descent.evaluate(placement.put_rows(Rows(X, y)))
+            descent.evaluate(device.send_rows(Rows(X, y)))
             descent.update(rate)
         return map(to_numpy, descent.parameters)
 
@@ -506,10 +506,10 @@ def test_a_rate_for_each_target_equals_descents_with_one_rate_each(
 
 
 def test_stacked_layers_refuse_a_rate_for_each_target(two_targets):
-    strategy, placement = started(ModuleStrategy(stacked))
-    strategy.evaluate(placement.put_rows(Rows(*two_targets)))
+    strategy, device = started(ModuleStrategy(stacked))
+    strategy.evaluate(device.send_rows(Rows(*two_targets)))
     with pytest.raises(ValueError, match=r"rate for each target needs .* Sequential"):
-        strategy.update(placement.put(np.array([0.1, 0.01])))
+        strategy.update(device.send(np.array([0.1, 0.01])))
 
 
 @pytest.mark.parametrize("given", [5, "abc", [("momentum", 0.9)]])

@@ -17,27 +17,27 @@ if TYPE_CHECKING:
     import torch
 
 
-class Placement(NamedTuple):
-    """NumPy where `device` is None, and otherwise torch on that device."""
+class Device(NamedTuple):
+    """NumPy where `torch_device` is None, and otherwise torch on that device."""
 
-    device: torch.device | None
+    torch_device: torch.device | None
 
     @property
     def has_float64(self) -> bool:
         """Whether double precision can be had here."""
-        return self.device is None or self.device.type != "mps"
+        return self.torch_device is None or self.torch_device.type != "mps"
 
     @property
-    def is_elsewhere(self) -> bool:
-        """Whether arrays have to be sent here, to memory of the device's own."""
-        return self.device is not None and self.device.type != "cpu"
+    def has_memory(self) -> bool:
+        """Whether it has a memory of its own, to which arrays have to be sent."""
+        return self.torch_device is not None and self.torch_device.type != "cpu"
 
-    def put(self, array: np.ndarray | csr_array | None) -> Array:
-        """Bring a NumPy or CSR array (or None) here; on the CPU without a copy."""
-        if self.device is None or array is None:
+    def send(self, array: np.ndarray | csr_array | None) -> Array:
+        """Return a NumPy or CSR array (or None) here; on the CPU without a copy."""
+        if self.torch_device is None or array is None:
             return array
         if issparse(array):
-            return self._put_sparse(array)
+            return self._sparse(array)
         if array.dtype == np.float64 and not self.has_float64:
             raise ValueError(
                 "device='mps' computes in float32, whose range the squares of the "
@@ -48,26 +48,26 @@ class Placement(NamedTuple):
         if any(stride < 0 or stride % array.itemsize for stride in array.strides):
             array = np.ascontiguousarray(array)  # torch knows no such strides
         if array.flags.writeable:
-            return torch.from_numpy(array).to(self.device)
+            return torch.from_numpy(array).to(self.torch_device)
         with warnings.catch_warnings():
             # torch warns of writing into read-only memory; rows are only read.
             warnings.filterwarnings("ignore", message=".*not writable")
-            return torch.from_numpy(array).to(self.device)
+            return torch.from_numpy(array).to(self.torch_device)
 
-    def _put_sparse(self, array: csr_array) -> Array:
-        """Bring a CSR array here, as what torch multiplies."""
-        if self.device is not None and self.device.type == "mps":
+    def _sparse(self, array: csr_array) -> Array:
+        """Return what torch multiplies in place of a CSR array."""
+        if self.torch_device is not None and self.torch_device.type == "mps":
             raise ValueError(
                 "device='mps' has no sparse matrices. Pass X.toarray() if it fits into "
                 "memory, or use device='cpu'."
             )
         from skgd._data.sparse_tensor import SparseMatrix
 
-        return SparseMatrix(array, self.put)
+        return SparseMatrix(array, self.send)
 
     def gradients_on(self) -> AbstractContextManager[object]:
-        """Let torch record gradients, also where the user has switched that off."""
-        if self.device is None:
+        """Return a context in which torch records gradients, whatever the user's."""
+        if self.torch_device is None:
             return nullcontext()
         import torch
 
@@ -76,29 +76,29 @@ class Placement(NamedTuple):
         context.enter_context(torch.enable_grad())
         return context
 
-    def put_parts(self, parts: Iterable[Rows]) -> Rows:
-        """Bring rows here part by part, with no copy of all of them on the way."""
+    def send_parts(self, parts: Iterable[Rows]) -> Rows:
+        """Return all rows here, sent part by part: there is no copy of all in NumPy."""
         import torch
 
-        pieces = list(zip(*(self.put_rows(part) for part in parts), strict=True))
+        pieces = list(zip(*(self.send_rows(part) for part in parts), strict=True))
         return Rows(*(None if p[0] is None else torch.cat(p) for p in pieces))
 
-    def put_rows(self, rows: Rows) -> Rows:
-        """Bring rows here, y column by column.
+    def send_rows(self, rows: Rows) -> Rows:
+        """Return rows here, with a column-major y.
 
         Column-major, each target's residuals are contiguous: with three targets a
         manual epoch on 100,000 rows takes 0.65 of its row-major time.
         """
         y = rows.y if rows.n_targets == 1 else np.asfortranarray(rows.y)
-        if self.device is None:
+        if self.torch_device is None:
             return rows._replace(y=y)
-        return Rows(self.put(rows.X), self.put(y), self.put(rows.weight))
+        return Rows(self.send(rows.X), self.send(y), self.send(rows.weight))
 
 
-def placement_of(
+def device_of(
     device: str | torch.device, dtype: np.dtype, *, needs_tensors: bool
-) -> Placement:
-    """Find where a strategy keeps its arrays when it runs on `device`.
+) -> Device:
+    """Return where a strategy keeps its arrays when it runs on `device`.
 
     Parameters
     ----------
@@ -115,15 +115,15 @@ def placement_of(
         Where there is no such device, or it does not compute in `dtype`.
     """
     if str(device) == "cpu" and not needs_tensors:
-        return Placement(None)
+        return Device(None)
     resolved = _available_device(device, dtype)
     if resolved.type == "cpu" and not needs_tensors:
-        return Placement(None)
-    return Placement(resolved)
+        return Device(None)
+    return Device(resolved)
 
 
 def _available_device(device: str | torch.device, dtype: np.dtype) -> torch.device:
-    """Turn the `device` parameter into a torch.device that is there."""
+    """Return the torch.device that the `device` parameter stands for."""
     import torch
 
     mps_fits = torch.backends.mps.is_available() and dtype == np.float32

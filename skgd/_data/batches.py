@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skgd._data.arrays import Placement
+from skgd._data.arrays import Device
 from skgd._data.coordinates import Coordinates
 from skgd._data.rows import (
     Rows,
@@ -37,7 +37,7 @@ class FullBatch:
     ----------
     rows : Rows
         NumPy rows in the coordinates and the dtype of the descent.
-    placement : Placement
+    device : Device
         Where the descent takes place.
     n_samples : int or None, default=None
         How many rows these stand for, where they are condensed.
@@ -55,13 +55,13 @@ class FullBatch:
     whole = True
 
     def __init__(
-        self, rows: Rows, placement: Placement, n_samples: int | None = None
+        self, rows: Rows, device: Device, n_samples: int | None = None
     ) -> None:
         self.rows = RowsInMemory(rows)
         self.n_rows = len(rows.y)
         self.n_samples = self.n_rows if n_samples is None else n_samples
         self.dtype = rows.y.dtype
-        self.parts = (placement.put_rows(rows),)
+        self.parts = (device.send_rows(rows),)
 
     def __iter__(self) -> Iterator[Rows]:
         yield from self.parts
@@ -71,7 +71,7 @@ class MiniBatches:
     """Rows a batch at a time; each iteration is an epoch in a fresh order.
 
     A batch is gathered from the rows where they lie, brought to the coordinates of the
-    descent, cast and placed, so that there is never a copy of X. But torch gathers
+    descent, cast and on_device, so that there is never a copy of X. But torch gathers
     dense rows itself where they need no preparation; and to a device with memory of its
     own they are sent once, prepared.
 
@@ -79,7 +79,7 @@ class MiniBatches:
     ----------
     rows : RowsOnDemand
         What to read.
-    placement : Placement
+    device : Device
         Where the descent takes place.
     batch_size : int
         Rows a batch.
@@ -97,7 +97,7 @@ class MiniBatches:
     def __init__(
         self,
         rows: RowsOnDemand,
-        placement: Placement,
+        device: Device,
         batch_size: int,
         shuffle: RandomState | None,
     ) -> None:
@@ -105,27 +105,27 @@ class MiniBatches:
         self.n_samples = len(rows)
         self.batch_size = batch_size
         self.dtype = rows.dtype
-        self._placement = placement
+        self._device = device
         self._shuffle = shuffle
         self._tensors: Rows | None = None
-        if placement.is_elsewhere and not rows.is_sparse:
-            self._tensors = placement.put_parts(rows)
-        elif placement.device is not None and rows.as_passed is not None:
-            self._tensors = placement.put_rows(rows.as_passed)
+        if device.has_memory and not rows.is_sparse:
+            self._tensors = device.send_parts(rows)
+        elif device.torch_device is not None and rows.as_passed is not None:
+            self._tensors = device.send_rows(rows.as_passed)
 
     def __iter__(self) -> Iterator[Rows]:
         order: Array | None = None
         if self._shuffle is not None:
             order = self._shuffle.permutation(self.n_samples)
             if self._tensors:
-                order = self._placement.put(order)
+                order = self._device.send(order)
         for batch in gen_batches(self.n_samples, self.batch_size):
             yield self._gathered(batch if order is None else order[batch])
 
     def _gathered(self, index: Array) -> Rows:
         """Return a batch, where the descent takes place."""
         if self._tensors is None:
-            return self._placement.put_rows(self.rows[index])
+            return self._device.send_rows(self.rows[index])
         if isinstance(index, slice):
             return self._tensors.at(index)
         return Rows(

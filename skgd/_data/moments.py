@@ -241,7 +241,7 @@ class Moments:
         return self.merge(other) if isinstance(other, Moments) else NotImplemented
 
     def __radd__(self, other: Literal[0]) -> Moments:
-        """Let ``sum`` start from 0."""
+        """Return self where ``sum`` starts from 0."""
         return self if other == 0 else NotImplemented
 
     def condense(self) -> tuple[np.ndarray, np.ndarray]:

@@ -27,14 +27,14 @@ class Scatter(NamedTuple):
 
 
 def scatter_of(rows: Rows) -> Scatter:
-    """Sum rows up; raises where X holds NaN or what float64 cannot square."""
+    """Return the sums over rows; raise on NaN in X, or what float64 cannot square."""
     return _sparse_scatter(*rows) if issparse(rows.X) else _dense_scatter(*rows)
 
 
 def _dense_scatter(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> Scatter:
-    """Sum dense rows up."""
+    """Return the sums over dense rows."""
     if X.dtype == np.float32:
         sums = _scatter_by_blocks(X, y, sample_weight, np.float32)
         squared = not _wrongly_squared(sums, X, y, sample_weight, np.float32)
@@ -50,7 +50,7 @@ def _dense_scatter(
 def _scatter_by_blocks(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
 ) -> Scatter:
-    """Sum dense rows up, multiplied in this dtype.
+    """Return the sums over dense rows, multiplied in this dtype.
 
     Of ``A = X - pilot``, ``B = y - pilot`` and a column of ones, all times the root of
     the weights, the products of each with each are all that is wanted.
@@ -99,7 +99,7 @@ def _scatter_by_blocks(
 
 
 def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Products of a block, those with A in the dtype of A.
+    """Return products of a block, those with A in the dtype of A.
 
     By np.dot, which releases the GIL where matmul (NumPy 2.4) does not.
     """
@@ -117,7 +117,7 @@ def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[np.ndarra
 def _pilots(
     X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give what to subtract from X and y so that their products keep their digits.
+    """Return what to subtract from X and y so that their products keep their digits.
 
     A mean that is 10 spreads away takes two of the sixteen digits of float64, and one
     that is 3 away one of the seven of float32; up to there, zero will do for X, and
@@ -141,7 +141,7 @@ def _wrongly_squared(
     sample_weight: np.ndarray | None,
     dtype: type,
 ) -> str:
-    """Say which column's squares left the range of the dtype; empty if none did."""
+    """Return which column's squares left the range of the dtype; empty: none."""
     n_features = X.shape[1]
     variances = np.diag(sums.scatter) / sums.weight
     smallest = np.finfo(dtype).tiny / np.finfo(dtype).eps
@@ -169,7 +169,7 @@ def _refuse_squares(what: str, X: Matrix) -> None:
 
 
 def _least_pivot(scatter: np.ndarray) -> float:
-    """Least share of a column's variance that those before leave unexplained."""
+    """Return the least share of a column's variance that others do not explain."""
     U, _, rank, scale = pivoted_factor(scatter)
     if rank < np.count_nonzero(scale):
         return 0.0
@@ -179,7 +179,7 @@ def _least_pivot(scatter: np.ndarray) -> float:
 def pivoted_factor(
     scatter: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
-    """Pivoted Cholesky factor of a scatter whose columns are scaled to one first.
+    """Return a pivoted Cholesky factor of a scatter with its columns scaled to one.
 
     What counts as singular then does not depend on their units.
 
@@ -204,7 +204,7 @@ def pivoted_factor(
 def _sparse_scatter(
     X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> Scatter:
-    """Sum sparse rows up; only the scatter is dense.
+    """Return the sums over sparse rows; only the scatter is dense.
 
     X is not shifted, which would fill it: columns that are mostly zero have no mean
     that is large against their spread.

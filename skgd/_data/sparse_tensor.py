@@ -28,24 +28,24 @@ class SparseMatrix:
     ----------
     matrix : csr_array
         The matrix.
-    put : callable
+    to_device : callable
         Brings a NumPy array to the device, as a tensor.
     """
 
     ndim = 2
 
     def __init__(
-        self, matrix: csr_array, put: Callable[[np.ndarray], torch.Tensor]
+        self, matrix: csr_array, to_device: Callable[[np.ndarray], torch.Tensor]
     ) -> None:
         self.shape = matrix.shape
-        self._matrix, self._put = matrix, put
+        self._matrix, self._to_device = matrix, to_device
         with warnings.catch_warnings():
             # A notice to torch's users, not to ours: what is used here is tested.
             warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
             self.tensor = torch.sparse_csr_tensor(
-                put(matrix.indptr),
-                put(matrix.indices),
-                put(matrix.data),
+                to_device(matrix.indptr),
+                to_device(matrix.indices),
+                to_device(matrix.data),
                 matrix.shape,
                 check_invariants=False,  # SciPy's are kept
             )
@@ -54,7 +54,7 @@ class SparseMatrix:
     @cached_property
     def T(self) -> SparseMatrix:  # noqa: N802 (as in NumPy and torch)
         """The transposed matrix, kept for the next time."""
-        transposed = SparseMatrix(self._matrix.T.tocsr(), self._put)
+        transposed = SparseMatrix(self._matrix.T.tocsr(), self._to_device)
         transposed.__dict__["T"] = self
         return transposed
 
@@ -100,7 +100,7 @@ class SparseMatrix:
 
 
 def _unwrapped(argument: Any) -> Any:
-    """Give torch's own tensor in place of a matrix, also in a list of them."""
+    """Return torch's tensor in place of a matrix, also in a list of them."""
     if isinstance(argument, list | tuple):
         return type(argument)(_unwrapped(each) for each in argument)
     return argument.tensor if isinstance(argument, SparseMatrix) else argument

@@ -58,5 +58,5 @@ def in_one_thread() -> Iterator[None]:
 
 @cache
 def _controller() -> ThreadpoolController:
-    """Find the libraries that have threads; looking for them takes milliseconds."""
+    """Return the libraries that have threads; to look for them takes milliseconds."""
     return ThreadpoolController()

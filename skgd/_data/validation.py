@@ -24,7 +24,7 @@ _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
 
 @contextmanager
 def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Leave the estimator as it was if the block raises."""
+    """Restore the estimator as it was if the block raises."""
     before = dict(estimator.__dict__)
     try:
         yield
@@ -161,7 +161,7 @@ def check_targets(estimator: GDLinearRegressor, rows: Rows, y_is_1d: bool) -> No
 
 
 def _kept_dtypes(X: Matrix) -> list[type]:
-    """Give the dtypes that X may keep; others become the first.
+    """Return the dtypes that X may keep; others become the first.
 
     check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.
     """
@@ -193,7 +193,7 @@ def _validated_start(
 
 
 def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Bring checked targets to the dtype of X."""
+    """Return checked targets in the dtype of X."""
     if issparse(y):
         raise ValueError("y is a sparse matrix. Pass y.toarray() instead.")
     if np.iscomplexobj(y):

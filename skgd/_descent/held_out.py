@@ -6,7 +6,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from skgd._data.arrays import Placement, to_numpy
+from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import RowSource
 from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
 from skgd._typing import Parameters
@@ -22,7 +22,7 @@ class HeldOutScore:
     rows : RowSource
         The rows, in NumPy, in the coordinates of the descent; brought to the device
         once where they are in memory, and otherwise read for each score anew.
-    placement : Placement
+    device : Device
         Where the descent takes place.
 
     Attributes
@@ -33,11 +33,11 @@ class HeldOutScore:
         Coefficients and intercept at the largest of them; empty before the first.
     """
 
-    def __init__(self, rows: RowSource, placement: Placement) -> None:
-        self._rows, self._placement = rows, placement
-        self._placed: list[Rows] | None = None
-        if rows.in_memory or placement.is_elsewhere:
-            self._placed = list(map(placement.put_rows, rows))
+    def __init__(self, rows: RowSource, device: Device) -> None:
+        self._rows, self._device = rows, device
+        self._on_device: list[Rows] | None = None
+        if rows.in_memory or device.has_memory:
+            self._on_device = list(map(device.send_rows, rows))
         y, weight = rows.targets()
         self._variance = root_mean_squares(y, weight, means(y, weight)) ** 2
         self.scores: list[float] = []
@@ -51,8 +51,8 @@ class HeldOutScore:
             total = squares.sum(0) if rows.weight is None else rows.weight @ squares
             return (to_numpy(total).astype(np.float64),)
 
-        placed = self._placed or map(self._placement.put_rows, self._rows)
-        (total,) = sum_over(placed, squares)
+        on_device = self._on_device or map(self._device.send_rows, self._rows)
+        (total,) = sum_over(on_device, squares)
         score = float(_r2(total / len(self._rows), self._variance).mean())
         if not self.best or score > max(self.scores):
             self.best = deepcopy(parameters)

@@ -50,13 +50,13 @@ class Result(NamedTuple):
 
 
 class Observer(Protocol):
-    """Watches a descent."""
+    """Gets each epoch of a descent, and its end."""
 
     def epoch(self, iterate: Iterate) -> None:
-        """Look at an epoch, before its last update."""
+        """Receive an epoch, before its last update."""
 
     def end(self, iterate: Iterate, model: NumpyParameters) -> None:
-        """Look at where the last step led to, and at the model, in the user's units."""
+        """Receive the last iterate, and the model in the user's units."""
 
 
 def descend(
@@ -97,7 +97,7 @@ class Descent:
     ) -> None:
         self.problem, self.strategy, self.steps = problem, strategy, steps
         self.stopping, self.observers = stopping, observers
-        self.penalty = problem.placed_objective.penalty
+        self.penalty = problem.device_objective.penalty
         self.loss_curve: list[float] = []
         self.losses: list[float] = []  # of each target
         self.smooth_losses: list[float] = []  # without what has no gradient
@@ -128,7 +128,7 @@ class Descent:
         )
         for observer in self.observers:
             iterate = Iterate(result.n_epochs, sum(self.losses), self)
-            observer.end(iterate, self._in_user_units(result.parameters))
+            observer.end(iterate, self.problem.in_user_units(result.parameters))
         return result
 
     @property
@@ -241,10 +241,6 @@ class Descent:
             return self.strategy.parameters
         return self.steps.model(self.strategy)
 
-    def _in_user_units(self, parameters: Parameters) -> NumpyParameters:
-        parameters = tuple(map(to_numpy, parameters))
-        return self.problem.coordinates.to_user(parameters, parameters[0].dtype)
-
 
 class Iterate:
     """Where a descent stands, in the user's units; computed when it is asked for.
@@ -266,7 +262,8 @@ class Iterate:
     @cached_property
     def parameters(self) -> NumpyParameters:
         """Coefficients (n_features, n_targets) and, if there is one, the intercept."""
-        return self._descent._in_user_units(self._descent.strategy.parameters)
+        parameters = self._descent.strategy.parameters
+        return self._descent.problem.in_user_units(parameters)
 
     @property
     def coef(self) -> np.ndarray:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from skgd._data.arrays import Placement
+from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import FullBatch, MiniBatches, RowSource
 from skgd._data.coordinates import Coordinates
 from skgd._data.moments import Moments
@@ -25,7 +25,7 @@ class Problem:
     batches: FullBatch | MiniBatches
     objective: Objective  # in NumPy
     coordinates: Coordinates
-    placement: Placement
+    device: Device
     fit_intercept: bool
     held_out: RowSource | None = None
     moments: Moments | None = None  # of all rows, in the user's units, where known
@@ -42,16 +42,23 @@ class Problem:
         return batches.batch_size if isinstance(batches, MiniBatches) else None
 
     @cached_property
-    def placed_objective(self) -> Objective:
+    def device_objective(self) -> Objective:
         """Return the objective where the descent takes place."""
-        return self.objective.placed(self.placement, self.batches.dtype)
+        return self.objective.to_device(self.device, self.batches.dtype)
 
-    def placed(self, parameters: NumpyParameters) -> Parameters:
+    def to_device(self, parameters: NumpyParameters) -> Parameters:
         """Return parameters in the dtype of the descent, where it takes place."""
         return tuple(
-            self.placement.put(parameter.astype(self.batches.dtype))
+            self.device.send(parameter.astype(self.batches.dtype))
             for parameter in parameters
         )
+
+    def in_user_units(
+        self, parameters: Parameters, dtype: np.dtype | None = None
+    ) -> NumpyParameters:
+        """Return parameters of the descent in NumPy, in the user's units."""
+        parameters = tuple(map(to_numpy, parameters))
+        return self.coordinates.to_user(parameters, dtype or parameters[0].dtype)
 
     def largest_stable_learning_rate(self, momentum: float = 0.0) -> float:
         """Return the rate below which the descent converges."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skgd._data.arrays import Placement
+from skgd._data.arrays import Device
 from skgd._data.rows import Rows
 from skgd._objective.losses import Loss, SquaredError
 from skgd._objective.penalties import Penalty
@@ -119,14 +119,14 @@ class Objective:
         if self.penalty.l2 is not None:
             to += 2 * self.penalty.l2 * coef
 
-    def placed(self, placement: Placement, dtype: np.dtype) -> Objective:
+    def to_device(self, device: Device, dtype: np.dtype) -> Objective:
         """Return the same objective with its arrays on the device of the descent.
 
         The loop calls this: the objective that a strategy gets is there already.
 
         Parameters
         ----------
-        placement : Placement
+        device : Device
             NumPy, or torch on a device.
         dtype : numpy.dtype
             The dtype of the descent.
@@ -136,6 +136,5 @@ class Objective:
         objective : Objective
             The objective whose weights are arrays of that kind and dtype.
         """
-        return Objective(
-            self.loss.in_range_of(dtype), self.penalty.placed(placement.put, dtype)
-        )
+        penalty = self.penalty.to_device(device, dtype)
+        return Objective(self.loss.in_range_of(dtype), penalty)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
+from skgd._data.arrays import Device
 from skgd._typing import Array
 
 
@@ -36,9 +36,9 @@ class Penalty(NamedTuple):
         """Whether there is more than the smooth term."""
         return self.l1 is not None or self.positive
 
-    def placed(self, put: Callable[[np.ndarray], Array], dtype: np.dtype) -> Penalty:
+    def to_device(self, device: Device, dtype: np.dtype) -> Penalty:
         """Return the penalty with its NumPy weights where the descent takes place."""
-        l2, l1 = (w if w is None else put(w.astype(dtype)) for w in self[:2])
+        l2, l1 = (w if w is None else device.send(w.astype(dtype)) for w in self[:2])
         return self._replace(l2=l2, l1=l1)
 
     def value(self, coef: Array) -> Array:

@@ -14,9 +14,9 @@ class AutogradStrategy(GradientStrategy):
     """Prediction, loss and update by hand; the gradient by torch autograd.
 
     The coefficients and the intercept are leaf tensors. `evaluate` writes the loss and
-    calls ``backward()``; `update` steps under ``no_grad`` and clears the gradients. It
-    has no parameters, and differentiates losses of the user's own as well. Its
-    attributes are those of `GradientStrategy`.
+    calls ``backward()``, with the last gradients cleared; `update` steps under
+    ``no_grad``. It has no parameters, and differentiates losses of the user's own as
+    well. Its attributes are those of `GradientStrategy`.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""The names of the strategies, and what they stand for."""
+"""The built-in strategies by name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def strategy_from(strategy: str | GradientStrategy) -> GradientStrategy:
 
 
 def names_of_strategies_with(kind: str) -> list[str]:
-    """Name the strategies that descend on a kind of loss; brings in torch."""
+    """Return the names of strategies that differentiate a loss; imports torch."""
     return [
         name
         for name, class_name in STRATEGY_NAMES.items()

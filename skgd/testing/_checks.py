@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from skgd._data.arrays import placement_of
+from skgd._data.arrays import device_of
 from skgd._objective.losses import LOSS_NAMES, CustomLoss
 from skgd.strategies import GradientStrategy
 from skgd.testing._problems import Problem, problems_for
@@ -101,14 +101,14 @@ def check_gradient_strategy(
     _check_arguments(strategy, fit_intercept)
     # A missing device is the caller's affair, not the strategy's.
     needs_tensors = strategy.needs_tensors
-    placement = placement_of(device, np.dtype("float32"), needs_tensors=needs_tensors)
-    dtypes = ("float64", "float32") if placement.has_float64 else ("float32",)
+    where = device_of(device, np.dtype("float32"), needs_tensors=needs_tensors)
+    dtypes = ("float64", "float32") if where.has_float64 else ("float32",)
     intercepts = (True, False) if fit_intercept is None else (fit_intercept,)
     problems = problems_for(strategy, dtypes, intercepts)
     failures: Failures = defaultdict(list)
     for problem, check in product(problems, PROPERTIES + PLAIN_PROPERTIES):
         try:
-            trial = Trial(strategy, problem._replace(rtol=rtol), placement)
+            trial = Trial(strategy, problem._replace(rtol=rtol), where)
             if trial.strategy.plain or check in PROPERTIES:
                 check(trial)
         except Exception as error:  # whatever a foreign strategy raises is a result

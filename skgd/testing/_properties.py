@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from skgd._data.arrays import Placement, to_numpy
+from skgd._data.arrays import Device, to_numpy
 from skgd._data.rows import Rows
 from skgd._typing import Array, NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy, ManualStrategy
@@ -38,7 +38,7 @@ def objective(trial: Trial) -> None:
 
 def formula(trial: Trial) -> None:
     """Losses and gradients are those of the derived formula."""
-    manual = Trial(ManualStrategy(), trial.problem, Placement(None))
+    manual = Trial(ManualStrategy(), trial.problem, Device(None))
     manual.start(trial.parameters)
     trial.compare(trial.evaluate(), manual.evaluate())
 
@@ -69,7 +69,7 @@ def part(trial: Trial) -> None:
 
 def sparse(trial: Trial) -> None:
     """Sparse rows give what dense ones do."""
-    if "mps" not in str(trial.placement.device):  # which has none
+    if "mps" not in str(trial.device.torch_device):  # which has none
         rows = trial.rows._replace(X=csr_array(trial.rows.X))
         trial.compare(trial.evaluate(rows), trial.evaluate())
 
@@ -94,7 +94,7 @@ def dtype(trial: Trial) -> None:
 def clones(trial: Trial) -> None:
     """Clones share nothing."""
     before = trial.parameters
-    Trial(trial.strategy, trial.problem, trial.placement).step()
+    Trial(trial.strategy, trial.problem, trial.device).step()
     trial.compare_arrays("parameters after another's step", trial.parameters, before)
 
 
@@ -111,7 +111,7 @@ def targets(trial: Trial) -> None:
     """Targets do not mix."""
     losses, gradients = trial.evaluate()
     for t in range(len(losses)):
-        alone = Trial(trial.strategy, trial.problem.target(t), trial.placement)
+        alone = Trial(trial.strategy, trial.problem.target(t), trial.device)
         together = losses[[t]], tuple(gradient[..., [t]] for gradient in gradients)
         trial.compare(alone.evaluate(), together)
 
@@ -126,7 +126,7 @@ def rates(trial: Trial) -> None:
     """Learning rates, one for each target, multiply its gradients."""
     losses, _ = trial.evaluate()
     learning_rates = _RATE * np.arange(1, 1 + len(losses), dtype=trial.rows.y.dtype)
-    _compare_step(trial, trial.placement.put(learning_rates))
+    _compare_step(trial, trial.device.send(learning_rates))
 
 
 def assigned_gradients(trial: Trial) -> None:
@@ -153,7 +153,7 @@ def descent(trial: Trial) -> None:
     """In an estimator, it takes the same steps as strategy="manual"."""
     if callable(trial.problem.model.loss):  # which that one does not take
         return
-    models, device = [], trial.placement.device or "cpu"
+    models, device = [], trial.device.torch_device or "cpu"
     for strategy in (trial.strategy, ManualStrategy()):
         model = clone(trial.problem.model).set_params(strategy=strategy, device=device)
         model.set_params(learning_rate=_RATE, max_iter=5, tol=None).fit(*trial.rows)
@@ -182,9 +182,9 @@ class Trial:
     """A clone of a strategy, started on a problem; what it answers is read in NumPy."""
 
     def __init__(
-        self, strategy: GradientStrategy, problem: Problem, placement: Placement
+        self, strategy: GradientStrategy, problem: Problem, device: Device
     ) -> None:
-        self.strategy, self.placement = clone(strategy), placement
+        self.strategy, self.device = clone(strategy), device
         self.problem, self.rows = problem, deepcopy(problem.rows)
         # A strategy that is not plain may have to start where it likes.
         self.start(tuple(0 * parameter for parameter in problem.parameters))
@@ -193,14 +193,16 @@ class Trial:
 
     def start(self, parameters: NumpyParameters) -> None:
         """Start the strategy, on copies of the parameters."""
-        objective = self.problem.objective.placed(self.placement, self.rows.y.dtype)
-        placed = tuple(self.placement.put(p.copy()) for p in parameters)
-        self.strategy.start(placed, objective)
+        objective = self.problem.objective.to_device(self.device, self.rows.y.dtype)
+        on_device = tuple(self.device.send(p.copy()) for p in parameters)
+        self.strategy.start(on_device, objective)
 
     def evaluate(self, rows: Rows | None = None) -> Evaluation:
         """Evaluate the strategy on all rows, or on others."""
-        placed = self.placement.put_rows(self.rows if rows is None else rows)
-        losses = _copies("losses", (self.strategy.evaluate(placed),), (self.rows.y[0],))
+        on_device = self.device.send_rows(self.rows if rows is None else rows)
+        losses = _copies(
+            "losses", (self.strategy.evaluate(on_device),), (self.rows.y[0],)
+        )
         return losses[0], self.gradients
 
     def step(self) -> Evaluation:
