@@ -15,7 +15,8 @@ from skgd._regressor import GDLinearRegressor
 from skgd._verdict import DivergenceError
 
 if TYPE_CHECKING:
-    from skgd import testing
+    from skgd import strategies as strategies
+    from skgd import testing as testing
 else:
 
     def __getattr__(name):

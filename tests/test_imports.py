@@ -75,3 +75,8 @@ def test_with_torch_it_works(code):
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'skgd' has no attribute 'nonsense'"):
         skgd.nonsense  # noqa: B018 - the access is what is tested
+
+
+def test_the_names_of_the_package_are_its_public_ones():
+    assert dir(skgd) == skgd.__all__
+    assert all(hasattr(skgd, name) for name in skgd.__all__)

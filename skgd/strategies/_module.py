@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from inspect import Parameter, signature
 from typing import Any
 
@@ -107,18 +106,12 @@ class ModuleStrategy(GradientStrategy):
         """
         module, self._model = build_model(self.module, parameters)
         self._model.move_to(parameters)
-        self._optimizer = build_optimizer(
-            self.optimizer, self.optimizer_params, module.parameters()
-        )
-        self.objective = replace(objective, loss=Criterion(objective.loss))
+        self._optimizer = build_optimizer(self, module)
         # Groups with rates of their own had them as multiples of a rate of one.
         self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
-        self._step: Callable[[], Any] = self._optimizer.step
-        if needs_closure(self._optimizer):
-            self._step = partial(self._step, lambda: self.evaluate(self._rows).sum())
-        self.plain = isinstance(self._model, HeldCoefficients) and is_plain_sgd(
-            self._optimizer, module
-        )
+        self._closure = (self._evaluate_again,) * needs_closure(self._optimizer)
+        self.objective = replace(objective, loss=Criterion(objective.loss))
+        self.plain = is_plain(self._optimizer, module, self._model)
 
     def evaluate(self, rows: Rows) -> Array:
         """Compute the losses, and the gradients by ``backward()``.
@@ -146,10 +139,9 @@ class ModuleStrategy(GradientStrategy):
             self.update(1.0)
             self.gradients = gradients
             return
-        groups = zip(self._optimizer.param_groups, self._rate_factors)
-        for group, factor in groups:
+        for group, factor in zip(self._optimizer.param_groups, self._rate_factors):
             group["lr"] = learning_rate * factor
-        self._step()
+        self._optimizer.step(*self._closure)
 
     @property
     def parameters(self) -> Parameters:  # type: ignore[override]
@@ -164,6 +156,9 @@ class ModuleStrategy(GradientStrategy):
     @gradients.setter
     def gradients(self, gradients: Parameters) -> None:
         self._model.set_gradients(gradients)
+
+    def _evaluate_again(self) -> Array:
+        return self.evaluate(self._rows).sum()
 
 
 def build_model(
@@ -211,17 +206,16 @@ def call_factory(
 
 
 def build_optimizer(
-    factory: Callable[..., torch.optim.Optimizer],
-    optimizer_params: Mapping[str, Any] | None,
-    parameters: Iterable[torch.Tensor],
+    strategy: ModuleStrategy, module: nn.Module
 ) -> torch.optim.Optimizer:
     """Build the optimizer; its learning rate comes with each update."""
-    if not isinstance(optimizer_params, Mapping | None):
+    factory, params = strategy.optimizer, strategy.optimizer_params
+    if not isinstance(params, Mapping | None):
         raise ValueError(
             "The 'optimizer_params' parameter of ModuleStrategy must be a dict, such "
-            f"as {{'momentum': 0.9}}, or None. Got {optimizer_params!r} instead."
+            f"as {{'momentum': 0.9}}, or None. Got {params!r} instead."
         )
-    params = dict(optimizer_params or {})
+    params = dict(params or {})
     if "lr" in params:
         raise ValueError(
             f"optimizer_params must not hold 'lr' (got {params['lr']!r}): set the "
@@ -234,7 +228,7 @@ def build_optimizer(
             f"{factory!r} instead."
         )
     try:
-        optimizer = factory(parameters, lr=1.0, **params)
+        optimizer = factory(module.parameters(), lr=1.0, **params)
     except TypeError as error:
         raise ValueError(
             f"optimizer={factory!r} does not take optimizer_params={params} (and lr): "
@@ -254,9 +248,15 @@ def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     return closure is not None and closure.default is Parameter.empty
 
 
-def is_plain_sgd(optimizer: torch.optim.Optimizer, module: nn.Module) -> bool:
-    """Return whether a step is ``-lr * gradient`` of all parameters, and no more."""
+def is_plain(
+    optimizer: torch.optim.Optimizer,
+    module: nn.Module,
+    model: HeldCoefficients | ImpliedCoefficients,
+) -> bool:
+    """Return whether a step is ``-lr * gradient`` of all coefficients, and no more."""
     if type(optimizer) is not torch.optim.SGD or len(optimizer.param_groups) != 1:
+        return False
+    if not isinstance(model, HeldCoefficients):
         return False
     (group,) = optimizer.param_groups
     stepped = {id(parameter) for parameter in group["params"]}
