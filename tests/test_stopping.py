@@ -55,7 +55,7 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
         lsqr_rule(X, Y[:, t], weight, R[:, t], fit_intercept) for t in range(n_targets)
     )
     assert rule.achieved(losses, gradients)[0] == pytest.approx(expected, rel=1e-9)
-    arrived = expected <= rule.tol
+    arrived = expected <= 10.0**log_tol
     # Whatever it remembers of an earlier epoch, it answers for this one.
     rule.is_met(losses, tuple(1e9 * g for g in gradients))
     # The second answer comes by way of the remembered feature.

@@ -53,7 +53,7 @@ class GradientStrategy(BaseEstimator, ABC):
     gradients : tuple of arrays
         Gradients of the sum of the objectives of all targets with respect to
         `parameters`, in their shapes. Set by `evaluate`, and valid until the next one,
-        also after `update`. The loop may set it in between, to the gradients of
+        also after `update`. If `plain`, the loop may set them in between, to those of
         several parts of the rows together, which `update` then has to follow.
     objective : Objective
         What `start` was given: the loss and the L2 penalty.
@@ -164,8 +164,9 @@ class GradientStrategy(BaseEstimator, ABC):
         Parameters
         ----------
         learning_rate : float or array of shape (n_targets,)
-            What the gradients are multiplied by; one number, or one for each target. If
-            `plain`, the step is ``-learning_rate * gradient``.
+            What the gradients are multiplied by; one number, or one for each target, in
+            an array of the strategy's library and dtype. If `plain`, the step is
+            ``-learning_rate * gradient``.
 
         Examples
         --------
