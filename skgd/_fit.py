@@ -113,9 +113,8 @@ def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps
     schedule = settings.schedule
     if schedule == "auto":
         schedule = "adaptive" if auto and not whole else "constant"
-    # The model is where the steps lead to, and not an average or the best on the way;
-    # and what the steps are on is all rows.
-    last_step_counts = not (settings.average or settings.early_stopping or of_a_chunk)
+    # Not an average, or the best on held-out rows; and the rows are all of the data.
+    ends_on_all = not (settings.average or settings.early_stopping or of_a_chunk)
     return Steps(
         _auto_rate(settings, problem) if auto else float(settings.learning_rate),
         schedule_from(schedule, settings.power_t),
@@ -123,7 +122,7 @@ def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps
         reduces=schedule == "adaptive",
         momentum=momentum,
         average_from=int(settings.average) if settings.average else None,
-        last_on_all=auto and not whole and last_step_counts and settings.has_prox,
+        last_on_all=auto and not whole and ends_on_all and settings.has_prox,
     )
 
 
@@ -173,7 +172,7 @@ def _starting_parameters(
     coef, *intercept = problem.coordinates.from_user(start)
     if settings.positive:  # the objective is infinite elsewhere
         coef = coef.clip(min=0)
-    if settings.alpha:  # of what is nothing but a penalty, the minimum is known
+    if settings.alpha:  # a feature that became zero is only penalised: to 0
         coef = np.where(problem.coordinates.is_zeroed[:, None], 0.0, coef)
     intercept = intercept or [np.zeros(coef.shape[1])]
-    return problem.to_device((coef, *intercept)[: 1 + settings.fit_intercept])
+    return problem.send_parameters((coef, *intercept)[: 1 + settings.fit_intercept])

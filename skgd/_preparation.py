@@ -33,12 +33,12 @@ from skgd._data.rows import (
     working_dtype,
 )
 from skgd._data.scatter import scatter_of
-from skgd._data.validation import check_values
+from skgd._data.user_input import check_values
 from skgd._descent.problem import Problem
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import penalty_of
 from skgd._settings import Settings
-from skgd._warnings import warn
+from skgd._warn import warn
 
 # Selected rows are gathered so many elements at a time.
 _GATHERED_ELEMENTS = 2**20
@@ -55,8 +55,8 @@ _FEW_COLUMNS = 100
 def problem_of(rows: Rows, settings: Settings) -> Problem:
     """Return what to descend on.
 
-    Rows are cast last: shifted to the origin, float32 has all its digits for the rest.
-    Condensed, they are so few that float64 costs no more.
+    Rows are centred before they are cast: float32 then spends no digits on the offset.
+    Condensed rows are so few that float64 costs no more.
     """
     weight, unit = averaging_one(rows.weight)
     rows, held_out = rows._replace(weight=weight), None
@@ -67,7 +67,7 @@ def problem_of(rows: Rows, settings: Settings) -> Problem:
     n_rows = rows.n_with_weight
     batch_size = rows_a_batch(settings.batch_size, n_rows)
     if batch_size < n_rows:
-        refuse_to_condense_batches(settings)
+        check_batches_not_condensed(settings)
     elif _pays_to_condense(rows, settings):
         moments = moments_of(rows)
         others = None if held_out is None else moments_of(held_out)
@@ -115,7 +115,7 @@ def uncondensed(
     shuffle: RandomState | None = None,
     coordinates: Coordinates | None = None,
 ) -> Problem:
-    """Read the rows a batch at a time, or bring all of them to the coordinates."""
+    """Return the problem on the rows themselves: all at once, or a batch at a time."""
     rows = canonical(rows)
     coordinates = coordinates or coordinates_of(rows, settings)
     batches: FullBatch | MiniBatches
@@ -222,7 +222,7 @@ def rows_a_batch(
     return min(int(batch_size), n_rows)
 
 
-def refuse_to_condense_batches(settings: Settings) -> None:
+def check_batches_not_condensed(settings: Settings) -> None:
     """Raise where rows are to be condensed, and read in batches."""
     if settings.precompute is not True:
         return

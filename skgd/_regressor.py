@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from skgd._data.validation import (
+from skgd._data.user_input import (
     check_targets,
     start_of,
     unchanged_on_error,
@@ -28,7 +28,7 @@ from skgd._fit import Fitted, fit
 from skgd._objective.losses import LOSS_NAMES
 from skgd._preparation import problem_of
 from skgd._settings import settings_of
-from skgd._stream import fit_all, merges_moments, take_an_epoch
+from skgd._stream import merge_and_fit, merges_moments, step_over_chunk
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def _check_partial_fit_available(estimator: GDLinearRegressor) -> bool:
-    """Raise where rows are to be held out, of which a stream has too few at a time."""
+    """Raise if early_stopping is set: a chunk is too little to hold rows out of."""
     if estimator.early_stopping:
         raise AttributeError(
             "partial_fit does not support early_stopping=True: it sees no more of the "
@@ -66,7 +66,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     (the mean is weighted by `sample_weight`, and the whole is summed over targets) by
     gradient descent on all rows or on a batch of them at a time. The gradient comes
     from one of three interchangeable strategies: on the same data, from the same start,
-    with the same learning rate, all three walk the same iterates to rounding. The loss
+    with the same learning rate, all three have the same iterates to rounding. The loss
     is the squared error ``(x w + b - y)^2`` unless another is asked for. With it, the
     objective is twice that of :class:`~sklearn.linear_model.ElasticNet`, and has the
     same minimum for the same `alpha` and `l1_ratio`; for ``l1_ratio=0`` that is also
@@ -120,12 +120,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     learning_rate : float or "auto", default="auto"
         A float is the textbook: plain gradient descent on the coefficients and the
         intercept jointly, in the data's own units, unless you ask for `standardize` or
-        `momentum`. "auto" is for work. For the full batch it switches both on, and the
-        rate is 1/L, where L is the largest eigenvalue of the objective's Hessian (of
-        Huber's loss, its largest value anywhere). For mini-batches it switches on
-        `standardize` and an adaptive `schedule`, and the rate is 1/(2 L_b), where L_b
-        is the expected smoothness of batches of that size [3]_, multiplied by ``1 -
-        momentum`` if `momentum` is a float.
+        `momentum`. "auto" chooses what converges fast. For the full batch it switches
+        both on, and the rate is 1/L, where L is the largest eigenvalue of the
+        objective's Hessian (of Huber's loss, its largest value anywhere). For
+        mini-batches it switches on `standardize` and an adaptive `schedule`, and the
+        rate is 1/(2 L_b), where L_b is the expected smoothness of batches of that size
+        [3]_, multiplied by ``1 - momentum`` if `momentum` is a float.
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation. Without an intercept, it descends on ``X / scale`` and
@@ -167,18 +167,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         full batch an epoch. "invscaling" divides it by ``t**power_t`` at the t-th step.
         "adaptive" divides it by 5 at a plateau: when `n_iter_no_change` epochs in a row
         have not improved on the best loss by `tol` times that loss, or on the best
-        validation score by `tol` (None: at all). A plateau that is no better than the
-        one before, by the same measure, ends the descent, unless ``tol=None``. A
-        callable gets the number of the step, from 0 on, and returns the factor of the
-        learning rate. "auto" is "adaptive" for mini-batches with
+        validation score by `tol` (``tol=None``: by any amount). A plateau that is no
+        better than the one before, by the same measure, ends the descent, unless
+        ``tol=None``. A callable gets the number of the step, from 0 on, and returns the
+        factor of the learning rate. "auto" is "adaptive" for mini-batches with
         ``learning_rate="auto"`` ("invscaling" in `partial_fit`), and otherwise
         "constant".
     power_t : float, default=0.25
         Exponent of "invscaling".
     average : bool or int, default=False
         Whether the model is the average of the parameters after each step (Polyak and
-        Ruppert). An int: averaging begins when that many rows have been seen. If the
-        full batch meets `tol`, the model is where it did, and not the average.
+        Ruppert). An int: averaging begins when that many rows have been seen; 0 is
+        False. If the full batch meets `tol`, the model is where it did, and not the
+        average.
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: ``n_features +
         n_targets + 1`` rows that have the same moments, and therefore the same squared
@@ -186,8 +187,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         (float32 on "mps"). The cost of an epoch then does not depend on the number of
         samples. "auto" does so if it pays: for the full batch and squared error, if
         features and targets together are at most 2000, and the samples more than 1000
-        and more than ten times as many; and if sparse X stores at least ``(n_features +
-        n_targets)**2`` values. True with mini-batches or another loss is an error.
+        and more than ten times as many; sparse X must also store at least ``(n_features
+        + n_targets)**2`` values. True with mini-batches or another loss is an error.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data, with a step for
         each batch. The epoch that finds `tol` met takes no step, unless a proximal one.
@@ -487,14 +488,15 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         int `average` then counts the weight of the rows, which is all that is known of
         how many there were.
 
-        It is one epoch over the chunk instead, as in
-        :class:`~sklearn.linear_model.SGDRegressor`, with a `batch_size`, with another
-        loss than squared error, with ``precompute=False``, and with more than 2000
-        features and targets. Without a `batch_size` that is one step. The learning rate
-        schedule, the average and the random order go on from call to call. A chunk
-        shorter than an int `batch_size` is one batch, whose step is shortened in
-        proportion. `standardize` uses the means and scales of all rows so far. The
-        automatic learning rate is the smallest so far, and its schedule "invscaling".
+        The chunk gets one epoch instead, as in
+        :class:`~sklearn.linear_model.SGDRegressor`, if any of these holds: a
+        `batch_size` is set; the loss is not squared error; ``precompute=False``; or
+        ``precompute="auto"`` and there are more than 2000 features and targets. Without
+        a `batch_size` that is one step. The learning rate schedule, the average and the
+        random order go on from call to call. A chunk shorter than an int `batch_size`
+        is one batch, whose step is shortened in proportion. `standardize` uses the
+        means and scales of all rows so far. The automatic learning rate is the smallest
+        so far, and its schedule "invscaling".
 
         Parameters
         ----------
@@ -557,11 +559,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 check_targets(self, rows, y_is_1d)
             settings = settings_of(self, dtype, y_is_1d=y_is_1d)
             if merges_moments(rows, settings):
-                fitted, moments = fit_all(self, rows, settings, going_on=going_on)
+                fitted, moments = merge_and_fit(self, rows, settings, going_on=going_on)
                 self._store(fitted, y_is_1d)
                 self.moments_ = moments
             else:
-                fitted, stream = take_an_epoch(self, rows, settings, going_on=going_on)
+                fitted, stream = step_over_chunk(
+                    self, rows, settings, going_on=going_on
+                )
                 self._store(fitted, y_is_1d)
                 self._stream = stream
         return self

@@ -1,4 +1,4 @@
-"""Settings: the estimator's parameters, with "auto" resolved and checked together."""
+"""Settings: the estimator's parameters, checked together."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from skgd._data.arrays import Device, device_of
+from skgd._data.device import Device, device_of
 from skgd._objective.losses import Loss, loss_from
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with, strategy_from
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Settings:
     """What a fit is to do; built once from the estimator.
 
-    The names are the estimator's. `strategy` is a strategy to be started, `loss` an
-    object, `device` stands for `device`, and `random_state` draws. What "auto" means
-    for `learning_rate`, `momentum` and `schedule` depends on the batches as well, and
-    is found in `_fit`; for `precompute` on the rows, in `_preparation`.
+    The names are the estimator's. `strategy` is a strategy to be started, `loss` and
+    `device` are objects, and `random_state` draws. What "auto" means is resolved here
+    for `standardize`; for `learning_rate`, `momentum` and `schedule` it depends on the
+    batches, and is resolved in `_fit`; for `precompute` on the rows, in `_preparation`.
     """
 
     strategy: GradientStrategy
@@ -74,7 +74,7 @@ class Settings:
 def settings_of(
     estimator: GDLinearRegressor, dtype: np.dtype, *, y_is_1d: bool
 ) -> Settings:
-    """Return the settings of an estimator; a float rate is the textbook's.
+    """Return the settings of an estimator.
 
     Raises
     ------

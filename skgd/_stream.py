@@ -16,15 +16,15 @@ from scipy.sparse import issparse
 from skgd._data.coordinates import Coordinates, standardized_coordinates
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, averaging_one, canonical
-from skgd._data.validation import check_values, start_of
+from skgd._data.user_input import check_values, start_of
 from skgd._descent.steps import StepsState
 from skgd._descent.stopping import Plateau
 from skgd._fit import Fitted, Setup, fit, in_strategy, run, set_up
 from skgd._preparation import (
     MOST_COLUMNS,
+    check_batches_not_condensed,
     condensed,
     moments_of,
-    refuse_to_condense_batches,
     rows_a_batch,
     uncondensed,
 )
@@ -48,12 +48,12 @@ def merges_moments(rows: Rows, settings: Settings) -> bool:
     return settings.batch_size is None and n_columns <= MOST_COLUMNS
 
 
-def fit_all(
+def merge_and_fit(
     estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
 ) -> tuple[Fitted, Moments]:
     """Add a chunk's moments to those of all before, and descend on the whole."""
     if settings.batch_size is not None:
-        refuse_to_condense_batches(settings)
+        check_batches_not_condensed(settings)
     if going_on and not hasattr(estimator, "moments_"):
         raise ValueError(
             "partial_fit cannot go on from this model: the moments of the rows "
@@ -80,7 +80,7 @@ def fit_all(
     return fit(settings, problem, start), moments
 
 
-def take_an_epoch(
+def step_over_chunk(
     estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
 ) -> tuple[Fitted, Stream]:
     """Run an epoch of steps over a chunk."""
@@ -96,14 +96,15 @@ def take_an_epoch(
     if settings.learning_rate == "auto" and settings.schedule == "auto":
         # "adaptive" would compare the losses of different rows.
         settings = replace(settings, schedule="invscaling")
-    rows = stream.counted(rows)
+    rows = stream.count(rows)
     coordinates = stream.coordinates(rows, settings) if settings.standardize else None
-    batch_size = rows.n_with_weight
-    if settings.batch_size is not None:
-        batch_size = rows_a_batch(settings.batch_size, batch_size, of_a_chunk=True)
+    if coordinates is not None:
+        stream.shrink_where_scales_grew(rows, settings)
+    n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
     shuffle = stream.random_state if settings.shuffle else None
+    with settings.device.gradients_on():
+        problem = uncondensed(rows, settings, None, n_rows, shuffle, coordinates)
     with in_strategy(settings):
-        problem = uncondensed(rows, settings, None, batch_size, shuffle, coordinates)
         setup = set_up(settings, problem, stream.parameters, of_a_chunk=True)
         stream.resume(setup)
         fitted = run(setup, max_iter=1)
@@ -148,7 +149,7 @@ class Stream:
             self._mean_weight = moments.weight / self._n_rows
             self._X, self._y = ColumnMoments.from_moments(moments)
 
-    def counted(self, rows: Rows) -> Rows:
+    def count(self, rows: Rows) -> Rows:
         """Count a chunk, and return it with weights over the average of all so far."""
         weight, unit = averaging_one(rows.weight)
         n_rows = rows.n_with_weight
@@ -171,20 +172,13 @@ class Stream:
         the first chunk starts alone. Where outliers count for less than in a mean, it
         is the chunk's own.
         """
-        assert self._X is not None
         assert self._y is not None
         y_offset = np.zeros(rows.n_targets)
         if settings.fit_intercept:
             y_offset = self._y.mean
             if not settings.loss.condenses:
                 y_offset = settings.loss.center(rows.y, rows.weight)
-        centered = settings.fit_intercept and not issparse(rows.X)
-        unpenalized, penalized = (
-            standardized_coordinates(self._X, y_offset, centered=centered, l2=l2)
-            for l2 in (0.0, settings.l2)
-        )
-        self._shrink_where_scales_grew(unpenalized.X_scale)
-        return penalized
+        return self._standardized(rows, settings, y_offset, settings.l2)
 
     def resume(self, setup: Setup) -> None:
         """Resume from the state that the descent on the last chunk ended in.
@@ -199,11 +193,11 @@ class Stream:
             if settings.positive:  # which an earlier call need not have been
                 coef = coef.clip(min=0)
             average = problem.coordinates.from_user((coef, *intercept))
-            state = state._replace(average=problem.to_device(average))
+            state = state._replace(average=problem.send_parameters(average))
         batch_size, least_rate = self._least_rate_for
-        if settings.learning_rate == "auto" and batch_size == settings.batch_size:
-            state = state._replace(rate_limit=least_rate)
-        steps.resume(state)
+        if settings.learning_rate != "auto" or batch_size != settings.batch_size:
+            least_rate = np.inf
+        steps.resume(state, rate_limit=least_rate)
         if stopping.plateau is not None and self._plateau is not None:
             stopping.plateau.resume(self._plateau.state)
 
@@ -215,12 +209,12 @@ class Stream:
         if state.average:
             average = problem.in_user_units(state.average, _FLOAT64)
             state = state._replace(average=average)
-        self._steps = state._replace(rate_limit=np.inf)
+        self._steps = state
         if settings.learning_rate == "auto":
-            self._least_rate_for = settings.batch_size, state.rate_limit
+            self._least_rate_for = settings.batch_size, float(steps.learning_rate)
         self._plateau = stopping.plateau
 
-    def _shrink_where_scales_grew(self, X_scale: np.ndarray) -> None:
+    def shrink_where_scales_grew(self, rows: Rows, settings: Settings) -> None:
         """Shrink coefficients of columns whose scale was too small by far.
 
         A column that has shown one small number has a coefficient in proportion, which
@@ -229,6 +223,8 @@ class Stream:
         as in normalized online learning (Ross, Mineiro & Langford 2013). The scale is
         that of the columns alone: a penalty may change between two chunks.
         """
+        unpenalized = self._standardized(rows, settings, np.zeros(rows.n_targets), 0.0)
+        X_scale = unpenalized.X_scale
         before, self._X_scale = self._X_scale, X_scale
         if before is None:
             return
@@ -242,6 +238,14 @@ class Stream:
         if self._steps.average:
             coef, *intercept = self._steps.average
             self._steps = self._steps._replace(average=(coef * factor, *intercept))
+
+    def _standardized(
+        self, rows: Rows, settings: Settings, y_offset: np.ndarray, l2: float
+    ) -> Coordinates:
+        """Return coordinates in which all rows so far are standardized."""
+        assert self._X is not None
+        centered = settings.fit_intercept and not issparse(rows.X)
+        return standardized_coordinates(self._X, y_offset, centered=centered, l2=l2)
 
 
 def _merged(

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd._data.arrays import to_numpy
+from skgd._data.device import to_numpy
 from skgd._data.rows import Rows, peaks, predicted
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
@@ -18,11 +18,11 @@ from skgd._descent.stopping import Stopping
 from skgd._objective.losses import Huber
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters, Parameters
-from skgd._warnings import warn
+from skgd._warn import warn
 
 # Largest loss of stable mini-batches over that of the zero model: where y is nothing
-# but noise, that of the steps takes them above it, but not far. Where a loss of the
-# user's own is below zero, it is as many of its sizes above it.
+# but noise, that of the steps takes them above it, but not far. For a loss below zero,
+# as one of the user's own may be, the limit is 9 times its size above it.
 _NOISE_OF_BATCHES = 10
 
 # Correlation with the residual of a feature that has a percent of the variance still to
@@ -38,9 +38,9 @@ class DivergenceError(ValueError):
 
     - of the full batch, above the loss at the start, by more than rounding explains
       (with a custom loss, or steps that are not plain, such as Adam's: above the loss
-      of the zero model, too);
+      of zero coefficients, too);
     - of mini-batches, whose steps are noisy, above 10 times the loss at the start and
-      10 times the loss of the zero model (for a custom loss below zero, 9 times its
+      10 times the loss of zero coefficients (for a custom loss below zero, 9 times its
       size above it). The loss is the mean over the last epoch.
 
     The estimator is left as it was before the call. Being a ValueError, the error makes
@@ -131,7 +131,7 @@ def raise_if_diverged(
     happened = _what_happened(result, problem, plain=plain)
     if not happened:
         return
-    # An overflow of what a stream goes on from is found before the first step.
+    # There may have been no step: a stream can go on from what overflows.
     learning_rate, scheduled = float(np.max(to_numpy(steps.rate_to_measure_by()))), ""
     unscheduled = float(np.max(to_numpy(steps.learning_rate)))
     if learning_rate > 1.001 * unscheduled:
@@ -144,7 +144,7 @@ def raise_if_diverged(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
         f"{learning_rate:.6g}{f' and momentum={momentum:g}' if momentum else ''}"
         f"{scheduled}. {_advice(learning_rate, stable, whole=problem.batches.whole)}"
-        f"{problem.bad_loss_at(_in_numpy(result.last))}",
+        f"{problem.describe_bad_loss(_in_numpy(result.last))}",
         epoch=result.n_epochs - 1,
         learning_rate=learning_rate,
         largest_stable_learning_rate=stable,
@@ -176,7 +176,7 @@ def _what_happened(result: Result, problem: Problem, *, plain: bool) -> str:
         if last <= first or last <= _acceptable(result, problem, plain=plain):
             return ""
     else:
-        if last <= _with_noise(problem.loss_of_zero()):
+        if last <= _with_noise(problem.loss_of_zero_coef()):
             return ""
         first = problem.loss_at(_in_numpy(result.start))
         if last <= _with_noise(first):
@@ -191,7 +191,7 @@ def _refuse_bad_start(result: Result, problem: Problem) -> None:
         first = problem.loss_at(start)
     if np.isfinite(first):
         return
-    blame = problem.bad_loss_at(start)
+    blame = problem.describe_bad_loss(start)
     if blame:
         raise ValueError(f"The loss at the start is {first}.{blame}")
     dtype = problem.batches.dtype
@@ -213,7 +213,7 @@ def _acceptable(result: Result, problem: Problem, *, plain: bool) -> float:
     """
     first = result.loss_curve[0]
     if not plain or problem.objective.loss.curvature is None:
-        return max(first, problem.loss_of_zero())
+        return max(first, problem.loss_of_zero_coef())
     (rows,) = problem.rows
     eps = float(np.finfo(problem.batches.dtype).eps)
     terms = peaks(rows.X) @ np.abs(to_numpy(result.last[0]))
@@ -262,8 +262,8 @@ def warn_unless_converged(
     ended = _short_end(result, problem, stopping)
     if ended:
         warn(
-            f"{ended}; {_advice_when_slow(settings)} With tol=None all epochs are run, "
-            "without this warning.",
+            f"{ended}; {_advice_when_slow(settings, problem)} With tol=None all epochs "
+            "are run, without this warning.",
             ConvergenceWarning,
         )
 
@@ -303,7 +303,7 @@ def _short_end(result: Result, problem: Problem, stopping: Stopping) -> str:
     return f"{ended} The {what} still improves by more than tol now and then. {remedy}"
 
 
-def _advice_when_slow(settings: Settings) -> str:
+def _advice_when_slow(settings: Settings, problem: Problem) -> str:
     """Return what takes fewer epochs than these settings."""
     if settings.loss.curvature is None:
         return (
@@ -314,7 +314,7 @@ def _advice_when_slow(settings: Settings) -> str:
         return "or try another learning_rate."
     if settings.learning_rate != "auto":
         return "or use learning_rate='auto', which takes fewer epochs."
-    if settings.batch_size is not None:
+    if not problem.batches.whole:
         return "or use batch_size=None: the full batch has momentum='auto'."
     if settings.momentum != "auto":
         return "or use momentum='auto', which takes fewer epochs."
@@ -350,7 +350,7 @@ def _largest_correlation(parameters: NumpyParameters, problem: Problem) -> float
     """Return the largest correlation of a feature with the residual of a target.
 
     As in `StoppingRule`, but about their means where there is an intercept, lest an
-    offset hide it; and 0 where the target is met but for a hundredth of it.
+    offset hide it; and 0 where the residual is below a hundredth of the target.
     """
     loss, penalty = problem.objective.loss, problem.objective.penalty
 

@@ -13,9 +13,9 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
-from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import MiniBatches, RowsOnDemand
 from skgd._data.coordinates import standardized_coordinates, user_coordinates
+from skgd._data.device import Device, to_numpy
 from skgd._data.moments import ColumnMoments
 from skgd._data.rows import Rows
 

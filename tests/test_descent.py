@@ -1,13 +1,15 @@
 """The loop itself: per target, in parts, and what observers see of it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from by_hand import descend as descend_by_hand
 
-from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import FullBatch
 from skgd._data.coordinates import Coordinates
+from skgd._data.device import Device, to_numpy
 from skgd._data.rows import Rows
 from skgd._descent.loop import Outcome, descend
 from skgd._descent.problem import Problem
@@ -40,12 +42,12 @@ def run(named, X, y, penalty, rate, *, ends=None, momentum=0.0, observers=()):
     device = Device(torch.device("cpu") if strategy.needs_tensors else None)
     batches = FullBatch(Rows(X, y), device)
     if ends is not None:
-        parts = zip(ends, ends[1:], strict=False)
-        batches.parts = tuple(batches.parts[0].at(slice(*pair)) for pair in parts)
+        whole = batches.parts[0]
+        batches.parts = tuple(whole.at(slice(*pair)) for pair in pairwise(ends))
     objective = Objective(penalty=penalty)
     problem = Problem(batches, objective, COORDINATES, device, fit_intercept=True)
     zeros = np.zeros((3, y.shape[1])), np.zeros(y.shape[1])
-    strategy.start(problem.to_device(zeros), problem.device_objective)
+    strategy.start(problem.send_parameters(zeros), problem.device_objective)
     rate = device.send(rate) if isinstance(rate, np.ndarray) else rate
     steps = Steps(
         rate,

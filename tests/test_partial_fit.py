@@ -18,7 +18,7 @@ from sklearn.linear_model import SGDRegressor
 from skgd import DivergenceError, GDLinearRegressor, Moments
 from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
-from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.objective import Objective
 from skgd._settings import settings_of
 from skgd.strategies import ModuleStrategy

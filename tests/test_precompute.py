@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression
 from skgd import GDLinearRegressor, Moments
 from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
-from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.objective import Objective
 from skgd.strategies import ManualStrategy
 

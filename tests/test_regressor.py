@@ -279,7 +279,7 @@ def test_a_warm_start_is_from_data_of_the_same_columns(regression):
         model.fit(X[:, :2], y)
     assert model.n_features_in_ == 3
     with pytest.raises(
-        ValueError, match=r"coef_ \(warm_start=True\) has .*\(3,\).*\(2, 3\)"
+        ValueError, match=r"coef_ of the last fit has .*\(3,\).*\(2, 3\)"
     ):
         model.fit(X, np.column_stack([y, y]))
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
-from skgd._data.arrays import Device
 from skgd._data.batches import FullBatch
+from skgd._data.device import Device
 from skgd._data.rows import Rows
 from skgd._descent.stopping import Sizes, StoppingRule, sizes_at
 from skgd._objective.losses import CustomLoss, Huber

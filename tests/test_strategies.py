@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from skgd import GDLinearRegressor
-from skgd._data.arrays import Device, to_numpy
+from skgd._data.device import Device, to_numpy
 from skgd._descent.loop import evaluate_parts
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty

@@ -11,8 +11,8 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.utils import gen_batches
 
-from skgd._data.arrays import Device
 from skgd._data.coordinates import Coordinates
+from skgd._data.device import Device
 from skgd._data.rows import (
     Rows,
     highest_and_lowest,
@@ -71,9 +71,9 @@ class MiniBatches:
     """Rows a batch at a time; each iteration is an epoch in a fresh order.
 
     A batch is gathered from the rows where they lie, brought to the coordinates of the
-    descent, cast and on_device, so that there is never a copy of X. But torch gathers
-    dense rows itself where they need no preparation; and to a device with memory of its
-    own they are sent once, prepared.
+    descent, cast and sent to the device, so that there is never a copy of X. But torch
+    gathers dense rows itself where they need no preparation; and to a device with
+    memory of its own they are sent once, prepared.
 
     Parameters
     ----------

@@ -11,7 +11,11 @@ from sklearn.utils import check_X_y
 
 from skgd._data.rows import Rows, means, root_mean_squares
 from skgd._data.scatter import pivoted_factor, scatter_of
-from skgd._data.validation import checked_weight
+from skgd._data.user_input import (
+    checked_weight,
+    refuse_sparse_targets,
+    refuse_torch_layouts,
+)
 from skgd._typing import ArrayLike, Matrix, SparseLike
 
 
@@ -144,6 +148,7 @@ class Moments:
         array([[2., 4.],
                [4., 8.]])
         """
+        refuse_torch_layouts(X)
         checked, targets = check_X_y(
             X,
             y,
@@ -152,6 +157,7 @@ class Moments:
             multi_output=True,
             y_numeric=True,
         )
+        refuse_sparse_targets(targets)
         y_is_1d = targets.ndim == 1
         targets = targets[:, None] if y_is_1d else targets
         rows = Rows(checked, targets, checked_weight(sample_weight, checked))

@@ -10,7 +10,7 @@ from scipy.sparse import diags_array, issparse
 
 from skgd._data.rows import Rows, blocks, means, root_mean_squares
 from skgd._data.threads import in_one_thread, in_threads
-from skgd._data.validation import refuse_nan_and_infinity
+from skgd._data.user_input import refuse_nan_and_infinity
 from skgd._typing import Matrix
 
 # Products in float32 are good to 1e-6. Where others explain a column but for less than

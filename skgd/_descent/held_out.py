@@ -6,8 +6,8 @@ from copy import deepcopy
 
 import numpy as np
 
-from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import RowSource
+from skgd._data.device import Device, to_numpy
 from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
 from skgd._typing import Parameters
 

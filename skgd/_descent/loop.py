@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from skgd._data.arrays import to_numpy
 from skgd._data.batches import FullBatch
+from skgd._data.device import to_numpy
 from skgd._data.rows import Rows
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -37,7 +37,7 @@ class Result(NamedTuple):
     parameters: Parameters  # the best on held-out rows, the average, or the last
     last: Parameters  # where the last step led to
     losses: list[float]  # there, target by target
-    smooth_losses: list[float]  # of these, what has a gradient; of a full batch
+    smooth_losses: list[float]  # these without the L1 term; of a full batch
     gradients: Parameters  # there, or what takes the place of them
     loss_curve: list[float]  # mean over an epoch's batches, each before its update
     start: Parameters  # of mini-batches; empty for a full batch
@@ -73,9 +73,9 @@ def descend(
     An epoch evaluates the objective on each batch and takes a step, which the proximal
     operator of the penalty completes, where it has one. The epoch that finds the
     stopping rule met, or the loss not finite, is the last one and does not take its
-    last step, unless that is a proximal one: only after such a step are coefficients
-    zero that are to be. With momentum, a step begins where the last one is carried on
-    to; after the last one nothing is carried on.
+    last step, unless that is a proximal one, since only such a step sets coefficients
+    to exactly zero. With momentum, a step begins at the extrapolation of the last one;
+    the last epoch ends without.
 
     It never raises or warns by itself: whether the result will do is for others to say.
     """
@@ -100,11 +100,11 @@ class Descent:
         self.penalty = problem.device_objective.penalty
         self.loss_curve: list[float] = []
         self.losses: list[float] = []  # of each target
-        self.smooth_losses: list[float] = []  # without what has no gradient
+        self.smooth_losses: list[float] = []  # without the L1 term
         self._mapping: Parameters = ()
         # Of mini-batches, nothing asks for a mapping, which costs another prox.
         self._maps = self.penalty.has_prox and problem.batches.whole
-        self._n_read = problem.batches.n_samples  # of the user's, by the next step
+        self._n_read = problem.batches.n_samples  # rows behind the next step
         self._parts = tuple(problem.batches) if problem.batches.whole else ()
         self._share = 1.0  # of the batch size; below 1 where a batch is short of rows
 
@@ -153,7 +153,7 @@ class Descent:
                 self.stopping.score(self.steps.model(self.strategy))
                 return Outcome.CONVERGED
             self._step()
-            if may_plateau and self._has_come_to_a_plateau():
+            if may_plateau and self._end_epoch():
                 return Outcome.PLATEAU
         if self.problem.batches.whole:  # of batches, that would be another pass
             self.losses = self._evaluate_all()
@@ -221,8 +221,8 @@ class Descent:
         evaluate_parts(self.strategy, self.problem.batches, len(self.problem.rows))
         self.steps.take_last(self.strategy)
 
-    def _has_come_to_a_plateau(self) -> bool:
-        """Return whether no improvement is left at this learning rate or a lower."""
+    def _end_epoch(self) -> bool:
+        """Score held-out rows, reduce the rate at a plateau; return whether to stop."""
         plateau, watched = self.stopping.plateau, self.losses
         if self.stopping.held_out is not None:
             model = self.steps.model(self.strategy)

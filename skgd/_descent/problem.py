@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from skgd._data.arrays import Device, to_numpy
 from skgd._data.batches import FullBatch, MiniBatches, RowSource
 from skgd._data.coordinates import Coordinates
+from skgd._data.device import Device, to_numpy
 from skgd._data.moments import Moments
 from skgd._data.rows import Rows, predicted
-from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
 from skgd._objective.objective import Objective
 from skgd._typing import NumpyParameters, Parameters
@@ -46,7 +46,7 @@ class Problem:
         """Return the objective where the descent takes place."""
         return self.objective.to_device(self.device, self.batches.dtype)
 
-    def to_device(self, parameters: NumpyParameters) -> Parameters:
+    def send_parameters(self, parameters: NumpyParameters) -> Parameters:
         """Return parameters in the dtype of the descent, where it takes place."""
         return tuple(
             self.device.send(parameter.astype(self.batches.dtype))
@@ -83,13 +83,17 @@ class Problem:
             penalty = np.sum(self.objective.penalty.value(parameters[0]))
         return float(loss / len(self.rows) + penalty)
 
-    def loss_of_zero(self) -> float:
-        """Return the objective of the model that predicts zero, without reading X."""
+    def loss_of_zero_coef(self) -> float:
+        """Return the objective where all parameters of the descent are zero.
+
+        On standardized data with an intercept, that predicts the mean of y. It does not
+        read X.
+        """
         y, weight = self.rows.targets()
         value = self.objective.loss.value(np.zeros_like(y), y)
         return float(np.average(value, axis=0, weights=weight).sum())
 
-    def bad_loss_at(self, parameters: NumpyParameters) -> str:
+    def describe_bad_loss(self, parameters: NumpyParameters) -> str:
         """Return where a loss of the user's own made no number of a finite prediction.
 
         The text begins with a space; it is empty where there is nothing to say.

@@ -30,7 +30,6 @@ class StepsState(NamedTuple):
     n_rows: int = 0
     n_averaged: int = 0
     average: Parameters = ()
-    rate_limit: float = math.inf  # which the learning rate is not to exceed
 
 
 class Steps:
@@ -178,21 +177,17 @@ class Steps:
     def state(self) -> StepsState:
         """Return what `resume` goes on from."""
         return StepsState(
-            self.step,
-            self._reduction,
-            self._n_rows,
-            self._n_averaged,
-            self._average,
-            self.learning_rate,
+            self.step, self._reduction, self._n_rows, self._n_averaged, self._average
         )
 
-    def resume(self, state: StepsState) -> None:
-        """Go on from where other steps ended."""
+    def resume(self, state: StepsState, *, rate_limit: float = math.inf) -> None:
+        """Go on from where other steps ended, by no longer a rate than the limit."""
         self.step, self._reduction = state.step, state.reduction
         if self._average_from is not None:
             self._n_rows, self._n_averaged = state.n_rows, state.n_averaged
             self._average = state.average
-        self.learning_rate = min(self.learning_rate, state.rate_limit)
+        if self.learning_rate > rate_limit:
+            self.learning_rate = rate_limit
 
     def _step_by(self, strategy: GradientStrategy, rate: float | Array) -> None:
         """Take a step of this length."""
@@ -241,7 +236,10 @@ class Steps:
 
 
 def schedule_from(schedule: str | Schedule, power_t: float) -> Schedule:
-    """Return the schedule of a name or a function; "adaptive" is `reduce`'s affair."""
+    """Return the schedule of a name or a function.
+
+    That of "adaptive" is constant; `Steps.reduce` does the rest.
+    """
     if callable(schedule):
         return _checked(schedule)
     if schedule == "invscaling":  # from t = 1 on, as in SGDRegressor

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgd._data.arrays import to_numpy
 from skgd._data.batches import FullBatch
+from skgd._data.device import to_numpy
 from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
 from skgd._descent.held_out import HeldOutScore
 from skgd._objective.objective import Objective
@@ -123,7 +123,7 @@ class StoppingRule:
             return False
         pseudo_residual, residual = self._sizes(losses)
         slopes = self._slopes(gradients)
-        # Said the other way round, a slope that is nan would be none.
+        # Negated comparisons, so that a slope of nan counts as steep.
         steep = ~(slopes <= 2 * self.tol * pseudo_residual)
         steep &= ~(residual <= self._met * self._target_norms)
         steepest = np.where(steep, slopes, 0).argmax()
@@ -200,7 +200,7 @@ class Sizes(NamedTuple):
     """What the two rules compare with, target by target, as root mean squares."""
 
     pseudo_residual: np.ndarray  # with the rows of an L2 penalty among them
-    residual: np.ndarray  # inf where it may be that a target met is not the minimum
+    residual: np.ndarray  # inf where a residual of zero need not be the minimum
 
 
 def sizes_at(
@@ -216,7 +216,7 @@ def sizes_at(
         weight = 1.0 if rows.weight is None else rows.weight[:, None]
         prediction = predicted(rows.X, strategy.parameters)
         residual = (weight * (prediction - rows.y) ** 2).sum(0)
-        _, pseudo_residual = loss.value_and_residual(prediction, rows.y)
+        _, pseudo_residual = loss.value_and_residual(prediction, rows.y)  # overwrites
         return (weight * pseudo_residual**2).sum(0), residual
 
     def measure() -> Sizes:

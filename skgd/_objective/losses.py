@@ -28,7 +28,7 @@ def loss_from(loss: str | Callable[..., Any], epsilon: float) -> Loss:
     """Build the loss of a name, a torch criterion or a function."""
     if not isinstance(loss, str):
         return CustomLoss(loss)
-    return Huber(epsilon) if loss == "huber" else SquaredError()
+    return {"squared_error": SquaredError(), "huber": Huber(epsilon)}[loss]
 
 
 class Loss(ABC):
@@ -37,7 +37,7 @@ class Loss(ABC):
     Attributes
     ----------
     kind : str
-        What a strategy has to know of, to descend on it: see its `losses`.
+        The name by which a strategy lists it in its `losses`.
     curvature : float or None
         Largest second derivative with respect to the prediction. None: not known.
     condenses : bool
@@ -45,7 +45,7 @@ class Loss(ABC):
     """
 
     kind: ClassVar[str]
-    curvature: ClassVar[float | None] = 2.0
+    curvature: ClassVar[float | None] = None
     condenses: ClassVar[bool] = False
 
     @abstractmethod
@@ -98,6 +98,7 @@ class SquaredError(Loss):
     """Squared error ``(prediction - y)**2``: with no 1/2, as in ``nn.MSELoss``."""
 
     kind = "squared_error"
+    curvature = 2.0
     condenses = True
 
     def value(self, prediction: Array, y: Array) -> Array:
@@ -137,6 +138,7 @@ class Huber(Loss):
     """
 
     kind = "huber"
+    curvature = 2.0
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
@@ -225,7 +227,6 @@ class CustomLoss(Loss):
     """
 
     kind = "custom"
-    curvature = None
 
     def __init__(self, loss: Callable[..., Any]) -> None:
         self.loss = loss

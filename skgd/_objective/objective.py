@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from skgd._data.arrays import Device
+from skgd._data.device import Device
 from skgd._data.rows import Rows
 from skgd._objective.losses import Loss, SquaredError
 from skgd._objective.penalties import Penalty
@@ -122,7 +122,7 @@ class Objective:
     def to_device(self, device: Device, dtype: np.dtype) -> Objective:
         """Return the same objective with its arrays on the device of the descent.
 
-        The loop calls this: the objective that a strategy gets is there already.
+        It is called before `start`: a strategy gets the objective already there.
 
         Parameters
         ----------

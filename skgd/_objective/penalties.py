@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skgd._data.arrays import Device
+from skgd._data.device import Device
 from skgd._typing import Array
 
 
@@ -75,8 +75,8 @@ class Penalty(NamedTuple):
         2017, First-order methods in optimization, section 10.3.2). Where there is no
         kink nearby, it is the gradient of the whole.
 
-        Not by the difference of the two, which rounding makes zero where the rate is
-        small, as it is at the end of a schedule.
+        Not computed as ``(coef - prox) / learning_rate``, which rounding makes zero
+        where the rate is small, as it is at the end of a schedule.
         """
         to_zero = coef / learning_rate  # the mapping that leads there
         l1 = 0.0 if self.l1 is None else self.l1

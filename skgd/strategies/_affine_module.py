@@ -53,7 +53,7 @@ class HeldCoefficients:
         self._views = views
         self.parameters: Parameters = tuple(view.value for view in views)
 
-    def move_to(self, parameters: Parameters) -> None:
+    def start_at(self, parameters: Parameters) -> None:
         """Set the parameters."""
         for current, value in zip(self.parameters, parameters, strict=True):
             current.copy_(value)
@@ -111,7 +111,7 @@ class ImpliedCoefficients:
             at_zero = self._module(self._zeros(1))
             return (self._coef(), at_zero[0])[: 1 + self._fit_intercept]
 
-    def move_to(self, parameters: Parameters) -> None:
+    def start_at(self, parameters: Parameters) -> None:
         """Refuse to start elsewhere than at zero, which stands for no wish."""
         if any(parameter.any() for parameter in parameters):
             raise ValueError(
@@ -130,9 +130,10 @@ class ImpliedCoefficients:
         return self._prediction
 
     def penalized_coef(self, objective: Objective) -> Tensor:
-        """Return the coefficients in the graph of the parameters; zeros will do for 0.
+        """Return the coefficients in the graph of the parameters.
 
-        Reading them off takes as long as to predict n_features rows.
+        Zeros if there is no L2 penalty: reading them off takes as long as predicting
+        n_features rows.
         """
         coef = self._coef() if objective.penalty.has_l2 else self._zeros(1).T
         self._evaluated_coef = coef.detach()

@@ -105,11 +105,11 @@ class ModuleStrategy(GradientStrategy):
         For the parameters see `GradientStrategy.start`.
         """
         module, self._model = build_model(self.module, parameters)
-        self._model.move_to(parameters)
+        self._model.start_at(parameters)
         self._optimizer = build_optimizer(self, module)
-        # Groups with rates of their own had them as multiples of a rate of one.
+        # Built with lr=1: a group's lr is its multiple of the estimator's.
         self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
-        self._closure = (self._evaluate_again,) * needs_closure(self._optimizer)
+        self._closure = [self._evaluate_again] if needs_closure(self._optimizer) else []
         self.objective = replace(objective, loss=Criterion(objective.loss))
         self.plain = is_plain(self._optimizer, module, self._model)
 
@@ -124,7 +124,7 @@ class ModuleStrategy(GradientStrategy):
         coef = self._model.penalized_coef(self.objective)
         losses = self.objective.value(prediction, rows, coef)
         losses.sum().backward()
-        return losses.detach().reshape(-1)
+        return losses.detach().reshape(-1)  # a criterion's mean has no shape
 
     def update(self, learning_rate: float | Array) -> None:
         """Let the optimizer take its step.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from skgd._data.arrays import device_of
+from skgd._data.device import device_of
 from skgd._objective.losses import LOSS_NAMES, CustomLoss
 from skgd.strategies import GradientStrategy
 from skgd.testing._problems import Problem, problems_for

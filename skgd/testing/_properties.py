@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from skgd._data.arrays import Device, to_numpy
+from skgd._data.device import Device, to_numpy
 from skgd._data.rows import Rows
 from skgd._typing import Array, NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy, ManualStrategy

@@ -56,7 +56,7 @@ def validated_rows(
     y_is_1d : bool
         Whether y was one-dimensional.
     """
-    _refuse_torch_layouts(X)
+    refuse_torch_layouts(X)
     X, targets = validate_data(
         estimator,
         X,
@@ -104,7 +104,7 @@ def refuse_nan_and_infinity(X: Matrix) -> None:
 
 def validated_features(estimator: BaseEstimator, X: Matrix) -> Matrix:
     """Check the features of a prediction."""
-    _refuse_torch_layouts(X)
+    refuse_torch_layouts(X)
     return validate_data(
         estimator, X, reset=False, accept_sparse="csr", dtype=_kept_dtypes(X)
     )
@@ -126,9 +126,9 @@ def start_of(
     coef = np.zeros((n_features, n_targets))
     coef_name, intercept_name = "coef_init", "intercept_init"
     if going_on and coef_init is None:
-        coef_name, coef_init = "coef_ (warm_start=True)", estimator.coef_
+        coef_name, coef_init = "coef_ of the last fit", estimator.coef_
     if going_on and intercept_init is None and estimator.fit_intercept:
-        intercept_name = "intercept_ (warm_start=True)"
+        intercept_name = "intercept_ of the last fit"
         intercept_init = estimator.intercept_
     if coef_init is not None:
         shapes: list[tuple[int, ...]]
@@ -194,8 +194,7 @@ def _validated_start(
 
 def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return checked targets in the dtype of X."""
-    if issparse(y):
-        raise ValueError("y is a sparse matrix. Pass y.toarray() instead.")
+    refuse_sparse_targets(y)
     if np.iscomplexobj(y):
         raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
     with np.errstate(over="ignore"):
@@ -208,7 +207,13 @@ def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return converted
 
 
-def _refuse_torch_layouts(X: Matrix) -> None:
+def refuse_sparse_targets(y: Matrix) -> None:
+    """Raise where y is sparse, of which scikit-learn's checks do not complain."""
+    if issparse(y):
+        raise ValueError("y is a sparse matrix. Pass y.toarray() instead.")
+
+
+def refuse_torch_layouts(X: Matrix) -> None:
     """Refuse sparse tensors, of which NumPy makes a matrix of objects, or nothing."""
     layout = str(getattr(X, "layout", "torch.strided"))
     if layout != "torch.strided":

@@ -8,7 +8,7 @@ import pytest
 from skgd import GDLinearRegressor
 from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
-from skgd._descent.step_size import largest_stable_learning_rate
+from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.losses import Huber
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
