@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.random import RandomState
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skgd._data.device import Device, device_of
 from skgd._objective.losses import Loss, loss_from
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with, strategy_from
-
-if TYPE_CHECKING:
-    from skgd._regressor import GDLinearRegressor
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Settings:
 
 
 def settings_of(
-    estimator: GDLinearRegressor, dtype: np.dtype, *, y_is_1d: bool
+    estimator: BaseEstimator, dtype: np.dtype, *, y_is_1d: bool
 ) -> Settings:
     """Return the settings of an estimator.
 

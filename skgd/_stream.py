@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
+from sklearn.base import BaseEstimator
 
 from skgd._data.coordinates import Coordinates, standardized_coordinates
 from skgd._data.moments import ColumnMoments, Moments
@@ -31,9 +31,6 @@ from skgd._preparation import (
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters
 
-if TYPE_CHECKING:
-    from skgd._regressor import GDLinearRegressor
-
 _FLOAT64 = np.dtype(np.float64)
 
 # Of all rows of a stream; below, float64 has no digits for it.
@@ -49,7 +46,7 @@ def merges_moments(rows: Rows, settings: Settings) -> bool:
 
 
 def merge_and_fit(
-    estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
+    estimator: BaseEstimator, rows: Rows, settings: Settings, *, going_on: bool
 ) -> tuple[Fitted, Moments]:
     """Add a chunk's moments to those of all before, and descend on the whole."""
     if settings.batch_size is not None:
@@ -81,7 +78,7 @@ def merge_and_fit(
 
 
 def step_over_chunk(
-    estimator: GDLinearRegressor, rows: Rows, settings: Settings, *, going_on: bool
+    estimator: BaseEstimator, rows: Rows, settings: Settings, *, going_on: bool
 ) -> tuple[Fitted, Stream]:
     """Run an epoch of steps over a chunk."""
     check_values(rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import issparse
@@ -14,9 +13,6 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from skgd._data.rows import Rows, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
-
-if TYPE_CHECKING:
-    from skgd._regressor import GDLinearRegressor
 
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
@@ -111,7 +107,7 @@ def validated_features(estimator: BaseEstimator, X: Matrix) -> Matrix:
 
 
 def start_of(
-    estimator: GDLinearRegressor,
+    estimator: BaseEstimator,
     rows: Rows,
     coef_init: ArrayLike | None = None,
     intercept_init: ArrayLike | None = None,
@@ -149,7 +145,7 @@ def start_of(
     return (coef,)
 
 
-def check_targets(estimator: GDLinearRegressor, rows: Rows, y_is_1d: bool) -> None:
+def check_targets(estimator: BaseEstimator, rows: Rows, y_is_1d: bool) -> None:
     """Raise where y has not the shape of the y that the estimator was fitted to."""
     expected = () if estimator.coef_.ndim == 1 else (len(estimator.coef_),)
     shape = () if y_is_1d else (rows.n_targets,)
