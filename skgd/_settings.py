@@ -69,6 +69,10 @@ class Settings:
         return f"alpha={self.alpha:g} with l1_ratio={self.l1_ratio:g}"
 
 
+# The estimator has parameters of these names.
+_PARAMETERS = {field.name for field in fields(Settings)} - {"dtype", "y_is_1d"}
+
+
 def settings_of(
     estimator: BaseEstimator, dtype: np.dtype, *, y_is_1d: bool
 ) -> Settings:
@@ -101,8 +105,9 @@ def settings_of(
                 "the rows themselves. Leave precompute at 'auto'."
             )
         resolved["precompute"] = False
-    given = {f.name: getattr(estimator, f.name, None) for f in fields(Settings)}
-    settings = Settings(**{**given, **resolved})
+    for name in _PARAMETERS:
+        resolved.setdefault(name, getattr(estimator, name))
+    settings = Settings(**resolved)
     _refuse_unknown_objective(settings)
     return settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike as ArrayLike
 from scipy.sparse import sparray, spmatrix
 
 if TYPE_CHECKING:
@@ -20,19 +20,8 @@ if TYPE_CHECKING:
     def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]: ...
 
 else:  # scikit-learn ships no types: its decorators would hide those of the methods
-    from sklearn.base import _fit_context
-    from sklearn.utils.metaestimators import available_if
-
-__all__ = [
-    "Array",
-    "ArrayLike",
-    "Matrix",
-    "NumpyParameters",
-    "Parameters",
-    "SparseLike",
-    "_fit_context",
-    "available_if",
-]
+    from sklearn.base import _fit_context as _fit_context
+    from sklearn.utils.metaestimators import available_if as available_if
 
 #: A NumPy array or a torch tensor; within one descent all are of one library.
 Array: TypeAlias = Any
