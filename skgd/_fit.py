@@ -53,7 +53,8 @@ def fit(settings: Settings, problem: Problem, start: NumpyParameters) -> Fitted:
     with in_strategy(settings):
         setup = set_up(settings, problem, start)
         fitted = run(setup, max_iter=settings.max_iter)
-    warn_unless_converged(fitted.result, problem, fitted.stopping, settings)
+    with settings.device.gradients_on():  # a loss of the user's own is asked once more
+        warn_unless_converged(fitted.result, problem, fitted.stopping, settings)
     return fitted
 
 

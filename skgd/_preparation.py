@@ -29,8 +29,9 @@ from skgd._data.rows import (
     Rows,
     averaging_one,
     canonical,
+    in_working_dtype,
     without_unit_weights,
-    working_dtype,
+    without_zero_weights,
 )
 from skgd._data.scatter import scatter_of
 from skgd._data.user_input import check_values
@@ -97,10 +98,10 @@ def condensed(
 
     def few_rows(moments: Moments) -> Rows:
         moments = replace(coordinates.moments(moments), y_is_1d=False)
-        rows, dtype = Rows(*moments.condense()), settings.dtype
+        rows = Rows(*moments.condense())
         if settings.device.has_float64:
             return rows
-        return rows.astype(working_dtype(rows, dtype))
+        return in_working_dtype(rows, settings.dtype)
 
     batches = FullBatch(few_rows(moments), settings.device, n_samples)
     others = None if held_out is None else RowsInMemory(few_rows(held_out))
@@ -116,19 +117,22 @@ def uncondensed(
     coordinates: Coordinates | None = None,
 ) -> Problem:
     """Return the problem on the rows themselves: all at once, or a batch at a time."""
-    rows = canonical(rows)
-    coordinates = coordinates or coordinates_of(rows, settings)
-    batches: FullBatch | MiniBatches
-    source = RowsOnDemand(rows, coordinates, settings.dtype)
-    if batch_size is None:
-        batches = FullBatch(source[:], settings.device)
-    else:
-        batches = MiniBatches(source, settings.device, batch_size, shuffle)
+    rows, dtype, device = canonical(rows), settings.dtype, settings.device
     others: RowSource | None = None
+    if batch_size is not None:
+        coordinates = coordinates or coordinates_of(rows, settings)
+        if held_out is not None:
+            others = RowsOnDemand(canonical(held_out), coordinates, dtype)
+        source = RowsOnDemand(rows, coordinates, dtype)
+        batches = MiniBatches(source, device, batch_size, shuffle)
+        return _problem(batches, coordinates, settings, others)
+    rows = in_working_dtype(without_zero_weights(rows), dtype)
+    coordinates = coordinates_of(rows, settings)
     if held_out is not None:
-        others = RowsOnDemand(canonical(held_out), coordinates, settings.dtype)
-        others = RowsInMemory(others[:]) if batches.whole else others
-    return _problem(batches, coordinates, settings, others)
+        held_out = in_working_dtype(without_zero_weights(canonical(held_out)), dtype)
+        others = RowsInMemory(in_working_dtype(coordinates.rows(held_out), dtype))
+    rows = in_working_dtype(coordinates.rows(rows), dtype)
+    return _problem(FullBatch(rows, device), coordinates, settings, others)
 
 
 def _problem(

@@ -87,9 +87,6 @@ def settings_of(
     loss = loss_from(estimator.loss, estimator.epsilon)
     resolved = {
         "strategy": strategy,
-        "device": device_of(
-            estimator.device, dtype, needs_tensors=strategy.needs_tensors
-        ),
         "dtype": dtype,
         "y_is_1d": y_is_1d,
         "loss": loss,
@@ -105,6 +102,9 @@ def settings_of(
                 "the rows themselves. Leave precompute at 'auto'."
             )
         resolved["precompute"] = False
+    resolved["device"] = device_of(
+        estimator.device, dtype, needs_tensors=strategy.needs_tensors
+    )
     for name in _PARAMETERS:
         resolved.setdefault(name, getattr(estimator, name))
     settings = Settings(**resolved)

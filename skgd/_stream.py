@@ -5,7 +5,7 @@ The estimator is read for what it was fitted to; it is for the caller to change 
 
 from __future__ import annotations
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator
 
 from skgd._data.coordinates import Coordinates, standardized_coordinates
 from skgd._data.moments import ColumnMoments, Moments
-from skgd._data.rows import Rows, averaging_one, canonical
+from skgd._data.rows import Rows, averaging_one, canonical, means
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.steps import StepsState
 from skgd._descent.stopping import Plateau
@@ -83,8 +83,10 @@ def step_over_chunk(
     """Run an epoch of steps over a chunk."""
     check_values(rows)
     rows = canonical(rows)
-    stream = deepcopy(getattr(estimator, "_stream", None))
-    if stream is None:
+    if hasattr(estimator, "_stream"):
+        stream = copy(estimator._stream)  # whose other attributes are only replaced
+        stream.random_state = deepcopy(stream.random_state)
+    else:
         stream = Stream(
             start_of(estimator, rows, going_on=going_on),
             np.random.RandomState(settings.random_state.randint(2**31 - 1)),
@@ -136,7 +138,7 @@ class Stream:
         self.random_state = random_state
         self._n_rows, self._mean_weight = 0, 0.0
         self._X: ColumnMoments | None = None
-        self._y: ColumnMoments | None = None
+        self._y_mean: np.ndarray = np.zeros(())
         self._X_scale: np.ndarray | None = None
         self._steps = StepsState()
         self._least_rate_for: tuple[float | None, float] = None, np.inf
@@ -144,7 +146,8 @@ class Stream:
         if moments is not None:
             self._n_rows = max(round(moments.weight), 1)
             self._mean_weight = moments.weight / self._n_rows
-            self._X, self._y = ColumnMoments.from_moments(moments)
+            self._X, y = ColumnMoments.from_moments(moments)
+            self._y_mean = y.mean
 
     def count(self, rows: Rows) -> Rows:
         """Count a chunk, and return it with weights over the average of all so far."""
@@ -153,11 +156,13 @@ class Stream:
         self._n_rows += n_rows
         self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
         relative = unit / self._mean_weight
-        share = relative * n_rows / self._n_rows
-        self._X, self._y = (
-            _merged(before, ColumnMoments.from_columns(columns, weight), share)
-            for before, columns in ((self._X, rows.X), (self._y, rows.y))
-        )
+        share = min(relative * n_rows / self._n_rows, 1.0)  # but for rounding
+        columns = ColumnMoments.from_columns(rows.X, weight)
+        if self._X is not None:
+            before = self._X._replace(weight=1 - share)
+            columns = before.merge(columns._replace(weight=share))
+        self._X = columns
+        self._y_mean = self._y_mean + share * (means(rows.y, weight) - self._y_mean)
         if relative != 1:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
@@ -169,10 +174,9 @@ class Stream:
         the first chunk starts alone. Where outliers count for less than in a mean, it
         is the chunk's own.
         """
-        assert self._y is not None
         y_offset = np.zeros(rows.n_targets)
         if settings.fit_intercept:
-            y_offset = self._y.mean
+            y_offset = self._y_mean
             if not settings.loss.condenses:
                 y_offset = settings.loss.center(rows.y, rows.weight)
         return self._standardized(rows, settings, y_offset, settings.l2)
@@ -243,12 +247,3 @@ class Stream:
         assert self._X is not None
         centered = settings.fit_intercept and not issparse(rows.X)
         return standardized_coordinates(self._X, y_offset, centered=centered, l2=l2)
-
-
-def _merged(
-    before: ColumnMoments | None, chunk: ColumnMoments, share: float
-) -> ColumnMoments:
-    """Merge a chunk that has this share of the weight of all rows so far."""
-    if before is None:
-        return chunk
-    return before._replace(weight=1 - share).merge(chunk._replace(weight=share))

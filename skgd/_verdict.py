@@ -112,6 +112,9 @@ class DivergenceError(ValueError):
         self.loss_curve = list(loss_curve)
 
 
+DivergenceError.__module__ = "skgd"  # where it is public
+
+
 def raise_if_diverged(
     result: Result, problem: Problem, steps: Steps, *, plain: bool
 ) -> None:

@@ -12,6 +12,7 @@ from conftest import STRATEGIES, strategies_on
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 from sklearn.model_selection import GridSearchCV
 
@@ -474,3 +475,13 @@ def test_what_is_added_to_a_loss_makes_no_divergence_and_hides_none(
     np.testing.assert_allclose(model.coef_, squares.fit(*regression).coef_, rtol=1e-10)
     with pytest.raises(DivergenceError):
         model.set_params(learning_rate=1.0).fit(*regression)
+
+
+def test_a_warning_about_a_loss_of_ones_own_comes_also_without_gradients(regression):
+    model = GDLinearRegressor("autograd", loss=log_cosh, learning_rate=1e-3, max_iter=2)
+    with torch.inference_mode(), pytest.warns(ConvergenceWarning, match="correlation"):
+        model.fit(*regression)
+
+
+def log_cosh(prediction, target):
+    return torch.log(torch.cosh(prediction - target))

@@ -542,3 +542,17 @@ def test_the_unit_of_the_weights_is_no_matter_to_the_average(batch_size, regress
         for model, unit in zip(models, (1.0, 1e-4), strict=True)
     )
     np.testing.assert_allclose(one.coef_, other.coef_, rtol=1e-10)
+
+
+@pytest.mark.parametrize("ratio", [1e17, 1e20, 1e100])
+@pytest.mark.parametrize("n_rows", [3, 7, 11])
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_chunk_that_outweighs_all_before_is_a_stream_of_its_own(ratio, n_rows):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((1 + n_rows, 2))
+    y = X @ [1.0, 2.0]
+    model = GDLinearRegressor(batch_size=4, random_state=0).partial_fit(X[:1], y[:1])
+    model.partial_fit(X[1:], y[1:], np.full(n_rows, ratio))
+    assert np.isfinite(model.coef_).all()
+    # The scales are those of the heavy chunk alone.
+    np.testing.assert_allclose(model._stream._X.spread, X[1:].std(axis=0), rtol=1e-6)

@@ -7,6 +7,7 @@ import pytest
 from by_hand import excess_loss
 from conftest import strategies_on
 from problems import PROBLEMS, wide
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 
@@ -144,3 +145,34 @@ def test_other_dtypes_are_those_numbers(dtype, n_samples):
     assert model.coef_.dtype == np.float64
     expected = GDLinearRegressor().fit(X.astype(float), y)
     np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("container", [np.asarray, csr_array])
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_a_row_of_weight_zero_has_no_say_in_the_scale(batch_size, container):
+    """Beside it, the other rows would be nothing."""
+    X = np.array([[1e-170], [2e-170], [4e-170], [1.0]])
+    y, weight = np.array([1.0, 2.0, 4.0, 0.0]), [1.0, 1.0, 1.0, 0.0]
+    model = GDLinearRegressor(precompute=False, batch_size=batch_size, random_state=0)
+    model.fit(container(X), y, weight)
+    assert model.score(X[:3], y[:3]) > 0.99
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_a_row_of_weight_zero_has_no_say_in_the_dtype(batch_size):
+    seen = set()
+
+    def loss(prediction, target):
+        seen.add(str(prediction.dtype))
+        return (prediction - target) ** 2
+
+    X = np.array([[1.0], [2.0], [4.0], [1e25]], "float32")
+    GDLinearRegressor(
+        "autograd",
+        loss=loss,
+        learning_rate=0.01,
+        max_iter=2,
+        tol=None,
+        batch_size=batch_size,
+    ).fit(X, [1, 2, 4, 0], [1, 1, 1, 0])
+    assert seen == {"torch.float32"}

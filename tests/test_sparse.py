@@ -267,3 +267,15 @@ def test_epochs_that_do_not_suffice_are_said():
     model = GDLinearRegressor(max_iter=2)
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
         model.fit(sp.csr_array(X), y)
+
+
+def test_sparse_rows_that_need_no_scaling_are_not_copied():
+    X = sp.random_array((2000, 500), density=0.1, format="csr", rng=0)
+    y = np.arange(2000.0)
+    model = GDLinearRegressor(learning_rate=0.01, max_iter=1, tol=None)
+    model.fit(X[:10], y[:10])
+    tracemalloc.start()
+    model.fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.5 * (X.data.nbytes + X.indices.nbytes)

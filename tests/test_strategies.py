@@ -525,3 +525,27 @@ def test_a_factory_that_makes_no_optimizer_is_named(made, regression):
     strategy = ModuleStrategy(optimizer=lambda parameters, lr: made)
     with pytest.raises(ValueError, match=r"'optimizer' .* must return a torch\.optim"):
         GDLinearRegressor(strategy).fit(*regression)
+
+
+class Rebinds(torch.optim.SGD):
+    """Gives the parameters new memory at each step."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.data = p.data - group["lr"] * p.grad
+
+
+def test_an_optimizer_may_replace_the_data_of_the_parameters(regression):
+    fitted = [
+        GDLinearRegressor(
+            ModuleStrategy(optimizer=optimizer),
+            learning_rate=0.1,
+            max_iter=50,
+            tol=None,
+        ).fit(*regression)
+        for optimizer in (torch.optim.SGD, Rebinds)
+    ]
+    assert np.array_equal(fitted[0].coef_, fitted[1].coef_)
+    assert fitted[0].intercept_ == fitted[1].intercept_

@@ -216,10 +216,13 @@ class RowsOnDemand(RowSource):
         rows = without_unit_weights(rows)
         self._coordinates = coordinates
         self._read_dtype = self.dtype = dtype
-        if dtype == np.float32:
-            ends = Rows(*map(highest_and_lowest, rows[:2]))
+        if dtype == np.float32 and self._index is None and not coordinates.changes_rows:
+            self._read_dtype = self.dtype = working_dtype(rows, dtype)
+        elif dtype == np.float32:
+            ends = _ends(rows, self._index)
             self._read_dtype = working_dtype(ends, dtype)
-            ends = coordinates.rows(ends.astype(self._read_dtype))
+            with np.errstate(over="ignore"):
+                ends = coordinates.rows(ends.astype(self._read_dtype))
             self.dtype = working_dtype(ends, dtype)
         self.is_sparse = issparse(rows.X)
         self.n_features = rows.n_features
@@ -257,3 +260,14 @@ class RowsOnDemand(RowSource):
             weight = None if weight is None else weight[self._index]
         y = self._coordinates.targets(y.astype(self._read_dtype, copy=False))
         return y.astype(self.dtype, copy=False), weight
+
+
+def _ends(rows: Rows, index: np.ndarray | None) -> Rows:
+    """Return two rows with the largest and the smallest value of each column."""
+    if index is None:
+        return Rows(*map(highest_and_lowest, rows[:2]))
+    ends = []
+    for block in row_blocks(rows, len(index)):  # gathered a few at a time
+        ends.append([highest_and_lowest(each) for each in rows.at(index[block])[:2]])
+    X, y = (np.concatenate(each) for each in zip(*ends, strict=True))
+    return Rows(highest_and_lowest(X), highest_and_lowest(y))

@@ -149,10 +149,12 @@ def root_mean_squares(
         total = n_rows if weight is None else weight.sum(dtype=np.float64)
         norms = np.sqrt(squares / total)
         for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
-            distance = columns[:, j] - about[j]
+            distance, counts = columns[:, j] - about[j], weight
+            if weight is not None:  # a row of weight zero may be of any size
+                distance, counts = distance[weight > 0], weight[weight > 0]
             peak = np.abs(distance).max()
             if peak > 0:
-                mean_square = np.average((distance / peak) ** 2, weights=weight)
+                mean_square = np.average((distance / peak) ** 2, weights=counts)
                 norms[j] = peak * np.sqrt(mean_square)
     return norms
 
@@ -188,6 +190,8 @@ def _sparse_root_mean_squares(
     columns: csr_array, weight: np.ndarray | None
 ) -> np.ndarray:
     """Return the same of sparse columns, scaled before they are squared."""
+    if weight is not None and not weight.all():  # such rows may be of any size
+        columns, weight = columns[weight > 0], weight[weight > 0]
     n_rows, n_columns = columns.shape
     peak = peaks(columns).astype(np.float64)
     unit = np.where(peak > 0, peak, 1)
@@ -225,6 +229,13 @@ def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, 
     return weight / average, float(average * largest)
 
 
+def without_zero_weights(rows: Rows) -> Rows:
+    """Return the rows that have a weight."""
+    if rows.weight is None or rows.weight.all():
+        return rows
+    return without_unit_weights(rows).at(np.flatnonzero(rows.weight))
+
+
 def without_unit_weights(rows: Rows) -> Rows:
     """Return rows without weights where all that have any have the weight one."""
     if rows.weight is not None and (rows.weight[rows.weight > 0] == 1).all():
@@ -241,6 +252,11 @@ def canonical(rows: Rows) -> Rows:
         X = X.copy()
         X.sum_duplicates()
     return rows._replace(X=X)
+
+
+def in_working_dtype(rows: Rows, dtype: np.dtype) -> Rows:
+    """Return rows of the dtype, or of float64 where squares leave its range."""
+    return rows.astype(working_dtype(rows, dtype))
 
 
 def working_dtype(rows: Rows, dtype: np.dtype) -> np.dtype:

@@ -51,7 +51,11 @@ class HeldCoefficients:
     def __init__(self, module: nn.Module, views: Sequence[View]) -> None:
         self.predict = module
         self._views = views
-        self.parameters: Parameters = tuple(view.value for view in views)
+
+    @property
+    def parameters(self) -> Parameters:
+        """Return coefficients and intercept, live also where ``.data`` is replaced."""
+        return tuple(view.value for view in self._views)
 
     def start_at(self, parameters: Parameters) -> None:
         """Set the parameters."""

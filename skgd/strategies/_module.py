@@ -109,7 +109,7 @@ class ModuleStrategy(GradientStrategy):
         self._optimizer = build_optimizer(self, module)
         # Built with lr=1: a group's lr is its multiple of the estimator's.
         self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
-        self._closure = [self._evaluate_again] if needs_closure(self._optimizer) else []
+        self._needs_closure = needs_closure(self._optimizer)
         self.objective = replace(objective, loss=Criterion(objective.loss))
         self.plain = is_plain(self._optimizer, module, self._model)
 
@@ -141,7 +141,10 @@ class ModuleStrategy(GradientStrategy):
             return
         for group, factor in zip(self._optimizer.param_groups, self._rate_factors):
             group["lr"] = learning_rate * factor
-        self._optimizer.step(*self._closure)
+        if self._needs_closure:
+            self._optimizer.step(lambda: self.evaluate(self._rows).sum())
+        else:
+            self._optimizer.step()
 
     @property
     def parameters(self) -> Parameters:  # type: ignore[override]
@@ -156,9 +159,6 @@ class ModuleStrategy(GradientStrategy):
     @gradients.setter
     def gradients(self, gradients: Parameters) -> None:
         self._model.set_gradients(gradients)
-
-    def _evaluate_again(self) -> Array:
-        return self.evaluate(self._rows).sum()
 
 
 def build_model(
