@@ -175,7 +175,6 @@ def test_the_manual_formula_keeps_the_contract_on_tensors():
     [
         (Transposed, torch.optim.SGD),
         (stacked, torch.optim.SGD),
-        (None, torch.optim.Adam),
         (positive, torch.optim.Adam),
     ],
 )

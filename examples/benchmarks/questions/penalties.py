@@ -44,8 +44,9 @@ FULL = cases(
 )
 QUICK = cases(
     COLUMNS,
-    *((penalty, 1000, 20, 1, 1) for penalty in ("lasso", "ridge")),
-    *((penalty, 1000, 20, 5, 1) for penalty in ("elastic net", "ridge")),
+    ("lasso", 1000, 20, 1, 1),
+    ("ridge", 1000, 20, 1, 1),
+    ("elastic net", 1000, 20, 3, 1),
 )
 
 
