@@ -146,7 +146,7 @@ def raise_if_diverged(
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
         f"{learning_rate:.6g}{f' and momentum={momentum:g}' if momentum else ''}"
-        f"{scheduled}. {_advice(learning_rate, stable, whole=problem.batches.whole)}"
+        f"{scheduled}. {_advice(learning_rate, stable, problem)}"
         f"{problem.describe_bad_loss(_in_numpy(result.last))}",
         epoch=result.n_epochs - 1,
         learning_rate=learning_rate,
@@ -229,13 +229,13 @@ def _with_noise(loss: float) -> float:
     return loss + (_NOISE_OF_BATCHES - 1) * abs(loss)
 
 
-def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
+def _advice(learning_rate: float, stable: float | None, problem: Problem) -> str:
     """Return what to do about a divergence."""
+    units = "; on features of very different units, standardize=True as well"
+    if problem.coordinates.changes_rows:  # they are standardized
+        units = ""
     if stable is None:
-        return (
-            "Use a smaller one, a tenth of it to begin with; on features of very "
-            "different units, standardize=True as well."
-        )
+        return f"Use a smaller one, a tenth of it to begin with{units}."
     if learning_rate < 0.999 * stable:
         return (
             f"The largest stable learning rate for this data is {stable:.6g}, so the "
@@ -243,18 +243,16 @@ def _advice(learning_rate: float, stable: float | None, *, whole: bool) -> str:
             "skgd.testing.check_gradient_strategy), or the data are too large or too "
             "ill-conditioned for their dtype (pass X as float64, or scaled)."
         )
-    if not whole:
+    if not problem.batches.whole:
         return (
             "Batches of this size of this data are stable below a learning rate of "
             f"{stable:.6g}. Use learning_rate='auto' with its own schedule, or a float "
-            "below that, a quarter of it for instance, or a larger batch_size; on "
-            "features of very different units, standardize=True as well."
+            f"below that, a quarter of it for instance, or a larger batch_size{units}."
         )
     return (
         f"The largest stable learning rate for this data is {stable:.6g}. Use "
-        "learning_rate='auto', or a float below that, half of it for instance; on "
-        "features of very different units, standardize=True as well, without which "
-        "that takes very many epochs."
+        "learning_rate='auto', or a float below that, half of it for instance"
+        f"{units and f'{units}, without which that takes very many epochs'}."
     )
 
 

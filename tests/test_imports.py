@@ -1,7 +1,9 @@
-"""torch is imported by those who need it, and by nobody else."""
+"""Who imports whom: torch where it is needed, and no part of skgd one above it."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -80,3 +82,29 @@ def test_an_unknown_name_is_an_attribute_error():
 def test_the_names_of_the_package_are_its_public_ones():
     assert dir(skgd) == skgd.__all__
     assert all(hasattr(skgd, name) for name in skgd.__all__)
+
+
+#: The parts of the package, as the README lists them: none imports from one before it.
+LAYERS = (
+    ("testing",),
+    ("_regressor",),
+    ("_stream",),
+    ("_fit",),
+    ("_preparation", "_verdict", "_callbacks"),
+    ("_settings", "_descent"),
+    ("strategies",),
+    ("_objective",),
+    ("_data",),
+    ("_typing", "_warn"),
+)
+
+
+def test_no_part_imports_from_one_above_it():
+    rank = {part: i for i, layer in enumerate(LAYERS) for part in layer}
+    package = Path(skgd.__file__).parent
+    for file in package.rglob("*.py"):
+        part = file.relative_to(package).with_suffix("").parts[0]
+        if part == "__init__":
+            continue
+        for imported in re.findall(r"^\s*from skgd\.(\w+)", file.read_text(), re.M):
+            assert rank[imported] >= rank[part], f"{file} imports {imported}"

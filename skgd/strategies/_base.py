@@ -34,7 +34,8 @@ class GradientStrategy(BaseEstimator, ABC):
         Class attribute. The losses that `evaluate` can differentiate. "squared_error"
         and "huber": those of `GDLinearRegressor`. "custom": the user's own, a function
         of tensors that torch differentiates. For the last two, `evaluate` has to use
-        the `objective`. `fit` refuses a loss that is not listed here.
+        the `objective`, whose `value_and_residual` serves all three, also without
+        torch. `fit` refuses a loss that is not listed here.
     penalizes : bool, default=False
         Class attribute. Whether `evaluate` adds the L2 penalty, as the methods of
         `objective` do. If False, `fit` refuses an L2 penalty. L1 penalties and bounds
@@ -53,8 +54,9 @@ class GradientStrategy(BaseEstimator, ABC):
     gradients : tuple of arrays
         Gradients of the sum of the objectives of all targets with respect to
         `parameters`, in their shapes. Set by `evaluate`, and valid until the next one,
-        also after `update`. If `plain`, the loop may set them in between, to those of
-        several parts of the rows together, which `update` then has to follow.
+        also after `update`. If `plain`, the loop may replace them between the two, by
+        those of several parts of the rows together: `update` must use this attribute,
+        and no private copy.
     objective : Objective
         What `start` was given: the loss and the L2 penalty.
 
@@ -135,10 +137,14 @@ class GradientStrategy(BaseEstimator, ABC):
         rows : Rows
             All rows, or those of a batch: a named tuple of `X`, (n_rows, n_features),
             `y`, (n_rows, n_targets), and `weight`, (n_rows,) or None; not to be written
-            into. If the user's X is sparse, X may be a SciPy ``csr_array``, or, among
-            tensors, an object that works in ``@``, ``.T`` and ``nn.Linear`` as a tensor
-            does. The methods of `objective` apply the weights. The mean is over the
-            number of rows: weights average one over all rows, but not over each batch.
+            into. They are not the user's rows, but standardized, or condensed to a few
+            with the same gradient (see `standardize` and `precompute`). If the user's X
+            is sparse, X may be a SciPy ``csr_array``, or, among tensors, an object that
+            works in ``@``, ``.T`` and ``nn.Linear`` as a tensor does (but reverse-mode
+            ``torch.func`` does not go through it: differentiate with respect to the
+            prediction, and multiply by ``rows.X.T``). The methods of `objective` apply
+            the weights. Divide by ``len(rows.y)``, not by the sum of the weights: they
+            average one over all rows, but not over each batch.
 
         Returns
         -------

@@ -32,9 +32,9 @@ class ModuleStrategy(GradientStrategy):
         ``n_jobs``, use a named function or a class rather than a lambda.
     optimizer : callable, default=torch.optim.SGD
         Class of the optimizer, or a factory called like one: ``optimizer(parameters,
-        lr=1.0, **optimizer_params)``. At each step the estimator's learning rate
-        multiplies the rates that it was built with. Optimizers that need a closure,
-        such as ``torch.optim.LBFGS``, get one.
+        lr=1.0, **optimizer_params)``. At each step its learning rates are multiplied by
+        the estimator's. Optimizers that need a closure, such as ``torch.optim.LBFGS``,
+        get one.
     optimizer_params : dict or None, default=None
         Further arguments of `optimizer`, such as ``{"momentum": 0.9}``. The learning
         rate is the estimator's.
