@@ -147,7 +147,7 @@ class ModuleStrategy(GradientStrategy):
             self._optimizer.step()
 
     @property
-    def parameters(self) -> Parameters:  # type: ignore[override]
+    def parameters(self) -> Parameters:  # type: ignore[override]  # read off the module
         """Current parameters: live where the module's are the coefficients."""
         return self._model.parameters
 
