@@ -45,7 +45,6 @@ FULL = cases(
 QUICK = cases(
     COLUMNS,
     ("lasso", 1000, 20, 1, 1),
-    ("ridge", 1000, 20, 1, 1),
     ("elastic net", 1000, 20, 3, 1),
 )
 
