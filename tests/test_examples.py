@@ -17,6 +17,7 @@ BENCHMARKS = ROOT / "examples" / "benchmarks"
 QUESTIONS = sorted(path.stem for path in (BENCHMARKS / "questions").glob("[!_]*.py"))
 
 
+# Those of the libraries are not for the example's reader.
 @pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda script: script.stem)
 def test_an_example_prints_something_and_no_warnings(

@@ -546,6 +546,7 @@ def test_the_unit_of_the_weights_is_no_matter_to_the_average(batch_size, regress
 
 @pytest.mark.parametrize("ratio", [1e17, 1e20, 1e100])
 @pytest.mark.parametrize("n_rows", [3, 7, 11])
+# A scale of nan was announced by one.
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_chunk_that_outweighs_all_before_is_a_stream_of_its_own(ratio, n_rows):
     rng = np.random.default_rng(0)

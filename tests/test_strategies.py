@@ -1,6 +1,8 @@
 """The three strategies take the same steps; modules and optimizers plug in."""
 
 import functools
+import gc
+import weakref
 from copy import deepcopy
 from itertools import pairwise
 
@@ -548,3 +550,23 @@ def test_an_optimizer_may_replace_the_data_of_the_parameters(regression):
     ]
     assert np.array_equal(fitted[0].coef_, fitted[1].coef_)
     assert fitted[0].intercept_ == fitted[1].intercept_
+
+
+@pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.LBFGS])
+def test_a_fit_leaves_no_module_or_rows_to_the_garbage_collector(optimizer, regression):
+    built = []
+
+    def factory(n_features, n_targets):
+        module = nn.Linear(n_features, n_targets)
+        built.append(weakref.ref(module))
+        return module
+
+    strategy = ModuleStrategy(factory, optimizer)
+    model = GDLinearRegressor(strategy, learning_rate=0.1, max_iter=2, tol=None)
+    model.fit(*regression)  # torch imports more of itself, and makes cycles
+    gc.disable()
+    try:
+        model.fit(*regression)
+        assert built[1]() is None
+    finally:
+        gc.enable()
