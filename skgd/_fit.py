@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,13 +12,18 @@ import numpy as np
 from skgd._callbacks import TrainingLog
 from skgd._data.batches import FullBatch
 from skgd._descent.held_out import HeldOutScore
-from skgd._descent.loop import Observer, Result, descend
+from skgd._descent.loop import Observer, descend
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
 from skgd._settings import Settings, refuse_derived_steps
 from skgd._typing import NumpyParameters, Parameters
-from skgd._verdict import raise_if_diverged, raise_if_too_large, warn_unless_converged
+from skgd._verdict import (
+    Fitted,
+    raise_if_diverged,
+    raise_if_out_of_range,
+    warn_unless_converged,
+)
 
 
 class Setup(NamedTuple):
@@ -26,14 +32,6 @@ class Setup(NamedTuple):
     settings: Settings
     problem: Problem
     steps: Steps
-    stopping: Stopping
-
-
-class Fitted(NamedTuple):
-    """A model, and the descent that led to it."""
-
-    parameters: NumpyParameters  # in the user's units, and of the dtype of X
-    result: Result
     stopping: Stopping
 
 
@@ -54,7 +52,7 @@ def fit(settings: Settings, problem: Problem, start: NumpyParameters) -> Fitted:
         setup = set_up(settings, problem, start)
         fitted = run(setup, max_iter=settings.max_iter)
     with settings.device.gradients_on():  # a loss of the user's own is asked once more
-        warn_unless_converged(fitted.result, problem, fitted.stopping, settings)
+        warn_unless_converged(fitted, setup.problem, settings)
     return fitted
 
 
@@ -66,6 +64,8 @@ def set_up(
     of_a_chunk: bool = False,
 ) -> Setup:
     """Start the strategy, and find out its steps and what may end them."""
+    coordinates = problem.coordinates.keeping(start[0])
+    problem = replace(problem, coordinates=coordinates)
     settings.strategy.start(
         _starting_parameters(settings, problem, start), problem.device_objective
     )
@@ -85,8 +85,9 @@ def run(setup: Setup, *, max_iter: int) -> Fitted:
     )
     raise_if_diverged(result, problem, steps, plain=strategy.plain)
     parameters = problem.in_user_units(result.parameters, settings.dtype)
-    raise_if_too_large(parameters)
-    return Fitted(parameters, result, stopping)
+    exact = problem.in_user_units(result.parameters, np.dtype(np.float64))
+    raise_if_out_of_range(parameters, exact)
+    return Fitted(parameters, exact, result, stopping)
 
 
 @contextmanager
@@ -140,6 +141,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             batches.rows.all,
             objective.penalty,
             fit_intercept=settings.fit_intercept,
+            white=problem.is_white,
             measure=measure,
         )
     if problem.held_out is not None:

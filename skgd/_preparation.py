@@ -1,4 +1,4 @@
-"""From validated rows to a problem: condensed, standardized, or a batch at a time."""
+"""From validated rows to a problem: condensed, whitened, or a batch at a time."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from skgd._data.batches import (
 )
 from skgd._data.coordinates import (
     Coordinates,
+    WhiteCoordinates,
     standardized_coordinates,
     user_coordinates,
 )
@@ -35,9 +36,16 @@ from skgd._data.rows import (
 )
 from skgd._data.scatter import scatter_of
 from skgd._data.user_input import check_values
+from skgd._data.whitening import (
+    Triangle,
+    triangle_of,
+    triangle_of_rows,
+    white_coordinates,
+    white_rows,
+)
 from skgd._descent.problem import Problem
 from skgd._objective.objective import Objective
-from skgd._objective.penalties import penalty_of
+from skgd._objective.penalties import Penalty, penalty_of
 from skgd._settings import Settings
 from skgd._warn import warn
 
@@ -48,6 +56,13 @@ _GATHERED_ELEMENTS = 2**20
 # columns to be worth the products of each column with each (3000 x 1000: twice the
 # time).
 _LEAST_ROWS, _LEAST_ROWS_A_COLUMN, MOST_COLUMNS = 1000, 10, 2000
+
+# White coordinates take a matrix of n_features x n_features. In batches, each of which
+# is multiplied by it, they are chosen up to fewer columns (see `examples/benchmarks`).
+_MOST_COLUMNS_IN_BATCHES, _MOST_BYTES = 100, 2**31
+
+# Up to so many elements, float32 rows are descended on in float64, which costs little.
+_FEW_ELEMENTS = 2**18
 
 # Up to so many columns the moments of uncondensed rows are summed up as well.
 _FEW_COLUMNS = 100
@@ -69,22 +84,25 @@ def problem_of(rows: Rows, settings: Settings) -> Problem:
     batch_size = rows_a_batch(settings.batch_size, n_rows)
     if batch_size < n_rows:
         check_batches_not_condensed(settings)
-    elif _pays_to_condense(rows, settings):
-        moments = moments_of(rows)
-        others = None if held_out is None else moments_of(held_out)
-        problem = condensed(moments, settings, n_rows, others)
-        return problem if held_out is not None else _keeping(problem, moments, unit)
-    check_values(rows)
-    if batch_size < n_rows:
+        check_values(rows)
         shuffle = settings.random_state if settings.shuffle else None
         return uncondensed(rows, settings, held_out, batch_size, shuffle)
-    problem = uncondensed(rows, settings, held_out)
-    if not _keeps_moments(rows, settings):
+    moments = None
+    if pays_to_condense(rows, settings) or _keeps_moments(rows, settings):
+        try:
+            moments = moments_of(rows)
+        except ValueError:  # their squares leave the range of float64
+            if settings.precompute is True:
+                raise
+    if moments is not None and pays_to_condense(rows, settings):
+        others = None if held_out is None else moments_of(held_out)
+        problem = condensed(moments, settings, n_rows, others, rows)
+    else:
+        check_values(rows)
+        problem = uncondensed(rows, settings, held_out)
+    if moments is None or held_out is not None:
         return problem
-    try:
-        return _keeping(problem, moments_of(rows), unit)
-    except ValueError:  # their squares leave the range of float64
-        return problem
+    return replace(problem, moments=moments.times(unit))  # for a stream to go on from
 
 
 def condensed(
@@ -92,20 +110,42 @@ def condensed(
     settings: Settings,
     n_samples: int,
     held_out: Moments | None = None,
+    rows: Rows | None = None,
 ) -> Problem:
-    """Return the problem on a few rows that have these moments."""
-    coordinates = coordinates_of(moments, settings)
+    """Return the problem on a few rows that have these moments.
 
-    def few_rows(moments: Moments) -> Rows:
-        moments = replace(coordinates.moments(moments), y_is_1d=False)
-        rows = Rows(*moments.condense())
-        if settings.device.has_float64:
-            return rows
-        return in_working_dtype(rows, settings.dtype)
+    In white coordinates, a penalty of squares is part of the data: as many rows more.
+    The rows that the moments are of, where they are at hand, have more digits.
+    """
+    white = whitens(moments.n_features, settings)
+    few: Rows
+    if white:
+        triangle = triangle_of(
+            moments, rows, centered=settings.fit_intercept, l2=settings.l2
+        )
+        few = white_rows(triangle, centered=settings.fit_intercept)
+        columns, y = ColumnMoments.from_moments(moments)
+        coordinates = _white(triangle, columns, y.mean, settings)
+    else:
+        coordinates = coordinates_of(moments, settings)
+        few = _condensed_in(coordinates, moments)
+    others = None if held_out is None else _condensed_in(coordinates, held_out)
+    if not settings.device.has_float64:
+        few = in_working_dtype(few, settings.dtype)
+        others = others and in_working_dtype(others, settings.dtype)
+    penalty = Penalty() if white else None
+    return _problem(
+        FullBatch(few, settings.device, n_samples),
+        coordinates,
+        settings,
+        None if others is None else RowsInMemory(others),
+        penalty,
+    )
 
-    batches = FullBatch(few_rows(moments), settings.device, n_samples)
-    others = None if held_out is None else RowsInMemory(few_rows(held_out))
-    return _problem(batches, coordinates, settings, others)
+
+def _condensed_in(coordinates: Coordinates, moments: Moments) -> Rows:
+    """Return a few rows that have the moments, in these coordinates."""
+    return Rows(*replace(coordinates.moments(moments), y_is_1d=False).condense())
 
 
 def uncondensed(
@@ -117,17 +157,18 @@ def uncondensed(
     coordinates: Coordinates | None = None,
 ) -> Problem:
     """Return the problem on the rows themselves: all at once, or a batch at a time."""
-    rows, dtype, device = canonical(rows), settings.dtype, settings.device
+    rows, device = canonical(rows), settings.device
+    if coordinates is None:
+        coordinates = coordinates_of(rows, settings, in_batches=batch_size is not None)
+    dtype = _dtype_of_rows(rows, coordinates, settings)
     others: RowSource | None = None
     if batch_size is not None:
-        coordinates = coordinates or coordinates_of(rows, settings)
         if held_out is not None:
             others = RowsOnDemand(canonical(held_out), coordinates, dtype)
         source = RowsOnDemand(rows, coordinates, dtype)
         batches = MiniBatches(source, device, batch_size, shuffle)
         return _problem(batches, coordinates, settings, others)
     rows = in_working_dtype(without_zero_weights(rows), dtype)
-    coordinates = coordinates_of(rows, settings)
     if held_out is not None:
         held_out = in_working_dtype(without_zero_weights(canonical(held_out)), dtype)
         others = RowsInMemory(in_working_dtype(coordinates.rows(held_out), dtype))
@@ -135,20 +176,37 @@ def uncondensed(
     return _problem(FullBatch(rows, device), coordinates, settings, others)
 
 
+def _dtype_of_rows(
+    rows: Rows, coordinates: Coordinates, settings: Settings
+) -> np.dtype:
+    """Return the dtype to descend in: float64 where float32 would save nothing.
+
+    Or where it has no digits left for the differences of columns.
+    """
+    if settings.device.has_float64:
+        stored = rows.X.nnz if issparse(rows.X) else rows.X.size
+        white = isinstance(coordinates, WhiteCoordinates)
+        if stored <= _FEW_ELEMENTS or (white and coordinates.condition > 100):
+            return np.dtype(np.float64)
+    return settings.dtype
+
+
 def _problem(
     batches: FullBatch | MiniBatches,
     coordinates: Coordinates,
     settings: Settings,
     held_out: RowSource | None,
+    penalty: Penalty | None = None,
 ) -> Problem:
-    """Return the problem whose penalty is that of the coordinates."""
-    with np.errstate(over="ignore"):
-        penalty = penalty_of(
-            settings.alpha,
-            settings.l1_ratio,
-            settings.positive,
-            coordinates.coef_scale,
-        )
+    """Return the problem; its penalty is that of the coordinates, if no other."""
+    if penalty is None:
+        with np.errstate(over="ignore"):
+            penalty = penalty_of(
+                settings.alpha,
+                settings.l1_ratio,
+                settings.positive,
+                coordinates.coef_scale,
+            )
     weights, dtype = [w.max() for w in penalty[:2] if w is not None], batches.dtype
     if weights and not max(weights) < np.finfo(dtype).max / 4:
         raise ValueError(
@@ -166,11 +224,22 @@ def _problem(
     )
 
 
-def coordinates_of(data: Rows | Moments, settings: Settings) -> Coordinates:
-    """Return the user's coordinates, or those in which X is standardized."""
+def coordinates_of(
+    data: Rows | Moments, settings: Settings, *, in_batches: bool = False
+) -> Coordinates:
+    """Return white coordinates, standardized ones, or the user's own."""
+    centered = settings.fit_intercept
+    if isinstance(data, Rows) and whitens_rows(data, settings, in_batches=in_batches):
+        y_offset = settings.loss.center(data.y, data.weight)
+        try:
+            return white_coordinates_of(moments_of(data), y_offset, settings, data)
+        except ValueError:  # their squares leave the range of float64
+            columns = ColumnMoments.from_columns(data.X, data.weight)
+            triangle = triangle_of_rows(data, centered=centered, l2=settings.l2)
+            return _white(triangle, columns, y_offset, settings, l2=settings.l2)
     if not settings.standardize:
         return user_coordinates(data.n_features, data.n_targets)
-    centered, y_offset = settings.fit_intercept, np.zeros(data.n_targets)
+    y_offset = np.zeros(data.n_targets)
     if isinstance(data, Moments):
         columns, y = ColumnMoments.from_moments(data)
         if centered:
@@ -185,9 +254,53 @@ def coordinates_of(data: Rows | Moments, settings: Settings) -> Coordinates:
     )
 
 
-def _keeping(problem: Problem, moments: Moments, unit: float) -> Problem:
-    """Return the problem with the moments of all rows, for a stream to go on from."""
-    return replace(problem, moments=moments.times(unit))
+def white_coordinates_of(
+    moments: Moments, y_offset: np.ndarray, settings: Settings, rows: Rows | None = None
+) -> WhiteCoordinates:
+    """Return the coordinates in which rows of these moments are white.
+
+    The objective is to add a penalty of squares.
+    """
+    triangle = triangle_of(
+        moments, rows, centered=settings.fit_intercept, l2=settings.l2
+    )
+    columns, _ = ColumnMoments.from_moments(moments)
+    return _white(triangle, columns, y_offset, settings, l2=settings.l2)
+
+
+def _white(
+    triangle: Triangle,
+    columns: ColumnMoments,
+    y_offset: np.ndarray,
+    settings: Settings,
+    l2: float = 0.0,
+) -> WhiteCoordinates:
+    """Return the white coordinates of a triangle, which is about 0 or the mean."""
+    X_offset, sizes = columns.mean, np.hypot(columns.mean, columns.spread)
+    if not settings.fit_intercept:
+        X_offset, y_offset = np.zeros_like(X_offset), np.zeros_like(y_offset)
+    return white_coordinates(triangle, X_offset, y_offset, sizes, l2=l2)
+
+
+def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bool:
+    """Decide on `whiten`; "auto": up to so many columns."""
+    if settings.whiten == "auto":
+        return n_features <= most
+    n_bytes = 8 * n_features**2
+    if settings.whiten and n_bytes > _MOST_BYTES:
+        raise ValueError(
+            "whiten=True takes a matrix of n_features x n_features, for n_features="
+            f"{n_features} {n_bytes / 1e9:.1f} GB, and at most {_MOST_BYTES / 1e9:.1f} "
+            "are allowed. Leave whiten at 'auto', which standardizes where there are more "
+            f"than {MOST_COLUMNS} columns, or reduce the columns."
+        )
+    return settings.whiten
+
+
+def whitens_rows(rows: Rows, settings: Settings, *, in_batches: bool) -> bool:
+    """Decide on `whiten` where the rows are read; it makes sparse ones dense."""
+    most = _MOST_COLUMNS_IN_BATCHES if in_batches else MOST_COLUMNS
+    return whitens(rows.n_features, settings, 0 if issparse(rows.X) else most)
 
 
 def moments_of(rows: Rows) -> Moments:
@@ -237,15 +350,22 @@ def check_batches_not_condensed(settings: Settings) -> None:
     )
 
 
-def _pays_to_condense(rows: Rows, settings: Settings) -> bool:
+def pays_to_condense(rows: Rows, settings: Settings) -> bool:
     """Decide on `precompute`."""
     if settings.precompute != "auto":
         return bool(settings.precompute)
     n_columns = rows.n_features + rows.n_targets
-    if issparse(rows.X) and rows.X.nnz < n_columns**2:
-        return False  # an epoch on the rows costs no more
+    if n_columns > MOST_COLUMNS:
+        return False
+    if whitens(rows.n_features, settings):
+        return True
+    if issparse(rows.X):
+        if settings.learning_rate == "auto":
+            return True  # so that it is centred, too
+        if rows.X.nnz < n_columns**2:
+            return False  # an epoch on the rows costs no more
     enough = max(_LEAST_ROWS, _LEAST_ROWS_A_COLUMN * n_columns)
-    return rows.n_with_weight > enough and n_columns <= MOST_COLUMNS
+    return rows.n_with_weight > enough
 
 
 def _keeps_moments(rows: Rows, settings: Settings) -> bool:

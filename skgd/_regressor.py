@@ -320,6 +320,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
         "standardize": ["boolean", StrOptions({"auto"})],
+        "whiten": ["boolean", StrOptions({"auto"})],
         "momentum": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "precompute": ["boolean", StrOptions({"auto"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -344,6 +345,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         fit_intercept: bool = True,
         learning_rate: float | Literal["auto"] = "auto",
         standardize: bool | Literal["auto"] = "auto",
+        whiten: bool | Literal["auto"] = "auto",
         momentum: float | Literal["auto"] = "auto",
         batch_size: float | None = None,
         shuffle: bool = True,
@@ -370,6 +372,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.fit_intercept = fit_intercept
         self.learning_rate = learning_rate
         self.standardize = standardize
+        self.whiten = whiten
         self.momentum = momentum
         self.batch_size = batch_size
         self.shuffle = shuffle

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -23,7 +23,7 @@ class Settings:
 
     The names are the estimator's. `strategy` is a strategy to be started, `loss` and
     `device` are objects, and `random_state` draws. What "auto" means is resolved here
-    for `standardize`; for `learning_rate`, `momentum` and `schedule` it depends on the
+    for `standardize`, and for `whiten` but for the number of columns; for `learning_rate`, `momentum` and `schedule` it depends on the
     batches, and is resolved in `_fit`; for `precompute` on the rows, in `_preparation`.
     """
 
@@ -38,6 +38,7 @@ class Settings:
     fit_intercept: bool
     learning_rate: float | Literal["auto"]
     standardize: bool
+    whiten: bool | Literal["auto"]  # "auto": unless there are too many columns
     momentum: float | Literal["auto"]
     batch_size: float | None
     shuffle: bool
@@ -92,8 +93,6 @@ def settings_of(
         "loss": loss,
         "random_state": check_random_state(estimator.random_state),
     }
-    if estimator.standardize == "auto":
-        resolved["standardize"] = estimator.learning_rate == "auto"
     if not loss.condenses:
         if estimator.precompute is True:
             raise ValueError(
@@ -107,9 +106,35 @@ def settings_of(
     )
     for name in _PARAMETERS:
         resolved.setdefault(name, getattr(estimator, name))
-    settings = Settings(**resolved)
+    settings = _with_coordinates(Settings(**resolved))
     _refuse_unknown_objective(settings)
     return settings
+
+
+def _with_coordinates(settings: Settings) -> Settings:
+    """Return the settings with `standardize` and `whiten` resolved."""
+    auto = settings.learning_rate == "auto"
+    standardize, whiten = settings.standardize, settings.whiten
+    if whiten == "auto":
+        # Stopping early regularizes by the path to the minimum, which is another one.
+        if not (auto and standardize) or settings.has_prox or settings.early_stopping:
+            whiten = False
+    elif whiten and settings.has_prox:
+        raise ValueError(
+            "whiten=True mixes the columns, so that "
+            f"{'positive=True' if settings.positive else settings.penalty}, which is "
+            "about each coefficient in the user's columns alone, has no proximal step "
+            "there. Use whiten='auto' (standardized columns), or leave L1 and bounds "
+            "out."
+        )
+    elif whiten and standardize is False:
+        raise ValueError(
+            "whiten=True includes standardizing, and standardize=False excludes it. "
+            "Leave standardize at 'auto'."
+        )
+    if standardize == "auto":
+        standardize = auto or bool(whiten)
+    return replace(settings, standardize=standardize, whiten=whiten)
 
 
 def refuse_derived_steps(settings: Settings) -> None:

@@ -13,7 +13,11 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
-from skgd._data.coordinates import Coordinates, standardized_coordinates
+from skgd._data.coordinates import (
+    Coordinates,
+    ScaledCoordinates,
+    standardized_coordinates,
+)
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, averaging_one, canonical, means
 from skgd._data.user_input import check_values, start_of
@@ -27,6 +31,8 @@ from skgd._preparation import (
     moments_of,
     rows_a_batch,
     uncondensed,
+    white_coordinates_of,
+    whitens_rows,
 )
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters
@@ -95,9 +101,9 @@ def step_over_chunk(
     if settings.learning_rate == "auto" and settings.schedule == "auto":
         # "adaptive" would compare the losses of different rows.
         settings = replace(settings, schedule="invscaling")
-    rows = stream.count(rows)
+    rows = stream.count(rows, white=whitens_rows(rows, settings, in_batches=True))
     coordinates = stream.coordinates(rows, settings) if settings.standardize else None
-    if coordinates is not None:
+    if isinstance(coordinates, ScaledCoordinates):
         stream.shrink_where_scales_grew(rows, settings)
     n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
     shuffle = stream.random_state if settings.shuffle else None
@@ -138,6 +144,7 @@ class Stream:
         self.random_state = random_state
         self._n_rows, self._mean_weight = 0, 0.0
         self._X: ColumnMoments | None = None
+        self._moments = moments  # where rows are whitened
         self._y_mean: np.ndarray = np.zeros(())
         self._X_scale: np.ndarray | None = None
         self._steps = StepsState()
@@ -146,11 +153,15 @@ class Stream:
         if moments is not None:
             self._n_rows = max(round(moments.weight), 1)
             self._mean_weight = moments.weight / self._n_rows
+            self._moments = moments.times(1 / moments.weight)
             self._X, y = ColumnMoments.from_moments(moments)
             self._y_mean = y.mean
 
-    def count(self, rows: Rows) -> Rows:
-        """Count a chunk, and return it with weights over the average of all so far."""
+    def count(self, rows: Rows, *, white: bool) -> Rows:
+        """Count a chunk, and return it with weights over the average of all so far.
+
+        To whiten rows takes the moments of all so far.
+        """
         weight, unit = averaging_one(rows.weight)
         n_rows = rows.n_with_weight
         self._n_rows += n_rows
@@ -163,12 +174,13 @@ class Stream:
             columns = before.merge(columns._replace(weight=share))
         self._X = columns
         self._y_mean = self._y_mean + share * (means(rows.y, weight) - self._y_mean)
+        self._moments = self._merged(rows._replace(weight=weight), share, white=white)
         if relative != 1:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
 
     def coordinates(self, rows: Rows, settings: Settings) -> Coordinates:
-        """Return coordinates standardized by all rows so far.
+        """Return coordinates in which all rows so far are white, or standardized.
 
         The model is kept in the user's units, so that the offset of y matters for where
         the first chunk starts alone. Where outliers count for less than in a mean, it
@@ -179,6 +191,8 @@ class Stream:
             y_offset = self._y_mean
             if not settings.loss.condenses:
                 y_offset = settings.loss.center(rows.y, rows.weight)
+        if self._moments is not None:
+            return white_coordinates_of(self._moments, y_offset, settings)
         return self._standardized(rows, settings, y_offset, settings.l2)
 
     def resume(self, setup: Setup) -> None:
@@ -239,6 +253,20 @@ class Stream:
         if self._steps.average:
             coef, *intercept = self._steps.average
             self._steps = self._steps._replace(average=(coef * factor, *intercept))
+
+    def _merged(self, rows: Rows, share: float, *, white: bool) -> Moments | None:
+        """Return the moments of all rows so far, of weight 1; None: not known."""
+        before = self._moments
+        if not white or (before is None and share < 1):
+            return None
+        try:
+            moments = moments_of(rows)
+        except ValueError:  # their squares leave the range of float64
+            return None
+        moments = moments.times(share / moments.weight)
+        if before is None or share == 1:
+            return moments
+        return before.times(1 - share) + moments
 
     def _standardized(
         self, rows: Rows, settings: Settings, y_offset: np.ndarray, l2: float

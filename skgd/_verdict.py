@@ -10,11 +10,11 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd._data.device import to_numpy
-from skgd._data.rows import Rows, peaks, predicted
+from skgd._data.rows import Rows, means, peaks, predicted, root_mean_squares
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
-from skgd._descent.stopping import Stopping
+from skgd._descent.stopping import Stopping, StoppingRule
 from skgd._objective.losses import Huber
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters, Parameters
@@ -28,6 +28,19 @@ _NOISE_OF_BATCHES = 10
 # Correlation with the residual of a feature that has a percent of the variance still to
 # explain: noise of batches at a constant rate leaves no more.
 _FAR_FROM_CONVERGED = 0.1
+
+
+# Rounding of predictions over the spread of y: its square is a share of the loss.
+_MOST_ROUNDING = 1e-3
+
+
+class Fitted(NamedTuple):
+    """A model in the user's units, and the descent that led to it."""
+
+    parameters: NumpyParameters  # of the dtype of X
+    exact: NumpyParameters  # the same in float64
+    result: Result
+    stopping: Stopping
 
 
 class DivergenceError(ValueError):
@@ -155,16 +168,28 @@ def raise_if_diverged(
     )
 
 
-def raise_if_too_large(parameters: NumpyParameters) -> None:
-    """Raise where the data's units put the model out of reach of their dtype."""
-    if all(np.isfinite(parameter).all() for parameter in parameters):
-        return
+def raise_if_out_of_range(parameters: NumpyParameters, exact: NumpyParameters) -> None:
+    """Raise where the data's units put the model out of reach of their dtype.
+
+    Parameters
+    ----------
+    parameters : tuple of ndarrays
+        The model in the dtype of X.
+    exact : tuple of ndarrays
+        The same in float64.
+    """
     dtype = parameters[0].dtype
-    raise ValueError(
-        f"The coefficients or the intercept overflow {dtype}, the dtype of X: the "
-        "values in X are too small for those in y. Rescale them"
-        f"{', or pass X as float64' if dtype == np.float32 else ''}."
-    )
+    remedy = f"Rescale them{', or pass X as float64' if dtype == np.float32 else ''}."
+    if not all(np.isfinite(parameter).all() for parameter in parameters):
+        raise ValueError(
+            f"The coefficients or the intercept overflow {dtype}, the dtype of X: the "
+            f"values in X are too small for those in y. {remedy}"
+        )
+    if exact[0].any() and not parameters[0].any():
+        raise ValueError(
+            f"The coefficients underflow {dtype}, the dtype of X: the values in y are "
+            f"too small for those in X. {remedy}"
+        )
 
 
 def _what_happened(result: Result, problem: Problem, *, plain: bool) -> str:
@@ -256,17 +281,69 @@ def _advice(learning_rate: float, stable: float | None, problem: Problem) -> str
     )
 
 
-def warn_unless_converged(
-    result: Result, problem: Problem, stopping: Stopping, settings: Settings
-) -> None:
-    """Warn where a descent ended short of the minimum."""
+def warn_unless_converged(fitted: Fitted, problem: Problem, settings: Settings) -> None:
+    """Warn where a descent ended short of the minimum, or rounding is in the way."""
+    result, stopping = fitted.result, fitted.stopping
     ended = _short_end(result, problem, stopping)
     if ended:
-        warn(
+        ended = (
             f"{ended}; {_advice_when_slow(settings, problem)} With tol=None all epochs "
-            "are run, without this warning.",
-            ConvergenceWarning,
+            "are run, without this warning."
         )
+    if not ended and result.outcome is Outcome.CONVERGED:
+        ended = _out_of_reach(stopping.rule)
+    ended = ended or _lost_to_rounding(fitted.parameters, fitted.exact, problem)
+    if ended:
+        warn(ended, ConvergenceWarning)
+
+
+def _out_of_reach(rule: StoppingRule | None) -> str:
+    """Return that `tol` is less than what the dtype resolves; empty if it is not.
+
+    A `tol` of zero asks for what can be reached.
+    """
+    if rule is None or rule.resolved is None or rule.tol == 0:
+        return ""
+    remedy = "Use a larger tol, or 0 for as much as can be had"
+    if rule.dtype == np.float32:
+        remedy = "Pass X as float64, or use a larger tol"
+    return (
+        f"tol={rule.tol:g} is out of reach: of these data, {rule.dtype} resolves no "
+        f"correlation with the residual below {rule.resolved:.2g}, where gradient "
+        f"descent ended. {remedy}."
+    )
+
+
+def _lost_to_rounding(
+    parameters: NumpyParameters, exact: NumpyParameters, problem: Problem
+) -> str:
+    """Return how much of y the rounding of the model costs; empty if little.
+
+    A prediction is a sum of terms of the size of a coefficient times its column. Where
+    columns nearly repeat each other, or lie far from zero, terms are far larger than
+    their sum.
+    """
+    sizes = problem.coordinates.column_sizes[:, None]
+    y, weight = problem.rows.targets()
+    about = means(y, weight) if problem.fit_intercept else None
+    spread = root_mean_squares(y, weight, about)
+    coef, *intercept = parameters
+    dtype = coef.dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = ((sizes * coef.astype(np.float64)) ** 2).sum(axis=0)
+        squares += sum(value.astype(np.float64) ** 2 for value in intercept)
+        rounded = np.finfo(dtype).eps / 2 * np.sqrt(squares)
+        rounded = np.hypot(rounded, np.linalg.norm(sizes * (coef - exact[0]), axis=0))
+    shares = np.divide(rounded, spread, out=np.zeros_like(spread), where=spread > 0)
+    if not shares.max() > _MOST_ROUNDING:
+        return ""
+    remedy = "Pass X as float64, or center" if dtype == np.float32 else "Center"
+    return (
+        f"The coefficients are too large for {dtype}: rounding changes predictions by "
+        f"{shares.max():.1g} of the spread of y. Columns of X nearly repeat each other, "
+        f"or lie far from zero. {remedy} the columns (before their powers and products "
+        "are taken), leave some out, or set a penalty, as alpha=1e-6."
+    )
 
 
 def _short_end(result: Result, problem: Problem, stopping: Stopping) -> str:
@@ -321,18 +398,19 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
         return "or use momentum='auto', which takes fewer epochs."
     if not settings.standardize:
         return "or use standardize=True, which takes fewer epochs."
+    if not (problem.is_white or settings.has_prox or settings.early_stopping):
+        return (
+            "or use whiten=True: it makes columns dense, and undoes how they correlate."
+        )
     if isinstance(settings.loss, Huber):
         return (
             f"or use a larger epsilon than {settings.loss.epsilon:g}. It is in the "
             "units of y; far below the size of most residuals, the minimum is many "
             "epochs away."
         )
-    if settings.alpha:
+    if settings.has_prox and settings.alpha:
         return "or, where columns are nearly collinear, a larger alpha."
-    return (
-        "or, where columns are nearly collinear, use a direct solver such as "
-        "sklearn.linear_model.LinearRegression."
-    )
+    return "or leave out columns that nearly repeat others."
 
 
 class _Sums(NamedTuple):

@@ -2,33 +2,144 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.linalg import block_diag
+from scipy.sparse import issparse
 
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, divided
-from skgd._typing import NumpyParameters
+from skgd._typing import Matrix, NumpyParameters
+
+
+class Coordinates(ABC):
+    """A shift and a linear map of X, and a shift of y.
+
+    In ``(x - X_offset) T`` and ``y - y_offset``, a linear model has other coefficients
+    and another intercept, and the residuals and the loss that it has in the user's
+    units. There are as many coordinates as features.
+
+    Offsets and maps are float64 whatever the dtype of the rows: rounded to float32, a
+    mean of 10,000 would leave 0.0005 of it behind.
+
+    Attributes
+    ----------
+    X_offset : ndarray of shape (n_features,)
+        What is subtracted from X.
+    y_offset : ndarray of shape (n_targets,)
+        What is subtracted from y.
+    coef_scale : ndarray of shape (n_features, 1)
+        What the weight of a penalty on the coefficients of the user's units is to be
+        divided by: of their sizes once, of their squares twice.
+    is_zeroed : ndarray of shape (n_features,)
+        Which features become 0.
+    column_sizes : ndarray of shape (n_features,)
+        Root mean square of each column of X; 0 where it is not known.
+    """
+
+    X_offset: np.ndarray
+    y_offset: np.ndarray
+    coef_scale: np.ndarray
+    is_zeroed: np.ndarray
+    column_sizes: np.ndarray
+
+    @abstractmethod
+    def features(self, X: Matrix) -> Matrix:
+        """Return the user's features in these coordinates."""
+
+    @abstractmethod
+    def coef_from_user(self, coef: np.ndarray) -> np.ndarray:
+        """Return the coefficients here of the user's, (n_features, n_targets)."""
+
+    @abstractmethod
+    def coef_to_user(self, coef: np.ndarray) -> np.ndarray:
+        """Return the user's coefficients of those here."""
+
+    @abstractmethod
+    def gradient_to_user(self, gradient: np.ndarray) -> np.ndarray:
+        """Return the gradient with respect to the user's coefficients, but for a shift.
+
+        Columns of X that are shifted have the gradients of shifted columns.
+        """
+
+    @property
+    @abstractmethod
+    def changes_features(self) -> bool:
+        """Whether X becomes another here."""
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether these are not the user's own."""
+        return self.changes_features or self._shifts_targets
+
+    def keeping(self, coef: np.ndarray) -> Coordinates:
+        """Return coordinates that keep what of these user's coefficients X misses.
+
+        Along a direction in which X does not vary, they stay what they are.
+        """
+        return self
+
+    def rows(self, rows: Rows) -> Rows:
+        """Return the user's rows in these coordinates."""
+        return Rows(self.features(rows.X), self.targets(rows.y), rows.weight)
+
+    def targets(self, y: np.ndarray) -> np.ndarray:
+        """Return the user's targets in these coordinates."""
+        return _shifted(y, self.y_offset) if self._shifts_targets else y
+
+    @abstractmethod
+    def moments(self, moments: Moments) -> Moments:
+        """Return the moments of the user's rows in these coordinates."""
+
+    def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
+        """Return a model of the user's units in these coordinates, in float64."""
+        coef, *intercept = parameters
+        return (
+            self.coef_from_user(coef),
+            *(b + self.X_offset @ coef - self.y_offset for b in intercept),
+        )
+
+    def to_user(self, parameters: NumpyParameters, dtype: np.dtype) -> NumpyParameters:
+        """Return a model of these coordinates in the user's units and dtype.
+
+        The intercept goes with the rounded coefficients: at the mean of X, where it
+        matters most, their rounding then cancels.
+        """
+        coef, *intercept = parameters
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            coef = self.coef_to_user(coef).astype(dtype)
+            shift = self.X_offset @ coef
+            return coef, *((b + self.y_offset - shift).astype(dtype) for b in intercept)
+
+    def user_gradients(self, gradients: NumpyParameters) -> NumpyParameters:
+        """Return gradients with respect to the model in the user's units."""
+        coef_gradient, *intercept_gradient = gradients
+        coef_gradient = self.gradient_to_user(coef_gradient)
+        for gradient in intercept_gradient:
+            coef_gradient += np.outer(self.X_offset, gradient)
+        return coef_gradient, *intercept_gradient
+
+    @cached_property
+    def _shifts_targets(self) -> bool:
+        return bool(self.y_offset.any())
 
 
 @dataclass(frozen=True, eq=False)
-class Coordinates:
-    """A shift and a scale of X, and a shift of y.
+class ScaledCoordinates(Coordinates):
+    """Those in which every column of X is divided by a number of its own.
 
-    In ``(x - X_offset) / X_scale`` and ``y - y_offset``, a linear model has the
-    coefficients ``X_scale W`` and the intercept ``b + X_offset W - y_offset``, and the
-    residuals and the loss that it has in the user's units.
-
-    Offsets and scales are float64 whatever the dtype of the rows: rounded to float32, a
-    mean of 10,000 would leave 0.0005 of it behind. Sparse rows are scaled, but not
-    shifted, which would fill them.
+    Coefficients are multiplied by it. Sparse rows are scaled, but not shifted, which
+    would fill them.
     """
 
-    X_offset: np.ndarray  # (n_features,)
+    X_offset: np.ndarray
     X_scale: np.ndarray  # (n_features,); inf: the feature becomes 0
-    y_offset: np.ndarray  # (n_targets,)
+    y_offset: np.ndarray
     scale_of_zeroed: float = 1.0  # of the coefficient of such a feature
+    knows_sizes: bool = False  # whether scales are root mean squares, or more
 
     @cached_property
     def is_zeroed(self) -> np.ndarray:
@@ -40,22 +151,17 @@ class Coordinates:
         """What coefficients are multiplied by, (n_features, 1)."""
         return np.where(self.is_zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
 
-    def rows(self, rows: Rows) -> Rows:
-        """Return the user's rows in these coordinates."""
-        X, y, weight = rows
+    def features(self, X: Matrix) -> Matrix:
+        """Return shifted columns, divided by their scales."""
         shifted = None  # an array that may be written into
         if self._shifts_features:
             X = shifted = _shifted(X, self.X_offset)
         if self._scales:
             X = divided(X, self.X_scale.astype(X.dtype), out=shifted)
-        return Rows(X, self.targets(y), weight)
-
-    def targets(self, y: np.ndarray) -> np.ndarray:
-        """Return the user's targets in these coordinates."""
-        return _shifted(y, self.y_offset) if self._shifts_targets else y
+        return X
 
     def moments(self, moments: Moments) -> Moments:
-        """Return the moments of the user's rows in these coordinates."""
+        """Return the moments, in O(r^2)."""
         offset = np.concatenate([self.X_offset, self.y_offset])
         scale = np.concatenate([self.X_scale, np.ones_like(self.y_offset)])
         return replace(
@@ -64,60 +170,110 @@ class Coordinates:
             scatter=moments.scatter / scale[:, None] / scale,
         )
 
-    def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
-        """Return a model of the user's units in these coordinates, in float64."""
-        coef, *intercept = parameters
-        return (
-            coef * self.coef_scale,
-            *(b + self.X_offset @ coef - self.y_offset for b in intercept),
-        )
+    def coef_from_user(self, coef: np.ndarray) -> np.ndarray:
+        """Return them times the scales."""
+        return coef * self.coef_scale
 
-    def to_user(self, parameters: NumpyParameters, dtype: np.dtype) -> NumpyParameters:
-        """Return a model of these coordinates in the user's units and dtype.
+    def coef_to_user(self, coef: np.ndarray) -> np.ndarray:
+        """Return them over the scales."""
+        return coef / self.coef_scale
 
-        The intercept goes with the rounded coefficients: at the mean of X, where it
-        matters most, their rounding then cancels.
-        """
-        coef, *intercept = parameters
-        with np.errstate(over="ignore", invalid="ignore"):
-            coef = (coef / self.coef_scale).astype(dtype)
-            shift = self.X_offset @ coef
-            return coef, *((b + self.y_offset - shift).astype(dtype) for b in intercept)
+    def gradient_to_user(self, gradient: np.ndarray) -> np.ndarray:
+        """Return it times the scales."""
+        return gradient * self.coef_scale
 
-    def user_gradients(self, gradients: NumpyParameters) -> NumpyParameters:
-        """Return gradients with respect to the model in the user's units."""
-        coef_gradient, *intercept_gradient = gradients
-        coef_gradient = coef_gradient * self.coef_scale
-        for gradient in intercept_gradient:
-            coef_gradient += np.outer(self.X_offset, gradient)
-        return coef_gradient, *intercept_gradient
+    @cached_property
+    def column_sizes(self) -> np.ndarray:
+        """Root mean square of each column, from its mean and scale."""
+        scale = self.X_scale if self.knows_sizes else np.zeros_like(self.X_scale)
+        return np.hypot(self.X_offset, np.where(self.is_zeroed, 0, scale))
 
     @property
-    def changes_rows(self) -> bool:
-        """Whether these are not the user's own."""
-        return self._shifts_features or self._shifts_targets or self._scales
+    def changes_features(self) -> bool:
+        """Whether X is shifted or scaled."""
+        return self._shifts_features or self._scales
 
     @cached_property
     def _shifts_features(self) -> bool:
         return bool(self.X_offset.any())
 
     @cached_property
-    def _shifts_targets(self) -> bool:
-        return bool(self.y_offset.any())
-
-    @cached_property
     def _scales(self) -> bool:
         return bool((self.X_scale != 1).any())
 
 
-def user_coordinates(n_features: int, n_targets: int) -> Coordinates:
+@dataclass(frozen=True, eq=False)
+class WhiteCoordinates(Coordinates):
+    """Those in which columns do not correlate, and all have the variance one.
+
+    They are ``(x - X_offset) matrix``. Where columns are collinear, there are fewer
+    directions than columns in which X varies: the last coordinates are then zero, and
+    coefficients have no part along what does not vary but that of `origin`.
+    """
+
+    X_offset: np.ndarray
+    y_offset: np.ndarray
+    matrix: np.ndarray  # (n_features, n_features)
+    inverse: np.ndarray  # (n_features, n_features): of X that varies, matrix's inverse
+    coef_scale: np.ndarray  # (n_features, 1), for a penalty of squares
+    column_sizes: np.ndarray  # (n_features,): root mean squares of the columns of X
+    rank: int  # in how many directions X varies
+    condition: float  # largest over smallest spread along them, roughly; standardized
+    origin: np.ndarray | float = 0.0  # the user's coefficients of zero ones here
+
+    @cached_property
+    def is_zeroed(self) -> np.ndarray:
+        """No feature becomes 0 by itself, (n_features,)."""
+        return np.zeros(len(self.X_offset), bool)
+
+    def features(self, X: Matrix) -> np.ndarray:
+        """Return white columns; sparse ones become dense."""
+        X = _shifted(X.toarray() if issparse(X) else X, self.X_offset)
+        return X @ self.matrix.astype(X.dtype)
+
+    def moments(self, moments: Moments) -> Moments:
+        """Return the moments, by the map of rows and columns."""
+        offset = np.concatenate([self.X_offset, self.y_offset])
+        T = block_diag(self.matrix, np.eye(moments.n_targets))
+        mean = (moments.mean - offset) @ T
+        return replace(moments, mean=mean, scatter=T.T @ moments.scatter @ T)
+
+    def coef_from_user(self, coef: np.ndarray) -> np.ndarray:
+        """Return the same predictions' coefficients."""
+        return self.inverse @ coef
+
+    def coef_to_user(self, coef: np.ndarray) -> np.ndarray:
+        """Return the shortest vectors of standardized columns' coefficients."""
+        return self.matrix @ coef + self.origin
+
+    def gradient_to_user(self, gradient: np.ndarray) -> np.ndarray:
+        """Return the gradient by the chain rule."""
+        return self.inverse.T @ gradient
+
+    def keeping(self, coef: np.ndarray) -> Coordinates:
+        """Return the coordinates whose origin is what X does not see of `coef`."""
+        if self.rank == len(self.X_offset) or not coef.any():
+            return self
+        unseen = coef - self.matrix @ (self.inverse @ coef)
+        unseen -= self.matrix @ (self.inverse @ unseen)  # and of its rounding
+        return replace(self, origin=unseen)
+
+    @property
+    def changes_features(self) -> bool:
+        """X always becomes another."""
+        return True
+
+
+def user_coordinates(n_features: int, n_targets: int) -> ScaledCoordinates:
     """Return the coordinates of the user's units."""
-    return Coordinates(np.zeros(n_features), np.ones(n_features), np.zeros(n_targets))
+    return ScaledCoordinates(
+        np.zeros(n_features), np.ones(n_features), np.zeros(n_targets)
+    )
 
 
 def standardized_coordinates(
     columns: ColumnMoments, y_offset: np.ndarray, *, centered: bool, l2: float
-) -> Coordinates:
+) -> ScaledCoordinates:
     """Return coordinates in which every feature has the same curvature.
 
     Centring takes the means' share out of the condition number, scaling that of the
@@ -145,9 +301,14 @@ def standardized_coordinates(
     X_offset, spread = columns.mean, columns.spread
     if not centered:
         X_offset, spread = np.zeros_like(X_offset), np.hypot(spread, X_offset)
-    constant = spread <= 32 * np.finfo(np.float64).eps * np.abs(X_offset)
-    scale = np.where(constant, np.inf, np.hypot(spread, np.sqrt(l2)))
-    return Coordinates(X_offset, scale, y_offset, np.sqrt(l2) if l2 else 1.0)
+    scale = np.where(varies(X_offset, spread), np.hypot(spread, np.sqrt(l2)), np.inf)
+    scale_of_zeroed = np.sqrt(l2) if l2 else 1.0
+    return ScaledCoordinates(X_offset, scale, y_offset, scale_of_zeroed, True)
+
+
+def varies(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Return which columns vary by more than their rounding."""
+    return spread > 4 * np.finfo(np.float64).eps * np.abs(mean)
 
 
 def _shifted(columns: np.ndarray, offset: np.ndarray) -> np.ndarray:

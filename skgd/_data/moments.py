@@ -285,13 +285,8 @@ class Moments:
         >>> bool(np.isclose(np.mean(tiny_error**2), np.mean(error**2)))
         True
         """
-        F = _factor(self.scatter)
-        n_rows = len(F) + 1
-        reflector = np.full(n_rows, -1 / np.sqrt(n_rows))
-        reflector[0] += 1
-        HF = np.vstack([np.zeros(len(F)), F])
-        HF -= np.outer(reflector * (2 / (reflector @ reflector)), reflector[1:] @ F)
-        rows = self.mean + np.sqrt(n_rows / self.weight) * HF
+        root = factor_of(self.scatter) / np.sqrt(self.weight)
+        rows = self.mean + condensed_rows(root)
         X, y = rows[:, : self.n_features], rows[:, self.n_features :]
         return X, y[:, 0] if self.y_is_1d else y
 
@@ -352,7 +347,18 @@ def _difference(
     return weight, other.weight / weight, other.mean - one.mean
 
 
-def _factor(scatter: np.ndarray) -> np.ndarray:
+def condensed_rows(root: np.ndarray) -> np.ndarray:
+    """Return one row more than the root's, of mean 0 and covariance ``root' root``."""
+    n_rows = len(root) + 1
+    reflector = np.full(n_rows, -1 / np.sqrt(n_rows))
+    reflector[0] += 1
+    rows = np.vstack([np.zeros(root.shape[1]), root])
+    rows -= np.outer(reflector * (2 / (reflector @ reflector)), reflector[1:] @ root)
+    rows *= np.sqrt(n_rows)
+    return rows
+
+
+def factor_of(scatter: np.ndarray) -> np.ndarray:
     """Return a factor F of ``F' F = scatter``, which may be singular."""
     U, pivots, rank, scale = pivoted_factor(scatter)
     U = np.triu(U)

@@ -16,7 +16,7 @@ from skgd._data.device import to_numpy
 from skgd._data.rows import Rows
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
-from skgd._descent.stopping import Stopping
+from skgd._descent.stopping import Stopping, StoppingRule
 from skgd._typing import Array, NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy
 
@@ -146,7 +146,7 @@ class Descent:
                 observer.epoch(Iterate(epoch, loss, self))
             if not math.isfinite(loss):
                 return Outcome.OVERFLOW
-            if rule is not None and rule.is_met(self.smooth_losses, self.gradients):
+            if self._meets(rule):
                 if self.penalty.has_prox:
                     self._step()
                     self.losses = self._evaluate_all()
@@ -159,9 +159,15 @@ class Descent:
             self.losses = self._evaluate_all()
         if not math.isfinite(sum(self.losses)):
             return Outcome.OVERFLOW
-        if rule is not None and rule.is_met(self.smooth_losses, self.gradients):
+        if self._meets(rule):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS
+
+    def _meets(self, rule: StoppingRule | None) -> bool:
+        """Return whether there is a rule, and it is met."""
+        return rule is not None and rule.is_met(
+            self.smooth_losses, self.gradients, self.strategy.parameters
+        )
 
     def _evaluate_epoch(self) -> list[float]:
         """Evaluate an epoch, up to its last step, and return the loss of each target.

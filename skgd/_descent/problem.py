@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from skgd._data.batches import FullBatch, MiniBatches, RowSource
-from skgd._data.coordinates import Coordinates
+from skgd._data.coordinates import Coordinates, WhiteCoordinates
 from skgd._data.device import Device, to_numpy
 from skgd._data.moments import Moments
 from skgd._data.rows import Rows, predicted
@@ -29,6 +29,11 @@ class Problem:
     fit_intercept: bool
     held_out: RowSource | None = None
     moments: Moments | None = None  # of all rows, in the user's units, where known
+
+    @property
+    def is_white(self) -> bool:
+        """Return whether the Hessian is the identity, times the loss's curvature."""
+        return isinstance(self.coordinates, WhiteCoordinates)
 
     @property
     def rows(self) -> RowSource:
@@ -62,6 +67,9 @@ class Problem:
 
     def largest_stable_learning_rate(self, momentum: float = 0.0) -> float:
         """Return the rate below which the descent converges."""
+        curvature = self.objective.loss.curvature
+        if self.is_white and self.batches.whole and curvature is not None:
+            return 2 / curvature * (1 + momentum) / (1 + 2 * momentum)
         return largest_stable_learning_rate(
             self.rows,
             self.objective,

@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from skgd._data.batches import FullBatch
+from skgd._data.coordinates import varies
 from skgd._data.device import to_numpy
+from skgd._data.moments import ColumnMoments
 from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
 from skgd._descent.held_out import HeldOutScore
 from skgd._objective.objective import Objective
@@ -17,9 +19,12 @@ from skgd._objective.penalties import Penalty
 from skgd._typing import Array, Parameters
 from skgd.strategies import GradientStrategy
 
-# The size of the pseudo-residuals changes slowly; to miss convergence by so many epochs
-# costs less than to measure it at each of them.
-_MOST_DENIALS = 10
+# Not all is looked at while what said no last says so still, but for so many epochs.
+_MOST_DENIALS = {"measured": 10, "known": 100}
+
+# Terms of a residual are rounded to so many units in their last place, and a residual
+# of so many roundings is as good as none.
+_ROUNDINGS, _MET = 4, 100
 
 
 class Stopping(NamedTuple):
@@ -41,13 +46,20 @@ class StoppingRule:
     A target has converged when no feature correlates with its residual by more than
     `tol`, ``|x_j' r| / (|x_j| |r|) <= tol``, or when it is met, ``|r| <= tol^2 |y|``.
     The square is for those that can be met almost: where the best R^2 is 1 - 1e-9, a
-    residual of 1e-4 may still be three times too large. But a residual below ``eps /
-    tol`` of y is rounded by more than `tol` of itself, so that the first rule may never
-    hold; it counts as met, up to sqrt(eps).
+    residual of 1e-4 may still be three times too large.
 
-    The intercept counts as a feature of ones, and where there is one, ``|y|`` is the
-    spread of y about its mean, lest a large offset of y hide the residual. Neither rule
-    depends on the units of X or y, nor on the number of rows.
+    Where columns are white, the first rule is about all features together: ``|X' r| /
+    (sqrt(n) |r|)`` is the multiple correlation of the residual with them, whose square
+    is the share of the loss that is still to be explained.
+
+    The intercept counts as a feature of ones. Where there is one, ``x_j`` and ``y`` are
+    about their means, lest a large offset hide what correlates, or the residual.
+    Neither rule depends on the units of X or y, nor on the number of rows.
+
+    A residual is a sum of terms, and cannot be told from zero below their rounding, nor
+    its slope along a feature. A slope of that size counts as none, whatever `tol` is:
+    `resolved` then is the correlation that the dtype resolves, unless the target is met
+    but for rounding.
 
     For losses other than squared error, the first rule is about the pseudo-residuals,
     half the derivative of the loss, in place of r. With an L2 penalty, it is about the
@@ -73,8 +85,15 @@ class StoppingRule:
         That of the descent, in NumPy.
     fit_intercept : bool
         Whether there is an intercept.
+    white : bool, default=False
+        Whether the columns do not correlate, and have the variance one.
     measure : callable or None, default=None
         Returns `Sizes` at the current parameters. None: the loss is squared error.
+
+    Attributes
+    ----------
+    resolved : float or None
+        The least correlation that rounding resolves, where that ended the descent.
     """
 
     def __init__(
@@ -84,32 +103,45 @@ class StoppingRule:
         penalty: Penalty,
         *,
         fit_intercept: bool,
+        white: bool = False,
         measure: Callable[[], Sizes] | None = None,
     ) -> None:
         self.tol = tol
+        self.dtype = rows.y.dtype
+        self.resolved: float | None = None
+        self._white = white
         self._measure = measure
-        self._penalized = penalty.l2 is not None or penalty.l1 is not None
-        eps = float(np.finfo(rows.y.dtype).eps)
-        rounded = min(eps / tol if tol > 0 else np.inf, eps**0.5)
-        self._met = rounded if self._penalized else max(tol**2, rounded)
-        norms = root_mean_squares(rows.X, rows.weight)[:, None]
-        if penalty.l2 is not None:
+        self._proximal = penalty.has_prox
+        self._penalized = penalty.l2 is not None or penalty.has_prox
+        self._met = 0.0 if self._penalized else tol**2
+        d = rows.n_features
+        mean, spread = np.zeros(d), np.ones(d)
+        if not white:
+            mean, spread = ColumnMoments.from_columns(rows.X, rows.weight)[1:]
+        self._sizes_of_features = np.hypot(mean, spread)[:, None]
+        if not fit_intercept:
+            mean, spread = np.zeros(d), self._sizes_of_features[:, 0]
+        self._means = mean[:, None]
+        norms = np.where(varies(mean, spread), spread, 0.0)[:, None]
+        if penalty.l2 is not None and not white:
             norms = np.hypot(norms, np.sqrt(penalty.l2))
-        # A column of zeros has no slope but that of an L1 penalty, which is to be zero
-        # there. The last norm is that of the ones.
+        # A column that does not vary has no slope but that of an L1 penalty, which is
+        # to be zero there. The last norm is that of the ones.
         norms[norms == 0] = np.inf if penalty.l1 is None else 1e-100
         self._feature_norms = np.vstack([norms, np.ones_like(norms[:1])])
-        self._target_norms = root_mean_squares(rows.y, rows.weight)
+        self._target_sizes = root_mean_squares(rows.y, rows.weight)
+        self._target_norms = self._target_sizes
         if fit_intercept:
             about = means(rows.y, rows.weight)
-            spreads = root_mean_squares(rows.y, rows.weight, about)
-            has_spread = spreads > 1e3 * eps * self._target_norms
-            self._target_norms = np.where(has_spread, spreads, self._target_norms)
-        self._remember(0, 0)
+            self._target_norms = root_mean_squares(rows.y, rows.weight, about)
+        self._remember(0, 0, 0.0)
         self._measured: Sizes | None = None
         self._n_denied = 0
+        self._most_denials = _MOST_DENIALS["measured" if measure else "known"]
 
-    def is_met(self, losses: Sequence[float], gradients: Parameters) -> bool:
+    def is_met(
+        self, losses: Sequence[float], gradients: Parameters, parameters: Parameters
+    ) -> bool:
         """Return whether every target meets one of the two rules.
 
         Parameters
@@ -118,18 +150,30 @@ class StoppingRule:
             Objective of each target, but for what has no gradient.
         gradients : tuple of arrays
             Its gradients, or the gradient mapping.
+        parameters : tuple of arrays
+            Where these are.
         """
         if self._denied_by_steepest(losses, gradients):
             return False
+        self._n_denied = 0
         pseudo_residual, residual = self._sizes(losses)
         slopes = self._slopes(gradients)
+        rounding = self._rounding(parameters)
+        limits = 2 * np.maximum(self.tol * pseudo_residual, rounding)
         # Negated comparisons, so that a slope of nan counts as steep.
-        steep = ~(slopes <= 2 * self.tol * pseudo_residual)
+        steep = ~(self._combined(slopes) <= limits)
         steep &= ~(residual <= self._met * self._target_norms)
         steepest = np.where(steep, slopes, 0).argmax()
         feature, target = np.unravel_index(steepest, slopes.shape)
-        self._remember(int(feature), int(target))
-        return not steep.any()
+        self._remember(int(feature), int(target), float(rounding[target]))
+        if steep.any():
+            return False
+        unresolved = self._combined(slopes) > 2 * self.tol * pseudo_residual
+        unresolved &= residual > self._met * self._target_norms
+        unresolved &= np.minimum(residual, pseudo_residual) > _MET * rounding
+        if unresolved.any():
+            self.resolved = float((rounding / pseudo_residual)[unresolved].max())
+        return True
 
     def achieved(
         self, losses: Sequence[float], gradients: Parameters
@@ -141,7 +185,8 @@ class StoppingRule:
         """
         pseudo_residual, residual = self._sizes(losses)
         with np.errstate(divide="ignore", invalid="ignore"):
-            correlations = self._slopes(gradients).max(axis=0) / (2 * pseudo_residual)
+            slopes = self._combined(self._slopes(gradients))
+            correlations = slopes / (2 * pseudo_residual)
             relative_residuals = np.sqrt(residual / self._target_norms)
         if self._penalized:
             relative_residuals = np.full_like(correlations, np.inf)
@@ -149,6 +194,8 @@ class StoppingRule:
         reached = np.nan_to_num(np.fmin(correlations, relative_residuals))
         last = reached.argmax()
         what = "largest correlation of a feature with the residual"
+        if self._white:
+            what = "multiple correlation of the features with the residual"
         if relative_residuals[last] < correlations[last]:
             what = "square root of the residual's size over the target's"
         return float(reached[last]), what
@@ -158,42 +205,71 @@ class StoppingRule:
     ) -> bool:
         """Return whether the feature and target steepest last still say no."""
         feature, target = self._steepest
+        self._n_denied += 1
+        if self._n_denied > self._most_denials:
+            return False
         if self._measure is None:
             pseudo_residual = residual = math.sqrt(losses[target])
+        elif self._measured is None:
+            return False
         else:
-            self._n_denied += 1
-            if self._measured is None or self._n_denied > _MOST_DENIALS:
-                return False
             pseudo_residual, residual = (size[target] for size in self._measured)
         coef_gradient = gradients[0]
         if feature < len(coef_gradient):
-            slope = abs(float(coef_gradient[feature, target]))
+            slope = float(coef_gradient[feature, target])
+            if self._mean_of_steepest and (slope or not self._proximal):
+                slope -= self._mean_of_steepest * float(gradients[1][target])
         else:
-            slope = abs(float(gradients[1][target]))
+            slope = float(gradients[1][target])
         return (
-            slope > self._slope_limit * pseudo_residual and residual > self._size_limit
+            abs(slope) > max(self._slope_limit * pseudo_residual, self._rounding_limit)
+            and residual > self._size_limit
         )
 
-    def _remember(self, feature: int, target: int) -> None:
+    def _remember(self, feature: int, target: int, rounding: float) -> None:
         """Keep the feature and target that are steepest, and their limits."""
         self._steepest = feature, target
         n_targets, norms = len(self._target_norms), self._feature_norms[feature]
-        norm = np.broadcast_to(norms, n_targets)[target]
-        self._slope_limit = 2 * self.tol * float(norm)
+        norm = float(np.broadcast_to(norms, n_targets)[target])
+        self._slope_limit = 2 * self.tol * norm
+        self._rounding_limit = 2 * rounding * norm
         self._size_limit = self._met * float(self._target_norms[target])
+        self._mean_of_steepest = 0.0
+        if feature < len(self._means):
+            self._mean_of_steepest = float(self._means[feature, 0])
 
     def _sizes(self, losses: Sequence[float]) -> Sizes:
         """Return root mean squares of pseudo-residual and residual of each target."""
         if self._measure is None:
             size = np.sqrt(losses)
             return Sizes(size, size)
-        self._measured, self._n_denied = self._measure(), 0
+        self._measured = self._measure()
         return self._measured
 
     def _slopes(self, gradients: Parameters) -> np.ndarray:
         """Return ``2 |x_j' r| / (n |x_j|)`` of each feature, the ones, and target."""
-        stacked = np.vstack([to_numpy(gradient) for gradient in gradients])
+        coef_gradient, *intercept_gradient = map(to_numpy, gradients)
+        for gradient in intercept_gradient:
+            if self._means.any():
+                centered = coef_gradient - self._means * gradient
+                if self._proximal:  # a coefficient that is to be zero has no slope
+                    centered[coef_gradient == 0] = 0
+                coef_gradient = centered
+        stacked = np.vstack([coef_gradient, *intercept_gradient])
         return np.abs(stacked) / self._feature_norms[: len(stacked)]
+
+    def _combined(self, slopes: np.ndarray) -> np.ndarray:
+        """Return the slope of each target along the features that count."""
+        if self._white:
+            return np.linalg.norm(slopes, axis=0)
+        return slopes.max(axis=0)
+
+    def _rounding(self, parameters: Parameters) -> np.ndarray:
+        """Return what the residual's terms are rounded by, of each target."""
+        coef, *intercept = (np.abs(to_numpy(each)) for each in parameters)
+        terms = self._target_sizes + (self._sizes_of_features * coef).sum(axis=0)
+        eps = float(np.finfo(self.dtype).eps)
+        return _ROUNDINGS * eps * sum(intercept, start=terms)
 
 
 class Sizes(NamedTuple):

@@ -1,0 +1,260 @@
+"""White coordinates: from moments, or with all digits from the rows themselves.
+
+With ``U' U`` the correlation matrix of the columns of X, an upper triangle U, the
+columns of ``standardized(X) U^-1`` do not correlate and have the variance one: a
+whitening transformation (LeCun, Bottou, Orr and Mueller 1998, Efficient BackProp,
+section 4.3). For squared error the Hessian is then a multiple of the identity.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import eigh, qr, solve_triangular
+from scipy.linalg.lapack import dtrtri
+from scipy.sparse import issparse
+
+from skgd._data.coordinates import WhiteCoordinates, varies
+from skgd._data.moments import ColumnMoments, Moments, condensed_rows, factor_of
+from skgd._data.rows import Rows, row_blocks
+from skgd._data.scatter import pivoted_factor
+from skgd._data.threads import in_one_thread
+
+_EPS = float(np.finfo(np.float64).eps)
+
+# A scatter has the squares of what a factor of the rows has, and half as many digits of
+# what columns have apart from each other. Where one has less than this share of its
+# variance, the factor is made of the rows: for few rows that costs next to nothing.
+_LEAST_SHARE, _LEAST_SHARE_OF_FEW, _FEW_ELEMENTS = 1e-6, 0.1, 2**18
+
+# Below this share, the scatter alone has no digits left.
+_RESOLVED_SHARE = 1e-12
+
+
+class Root(NamedTuple):
+    """A factor of the scatter of z = [x, y]: ``columns' columns = scatter``."""
+
+    weight: float
+    mean: np.ndarray  # (r,)
+    columns: np.ndarray  # (any, r)
+
+
+class Triangle(NamedTuple):
+    """A triangular factor of a covariance matrix, and y in its terms.
+
+    ``upper' upper`` is the correlation matrix of X in the order of `pivots`. With an
+    orthonormal Q, ``y = Q [along; rest]``.
+    """
+
+    upper: np.ndarray  # (rank, n_features)
+    pivots: np.ndarray  # (n_features,)
+    scale: np.ndarray  # (n_features,): spreads of the columns of X; 0: does not vary
+    along: np.ndarray  # (rank, n_targets)
+    rest: np.ndarray  # (any, n_targets)
+
+    @property
+    def rank(self) -> int:
+        """In how many directions X varies."""
+        return len(self.upper)
+
+    @property
+    def least_share(self) -> float:
+        """Least share of a column's variance that those before do not explain."""
+        return float((self.upper.diagonal() ** 2).min(initial=1.0))
+
+
+def triangle_of(
+    moments: Moments, rows: Rows | None, *, centered: bool, l2: float
+) -> Triangle:
+    """Return the triangle of moments; where they lack the digits, that of the rows.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of the rows.
+    rows : Rows or None
+        The rows, where they are at hand.
+    centered : bool
+        Whether the covariance is that about the mean, or about 0.
+    l2 : float
+        What is added to the variance of each column of X: a penalty of squares is as
+        many more rows.
+    """
+    triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
+    active = np.count_nonzero(triangle.scale)
+    least = triangle.least_share if triangle.rank == active else 0.0
+    if rows is None:
+        return (
+            triangle
+            if least > _RESOLVED_SHARE
+            else _triangle_of_root(
+                Root(moments.weight, moments.mean, factor_of(moments.scatter)),
+                moments.n_features,
+                centered=centered,
+                l2=l2,
+                least=(8 * len(moments.mean) * _EPS) ** 0.5,
+            )
+        )
+    few = len(rows.y) * rows.n_features <= _FEW_ELEMENTS
+    if least >= (_LEAST_SHARE_OF_FEW if few else _LEAST_SHARE):
+        return triangle
+    return triangle_of_rows(rows, centered=centered, l2=l2)
+
+
+def triangle_of_rows(rows: Rows, *, centered: bool, l2: float) -> Triangle:
+    """Return the triangle of rows, by orthogonal transformations of these."""
+    least = _EPS * max(len(rows.y), rows.n_features)
+    root = root_of(rows)
+    return _triangle_of_root(
+        root, rows.n_features, centered=centered, l2=l2, least=least
+    )
+
+
+def root_of(rows: Rows) -> Root:
+    """Return the triangular factor of rows, a block at a time.
+
+    A column of ones is the first, so that columns are centred to all their digits. They
+    are scaled before, so that squares do not leave the range of float64.
+    """
+    X, y, weight = rows
+    columns = [ColumnMoments.from_columns(each, weight) for each in (X, y)]
+    mean = np.concatenate([each.mean for each in columns])
+    spread = np.concatenate([each.spread for each in columns])
+    scale = np.where(varies(mean, spread), spread, np.inf)
+    triangle = np.zeros((0, 1 + len(mean)))
+    for block in row_blocks(rows, len(y)):
+        dense = X[block].toarray() if issparse(X) else X[block]
+        Z = np.ones((len(dense), 1 + len(mean)))
+        Z[:, 1 : 1 + dense.shape[1]] = dense
+        Z[:, 1 + dense.shape[1] :] = y[block]
+        Z[:, 1:] -= mean
+        Z[:, 1:] /= scale
+        if weight is not None:
+            Z *= np.sqrt(weight[block])[:, None]
+        triangle = np.linalg.qr(np.vstack([triangle, Z]), mode="r")
+    total = float(triangle[0, 0] ** 2)
+    shift = triangle[0, 1:] / triangle[0, 0]
+    scale[np.isinf(scale)] = 0
+    return Root(total, mean + scale * shift, triangle[1:, 1:] * scale)
+
+
+def _triangle_of_scatter(moments: Moments, *, centered: bool, l2: float) -> Triangle:
+    """Return the triangle by a Cholesky factor."""
+    d, weight = moments.n_features, moments.weight
+    covariance = moments.scatter / weight
+    if not centered:
+        covariance = covariance + np.outer(moments.mean, moments.mean)
+    variances = covariance.diagonal()[:d]
+    if centered:
+        counts = varies(moments.mean[:d], np.sqrt(np.maximum(variances, 0)))
+    else:
+        counts = variances > 0
+    XX = np.where(counts[:, None] & counts, covariance[:d, :d], 0.0)
+    XX[np.diag_indices(d)] += l2
+    U, pivots, rank, scale = pivoted_factor(XX)
+    upper, order = np.triu(U[:rank]), pivots[:rank]
+    Xy = covariance[order, d:] / scale[order, None]
+    along = solve_triangular(upper[:, :rank], Xy, trans="T", check_finite=False)
+    rest = covariance[d:, d:] - along.T @ along
+    return Triangle(upper, pivots, scale, along, factor_of(rest))
+
+
+def _triangle_of_root(
+    root: Root, n_features: int, *, centered: bool, l2: float, least: float
+) -> Triangle:
+    """Return the triangle by orthogonal transformations, and a rank to be counted."""
+    d, columns = n_features, root.columns
+    if not centered:
+        columns = np.vstack([np.sqrt(root.weight) * root.mean, columns])
+    columns = columns / np.sqrt(root.weight)
+    if l2:
+        ridge = np.zeros((d, columns.shape[1]))
+        ridge[np.diag_indices(d)] = np.sqrt(l2)
+        columns = np.vstack([columns, ridge])
+    X, y = columns[:, :d], columns[:, d:]
+    peak = np.abs(X).max(axis=0, initial=0.0)
+    unit = np.where(peak > 0, peak, 1)
+    scale = peak * np.linalg.norm(X / unit, axis=0)
+    with in_one_thread():
+        Q, R, pivots = qr(
+            X / np.where(scale > 0, scale, 1), mode="economic", pivoting=True
+        )
+        diagonal = np.abs(R.diagonal())
+        rank = int(np.count_nonzero(diagonal > least * diagonal.max(initial=0.0)))
+        along = Q[:, :rank].T @ y
+        rest = np.linalg.qr(y - Q[:, :rank] @ along, mode="r")
+    return Triangle(R[:rank], pivots, scale, along, rest)
+
+
+def white_coordinates(
+    triangle: Triangle,
+    X_offset: np.ndarray,
+    y_offset: np.ndarray,
+    column_sizes: np.ndarray,
+    *,
+    l2: float = 0.0,
+) -> WhiteCoordinates:
+    """Return the coordinates of a triangle.
+
+    Parameters
+    ----------
+    triangle : Triangle
+        Of X less its offset.
+    X_offset, y_offset : ndarray of shape (n_features,) and (n_targets,)
+        What to subtract.
+    column_sizes : ndarray of shape (n_features,)
+        Root mean squares of the columns of X.
+    l2 : float, default=0.0
+        Weight of the squares of the user's coefficients where the objective adds them,
+        and not the data: the triangle has them in. The coordinates are then turned so
+        that the squares do not mix there either.
+    """
+    upper, pivots, scale = triangle.upper, triangle.pivots, triangle.scale
+    rank, d = upper.shape
+    matrix, inverse = np.zeros((d, d)), np.zeros((d, d))
+    coef_scale = np.full((d, 1), np.inf)
+    with in_one_thread():
+        inverse[:rank, pivots] = upper * scale[pivots]
+        order = pivots
+        if rank < d:  # the shortest vectors: those in the span of the rows of `upper`
+            basis, lower = qr(upper.T, mode="economic")
+            back = basis @ dtrtri(lower)[0].T
+        else:
+            back = dtrtri(upper)[0]
+        unit = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
+        matrix[order, :rank] = back * unit[order, None]
+        if l2:
+            shares, turn = eigh(l2 * matrix.T @ matrix)
+            matrix, inverse = matrix @ turn, turn.T @ inverse
+            shares = np.clip(shares, 0, 1)[:, None]
+            np.divide(np.sqrt(l2), np.sqrt(shares), out=coef_scale, where=shares > 0)
+    condition = triangle.least_share**-0.5
+    return WhiteCoordinates(
+        X_offset,
+        y_offset,
+        matrix,
+        inverse,
+        coef_scale,
+        column_sizes,
+        rank,
+        condition,
+    )
+
+
+def white_rows(triangle: Triangle, *, centered: bool) -> Rows:
+    """Return a few rows of the same squared error, in the white coordinates.
+
+    Their mean is zero if `centered`.
+    """
+    rank, d = triangle.upper.shape
+    n_targets = triangle.along.shape[1]
+    root = np.zeros((rank + len(triangle.rest), d + n_targets))
+    root[np.arange(rank), np.arange(rank)] = 1
+    root[:rank, d:] = triangle.along
+    root[rank:, d:] = triangle.rest
+    if centered:
+        few = condensed_rows(root)
+    else:
+        few = np.sqrt(len(root)) * root
+    return Rows(few[:, :d], few[:, d:])
