@@ -64,8 +64,9 @@ def set_up(
     of_a_chunk: bool = False,
 ) -> Setup:
     """Start the strategy, and find out its steps and what may end them."""
-    coordinates = problem.coordinates.keeping(start[0])
-    problem = replace(problem, coordinates=coordinates)
+    if not settings.alpha:  # which leads to zero what the rows do not see
+        coordinates = problem.coordinates.keeping(start[0])
+        problem = replace(problem, coordinates=coordinates)
     settings.strategy.start(
         _starting_parameters(settings, problem, start), problem.device_objective
     )

@@ -61,8 +61,9 @@ _LEAST_ROWS, _LEAST_ROWS_A_COLUMN, MOST_COLUMNS = 1000, 10, 2000
 # is multiplied by it, they are chosen up to fewer columns (see `examples/benchmarks`).
 _MOST_COLUMNS_IN_BATCHES, _MOST_BYTES = 100, 2**31
 
-# Up to so many elements, float32 rows are descended on in float64, which costs little.
-_FEW_ELEMENTS = 2**18
+# Up to so many elements, float32 rows are descended on in float64, which costs little;
+# and however many where columns are so near each other that it takes these digits.
+_FEW_ELEMENTS, _CONDITION_OF_FLOAT32 = 2**18, 100.0
 
 # Up to so many columns the moments of uncondensed rows are summed up as well.
 _FEW_COLUMNS = 100
@@ -118,7 +119,7 @@ def condensed(
     The rows that the moments are of, where they are at hand, have more digits.
     """
     white = whitens(moments.n_features, settings)
-    few: Rows
+    coordinates: Coordinates
     if white:
         triangle = triangle_of(
             moments, rows, centered=settings.fit_intercept, l2=settings.l2
@@ -185,8 +186,7 @@ def _dtype_of_rows(
     """
     if settings.device.has_float64:
         stored = rows.X.nnz if issparse(rows.X) else rows.X.size
-        white = isinstance(coordinates, WhiteCoordinates)
-        if stored <= _FEW_ELEMENTS or (white and coordinates.condition > 100):
+        if stored <= _FEW_ELEMENTS or coordinates.condition > _CONDITION_OF_FLOAT32:
             return np.dtype(np.float64)
     return settings.dtype
 
@@ -291,8 +291,8 @@ def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bo
         raise ValueError(
             "whiten=True takes a matrix of n_features x n_features, for n_features="
             f"{n_features} {n_bytes / 1e9:.1f} GB, and at most {_MOST_BYTES / 1e9:.1f} "
-            "are allowed. Leave whiten at 'auto', which standardizes where there are more "
-            f"than {MOST_COLUMNS} columns, or reduce the columns."
+            "are allowed. Leave whiten at 'auto', which standardizes where there are "
+            f"more than {MOST_COLUMNS} columns, or reduce the columns."
         )
     return settings.whiten
 

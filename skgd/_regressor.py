@@ -24,12 +24,13 @@ from skgd._data.user_input import (
     validated_rows,
 )
 from skgd._descent.steps import SCHEDULE_NAMES
-from skgd._fit import Fitted, fit
+from skgd._fit import fit
 from skgd._objective.losses import LOSS_NAMES
 from skgd._preparation import problem_of
 from skgd._settings import settings_of
 from skgd._stream import merge_and_fit, merges_moments, step_over_chunk
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
+from skgd._verdict import Fitted
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
 

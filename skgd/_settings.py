@@ -23,8 +23,9 @@ class Settings:
 
     The names are the estimator's. `strategy` is a strategy to be started, `loss` and
     `device` are objects, and `random_state` draws. What "auto" means is resolved here
-    for `standardize`, and for `whiten` but for the number of columns; for `learning_rate`, `momentum` and `schedule` it depends on the
-    batches, and is resolved in `_fit`; for `precompute` on the rows, in `_preparation`.
+    for `standardize`, and for `whiten` but for the number of columns; for
+    `learning_rate`, `momentum` and `schedule` it depends on the batches, and is
+    resolved in `_fit`; for `precompute` on the rows, in `_preparation`.
     """
 
     strategy: GradientStrategy
@@ -106,15 +107,16 @@ def settings_of(
     )
     for name in _PARAMETERS:
         resolved.setdefault(name, getattr(estimator, name))
-    settings = _with_coordinates(Settings(**resolved))
+    settings = _with_coordinates(Settings(**resolved), estimator.standardize)
     _refuse_unknown_objective(settings)
     return settings
 
 
-def _with_coordinates(settings: Settings) -> Settings:
+def _with_coordinates(
+    settings: Settings, standardize: bool | Literal["auto"]
+) -> Settings:
     """Return the settings with `standardize` and `whiten` resolved."""
-    auto = settings.learning_rate == "auto"
-    standardize, whiten = settings.standardize, settings.whiten
+    auto, whiten = settings.learning_rate == "auto", settings.whiten
     if whiten == "auto":
         # Stopping early regularizes by the path to the minimum, which is another one.
         if not (auto and standardize) or settings.has_prox or settings.early_stopping:

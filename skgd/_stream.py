@@ -23,7 +23,7 @@ from skgd._data.rows import Rows, averaging_one, canonical, means
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.steps import StepsState
 from skgd._descent.stopping import Plateau
-from skgd._fit import Fitted, Setup, fit, in_strategy, run, set_up
+from skgd._fit import Setup, fit, in_strategy, run, set_up
 from skgd._preparation import (
     MOST_COLUMNS,
     check_batches_not_condensed,
@@ -36,6 +36,7 @@ from skgd._preparation import (
 )
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters
+from skgd._verdict import Fitted
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -270,7 +271,7 @@ class Stream:
 
     def _standardized(
         self, rows: Rows, settings: Settings, y_offset: np.ndarray, l2: float
-    ) -> Coordinates:
+    ) -> ScaledCoordinates:
         """Return coordinates in which all rows so far are standardized."""
         assert self._X is not None
         centered = settings.fit_intercept and not issparse(rows.X)

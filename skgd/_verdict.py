@@ -340,9 +340,9 @@ def _lost_to_rounding(
     remedy = "Pass X as float64, or center" if dtype == np.float32 else "Center"
     return (
         f"The coefficients are too large for {dtype}: rounding changes predictions by "
-        f"{shares.max():.1g} of the spread of y. Columns of X nearly repeat each other, "
-        f"or lie far from zero. {remedy} the columns (before their powers and products "
-        "are taken), leave some out, or set a penalty, as alpha=1e-6."
+        f"{shares.max():.1g} of the spread of y. Columns of X nearly repeat each "
+        f"other, or lie far from zero. {remedy} the columns (before their "
+        "powers and products are taken), leave some out, or set a small alpha."
     )
 
 

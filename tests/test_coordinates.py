@@ -9,12 +9,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import StandardScaler
 
 from skgd import GDLinearRegressor
-from skgd._data.coordinates import Coordinates, standardized_coordinates
+from skgd._data.coordinates import ScaledCoordinates, standardized_coordinates
 from skgd._data.moments import ColumnMoments
 from skgd._data.rows import Rows
 
 
-def standardized(rows: Rows, fit_intercept: bool) -> Coordinates:
+def standardized(rows: Rows, fit_intercept: bool) -> ScaledCoordinates:
     """Those of squared error without a penalty."""
     columns = ColumnMoments.from_columns(rows.X, rows.weight)
     y_offset = np.average(rows.y, axis=0, weights=rows.weight) * fit_intercept

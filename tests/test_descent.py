@@ -8,7 +8,7 @@ import torch
 from by_hand import descend as descend_by_hand
 
 from skgd._data.batches import FullBatch
-from skgd._data.coordinates import Coordinates
+from skgd._data.coordinates import ScaledCoordinates
 from skgd._data.device import Device, to_numpy
 from skgd._data.rows import Rows
 from skgd._descent.loop import Outcome, descend
@@ -19,7 +19,9 @@ from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
 from skgd.strategies._registry import strategy_from
 
-COORDINATES = Coordinates(np.array([1.0, 0, 2]), np.array([2.0, 1, 3]), np.zeros(2))
+COORDINATES = ScaledCoordinates(
+    np.array([1.0, 0, 2]), np.array([2.0, 1, 3]), np.zeros(2)
+)
 
 
 class Recorder:

@@ -122,15 +122,15 @@ def test_a_descent_has_arrived_by_the_definition(
     def correlations(model):
         influence = np.clip(model.predict(X) - Y, -0.5, 0.5)
         w = np.ones((80, 1)) if weight is None else weight[:, None] / weight.mean()
-        A = X - X.mean(axis=0) if weight is None else X
-        if weight is not None:
-            A = X - np.average(X, axis=0, weights=weight)
-        if learning_rate != "auto":
-            A = X
+        A = X - np.average(X, axis=0, weights=weight)
+        if learning_rate == "auto":  # all columns together
+            A = A @ np.linalg.inv(np.linalg.qr(np.sqrt(w) * A, mode="r"))
         A = np.column_stack([A, np.ones(80)])
         norms = np.sqrt((w * A**2).sum(axis=0))[:, None]
         norms = norms * np.sqrt((w * influence**2).sum(axis=0))
-        return (np.abs(A.T @ (w * influence)) / norms).max()
+        each = np.abs(A.T @ (w * influence)) / norms
+        together = np.linalg.norm(each, axis=0)
+        return (each if learning_rate != "auto" else together).max()
 
     assert correlations(model) <= 1e-3
     early = clone(model).set_params(max_iter=max(model.n_iter_ - 12, 1), tol=None)

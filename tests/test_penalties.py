@@ -264,9 +264,9 @@ def test_a_column_of_zeros_goes_to_zero_with_a_float_rate(regression):
 
 @pytest.mark.parametrize("l1_ratio", [0.0, 1.0])
 def test_an_alpha_out_of_range_is_named(l1_ratio, regression):
-    X, y = (array.astype("float32") for array in regression)
-    model = GDLinearRegressor(alpha=1e39, l1_ratio=l1_ratio, learning_rate=0.1)
-    with pytest.raises(ValueError, match=r"alpha=1e\+39.*overflows float32"):
+    X, y = regression
+    model = GDLinearRegressor(alpha=1e308, l1_ratio=l1_ratio, learning_rate=0.1)
+    with pytest.raises(ValueError, match=r"alpha=1e\+308.*overflows float64"):
         model.fit(X, y)
 
 

@@ -65,7 +65,7 @@ def test_several_targets_stop_when_each_alone_would_have(strategy):
         [1e6 * X.sum(axis=1), 1e-3 * (X[:, 0] - X[:, 1]), rng.standard_normal(50)]
     )
     # With momentum, one that has arrived may swing out again.
-    model = GDLinearRegressor(strategy, momentum=0.0)
+    model = GDLinearRegressor(strategy, momentum=0.0, whiten=False)
     alone = [model.fit(X, y).n_iter_ for y in Y.T]
     assert len(set(alone)) > 1
     assert model.fit(X, Y).n_iter_ == max(alone)
@@ -252,7 +252,7 @@ def test_the_auto_rate_is_one_over_the_largest_eigenvalue(
         A, b, scale = X, y, 1.0
     L = 2 * np.linalg.norm(np.c_[A, np.ones(40)], 2) ** 2 / 40
     model = GDLinearRegressor(
-        strategy, standardize=standardize, max_iter=1, tol=None
+        strategy, standardize=standardize, whiten=False, max_iter=1, tol=None
     ).fit(X, y)
     assert_allclose(model.coef_, 2 / 40 * A.T @ b / L / scale, rtol=1e-9)
 
@@ -292,7 +292,7 @@ def test_tol_none_runs_all_epochs_in_silence(recwarn):
 
 
 def test_running_out_of_epochs_warns_with_what_was_reached(regression):
-    model = GDLinearRegressor(max_iter=3)
+    model = GDLinearRegressor(max_iter=3, whiten=False)
     with pytest.warns(ConvergenceWarning, match=r"max_iter=3 .*tol=0.0001") as seen:
         model.fit(*regression)
     reached = float(re.search(r" is (\S+), and tol", str(seen[0].message))[1])
@@ -305,7 +305,7 @@ def test_running_out_of_epochs_warns_with_what_was_reached(regression):
 
 def test_arriving_with_the_last_epoch_is_arriving(regression):
     # After the last epoch nothing is carried on, so with momentum it ends elsewhere.
-    model = GDLinearRegressor(momentum=0.0).fit(*regression)
+    model = GDLinearRegressor(momentum=0.0, whiten=False).fit(*regression)
     n_updates = model.n_iter_ - 1  # the last epoch found the rule met
     again = clone(model).set_params(max_iter=n_updates).fit(*regression)
     assert np.array_equal(again.coef_, model.coef_)

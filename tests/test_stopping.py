@@ -19,8 +19,10 @@ from skgd.strategies import ManualStrategy
 def lsqr_rule(X, y, weight, residual, fit_intercept):
     """Least tol at which one target has arrived, from the definition."""
     root = np.sqrt(np.ones(len(y)) if weight is None else weight)
-    A = np.column_stack([X, np.ones(len(y))]) if fit_intercept else X
-    y = y - np.average(y, weights=weight) if fit_intercept else y
+    A = X
+    if fit_intercept:
+        A = np.column_stack([X - np.average(X, axis=0, weights=weight), np.ones(9)])
+        y = y - np.average(y, weights=weight)
     A, r, y = A * root[:, None], residual * root, y * root
     norms = np.linalg.norm(A, axis=0) * np.linalg.norm(r)
     correlations = np.abs(A.T @ r)[norms > 0] / norms[norms > 0]
@@ -57,9 +59,10 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     assert rule.achieved(losses, gradients)[0] == pytest.approx(expected, rel=1e-9)
     arrived = expected <= 10.0**log_tol
     # Whatever it remembers of an earlier epoch, it answers for this one.
-    rule.is_met(losses, tuple(1e9 * g for g in gradients))
+    zeros = np.zeros((4, n_targets)), *[np.zeros(n_targets)] * fit_intercept
+    rule.is_met(losses, tuple(1e9 * g for g in gradients), zeros)
     # The second answer comes by way of the remembered feature.
-    assert [rule.is_met(losses, gradients) for _ in range(2)] == [arrived] * 2
+    assert [rule.is_met(losses, gradients, zeros) for _ in range(2)] == [arrived] * 2
 
 
 @pytest.mark.parametrize("penalized", [False, True])
@@ -93,9 +96,10 @@ def test_a_size_that_has_grown_is_measured_before_long():
         1e-2, rows, Penalty(), fit_intercept=False, measure=lambda: Sizes(size, size)
     )
     gradients = (np.array([[1.0]]),)
-    assert not rule.is_met([1.0], gradients)
+    zeros = (np.zeros((1, 1)),)
+    assert not rule.is_met([1.0], gradients, zeros)
     size = np.array([1e3])
-    assert any(rule.is_met([1.0], gradients) for _ in range(12))
+    assert any(rule.is_met([1.0], gradients, zeros) for _ in range(12))
 
 
 def test_large_float32_values_do_not_overflow():
@@ -103,7 +107,7 @@ def test_large_float32_values_do_not_overflow():
     rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
     gradients = (2 * np.array([[1e30]]),)  # all of the residual is along X
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
-    assert not rule.is_met([1.0], gradients)
+    assert not rule.is_met([1.0], gradients, (np.zeros((1, 1)),))
 
 
 @pytest.mark.parametrize("size", [1e-170, 1e200])
@@ -112,14 +116,14 @@ def test_columns_whose_squares_leave_float64_count(size):
     rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
     gradients = (np.array([[0], [2 * size * np.sqrt(12.5)]]),)
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
-    assert not rule.is_met([1.0], gradients)
+    assert not rule.is_met([1.0], gradients, (np.zeros((2, 1)),))
 
 
 def test_a_gradient_of_nan_has_not_arrived():
     rule = StoppingRule(
         1e-4, Rows(np.eye(2), np.ones((2, 1)), None), Penalty(), fit_intercept=False
     )
-    assert not rule.is_met([1.0], (np.array([[0.0], [np.nan]]),))
+    assert not rule.is_met([1.0], (np.array([[0.0], [np.nan]]),), (np.zeros((2, 1)),))
 
 
 @pytest.mark.parametrize("learning_rate", ["auto", 0.1])

@@ -38,6 +38,8 @@ class Coordinates(ABC):
         Which features become 0.
     column_sizes : ndarray of shape (n_features,)
         Root mean square of each column of X; 0 where it is not known.
+    condition : float
+        About how many digits of columns are lost by the map, as a factor.
     """
 
     X_offset: np.ndarray
@@ -45,6 +47,7 @@ class Coordinates(ABC):
     coef_scale: np.ndarray
     is_zeroed: np.ndarray
     column_sizes: np.ndarray
+    condition: float
 
     @abstractmethod
     def features(self, X: Matrix) -> Matrix:
@@ -140,6 +143,7 @@ class ScaledCoordinates(Coordinates):
     y_offset: np.ndarray
     scale_of_zeroed: float = 1.0  # of the coefficient of such a feature
     knows_sizes: bool = False  # whether scales are root mean squares, or more
+    condition: float = 1.0
 
     @cached_property
     def is_zeroed(self) -> np.ndarray:

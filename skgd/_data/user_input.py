@@ -193,7 +193,14 @@ def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     refuse_sparse_targets(y)
     if np.iscomplexobj(y):
         raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
-    return y if y.dtype == dtype else y.astype(np.float64)
+    targets = y if y.dtype == dtype else y.astype(np.float64)
+    largest = np.finfo(dtype).max
+    if targets.dtype != dtype and not (np.abs(targets) <= largest).all():
+        raise ValueError(
+            f"y holds values too large for {dtype}, the dtype of X: the largest is "
+            f"{np.abs(y).max():.3g}. Rescale y, or pass X as float64."
+        )
+    return targets
 
 
 def refuse_sparse_targets(y: Matrix) -> None:

@@ -78,8 +78,8 @@ def triangle_of(
     centered : bool
         Whether the covariance is that about the mean, or about 0.
     l2 : float
-        What is added to the variance of each column of X: a penalty of squares is as
-        many more rows.
+        What is added to the variance of each column of X that varies: a penalty of
+        squares is as many more rows.
     """
     triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
     active = np.count_nonzero(triangle.scale)
@@ -132,7 +132,7 @@ def root_of(rows: Rows) -> Root:
         Z[:, 1:] /= scale
         if weight is not None:
             Z *= np.sqrt(weight[block])[:, None]
-        triangle = np.linalg.qr(np.vstack([triangle, Z]), mode="r")
+        triangle = _triangular(np.vstack([triangle, Z]))
     total = float(triangle[0, 0] ** 2)
     shift = triangle[0, 1:] / triangle[0, 0]
     scale[np.isinf(scale)] = 0
@@ -150,8 +150,10 @@ def _triangle_of_scatter(moments: Moments, *, centered: bool, l2: float) -> Tria
         counts = varies(moments.mean[:d], np.sqrt(np.maximum(variances, 0)))
     else:
         counts = variances > 0
-    XX = np.where(counts[:, None] & counts, covariance[:d, :d], 0.0)
-    XX[np.diag_indices(d)] += l2
+    XX = covariance[:d, :d]
+    if not counts.all():
+        XX = np.where(counts[:, None] & counts, XX, 0.0)
+    XX = XX + np.diag(l2 * counts) if l2 else XX
     U, pivots, rank, scale = pivoted_factor(XX)
     upper, order = np.triu(U[:rank]), pivots[:rank]
     Xy = covariance[order, d:] / scale[order, None]
@@ -170,7 +172,7 @@ def _triangle_of_root(
     columns = columns / np.sqrt(root.weight)
     if l2:
         ridge = np.zeros((d, columns.shape[1]))
-        ridge[np.diag_indices(d)] = np.sqrt(l2)
+        ridge[np.diag_indices(d)] = np.sqrt(l2) * columns[:, :d].any(axis=0)
         columns = np.vstack([columns, ridge])
     X, y = columns[:, :d], columns[:, d:]
     peak = np.abs(X).max(axis=0, initial=0.0)
@@ -183,8 +185,13 @@ def _triangle_of_root(
         diagonal = np.abs(R.diagonal())
         rank = int(np.count_nonzero(diagonal > least * diagonal.max(initial=0.0)))
         along = Q[:, :rank].T @ y
-        rest = np.linalg.qr(y - Q[:, :rank] @ along, mode="r")
+        rest = _triangular(y - Q[:, :rank] @ along)
     return Triangle(R[:rank], pivots, scale, along, rest)
+
+
+def _triangular(columns: np.ndarray) -> np.ndarray:
+    """Return the triangular factor of columns."""
+    return np.asarray(np.linalg.qr(columns, mode="r"))
 
 
 def white_coordinates(
@@ -253,8 +260,5 @@ def white_rows(triangle: Triangle, *, centered: bool) -> Rows:
     root[np.arange(rank), np.arange(rank)] = 1
     root[:rank, d:] = triangle.along
     root[rank:, d:] = triangle.rest
-    if centered:
-        few = condensed_rows(root)
-    else:
-        few = np.sqrt(len(root)) * root
+    few = condensed_rows(root) if centered else np.sqrt(len(root)) * root
     return Rows(few[:, :d], few[:, d:])
