@@ -142,20 +142,21 @@ def excess_over_the_minimum(table, coef, intercept):
     if not np.isfinite(found).all():
         return np.inf, "wrong"
     best = direct_solution(X, y, weight, **asked)
-    digit = np.finfo(coef.dtype).eps / np.finfo(float).eps
-    rounding = best.rounding * digit**2
+    rounding = best.rounding * (np.finfo(coef.dtype).eps / np.finfo(float).eps) ** 2
     null = np.where(best.null > 0, best.null, rounding / RIGHT)
     null = np.where(null > 0, null, 1)
     excess = float(((found - best.loss) / null).max())
     if excess <= RIGHT or np.isnan(excess):
         return excess, "right"
-    if (found - best.loss <= RIGHT * best.null + rounding).all():
-        return excess, "rounding"
     digit = relative_rounding(X, weight, asked["fit_intercept"])
-    for ulps in [1, 2, 5, 10]:
-        like = direct_solution(X, y, weight, **asked, cutoff=ulps * max(digit, 1e-15))
-        if (found - like.loss <= RIGHT * like.null + rounding).all():
-            return excess, "rank"
+    near = [
+        direct_solution(X, y, weight, **asked, cutoff=ulps * max(digit, 1e-15))
+        for ulps in (1, 2, 5, 10)
+    ]
+    if any((found - like.loss <= RIGHT * like.null).all() for like in near):
+        return excess, "rank"
+    if any((found - s.loss <= RIGHT * s.null + rounding).all() for s in [best, *near]):
+        return excess, "rounding"
     return excess, "wrong"
 
 
