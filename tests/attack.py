@@ -113,6 +113,7 @@ def outcome(table):
     "rounding" is no more than coefficients of that dtype cost; "rank" is right for a
     table whose numbers differ in their last digits, where columns are collinear to
     those: singular values that are no more than rounding of X are taken as zero.
+    "below the direct solution" is a fault of that.
     """
     X, y, weight, parameters = table
     with warnings.catch_warnings(record=True) as caught:
@@ -123,7 +124,7 @@ def outcome(table):
             return "raised: " + re.sub(r"[-\d.e+]*\d", "#", str(error))[:90], np.nan
     categories = [warning.category for warning in caught]
     excess, kind = excess_over_the_minimum(table, model.coef_, model.intercept_)
-    if excess <= RIGHT:
+    if kind == "right":
         others = {c.__name__ for c in categories} - {"ConvergenceWarning"}
         if others:
             return f"right, but {others}", excess
@@ -146,7 +147,9 @@ def excess_over_the_minimum(table, coef, intercept):
     null = np.where(best.null > 0, best.null, rounding / RIGHT)
     null = np.where(null > 0, null, 1)
     excess = float(((found - best.loss) / null).max())
-    if excess <= RIGHT or np.isnan(excess):
+    if (found - best.loss < -RIGHT * null).any():
+        return excess, "below the direct solution"
+    if excess <= RIGHT:
         return excess, "right"
     digit = relative_rounding(X, weight, asked["fit_intercept"])
     near = [

@@ -22,7 +22,9 @@ seeds = st.integers(0, 2**32 - 1)
 @given(seed=seeds)
 def test_no_default_fit_is_silently_wrong(seed):
     what, excess = outcome(draw(seed, largest=400))
-    assert what != "wrong", f"{excess:.1e} of the null model's loss above the minimum"
+    assert what not in {"wrong", "below the direct solution"}, (
+        f"{excess:.1e} of the null model's loss above the minimum"
+    )
 
 
 @settings(max_examples=60, deadline=None)
