@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -39,6 +38,14 @@ class Line(NamedTuple):
     rate: np.ndarray  # the learning rate that stands for what is plain in it
     length: np.ndarray  # of the step, in units of the direction
     shortest: np.ndarray  # length at which the loss has fallen in any case
+
+
+class Pair(NamedTuple):
+    """A step that was kept, and what it tells of the curvature, of each target."""
+
+    s: np.ndarray  # the step, (n_targets, n_parameters)
+    y: np.ndarray  # change of the gradient along it, in the same shape
+    over_sy: np.ndarray  # 1 / (s' y), or 0 where there is nothing to tell
 
 
 class SecantSteps(Steps):
@@ -86,10 +93,7 @@ class SecantSteps(Steps):
         super().__init__(learning_rate, constant, penalty)
         self._send = send
         self._line: Line | None = None
-        # Each with 1 / (s' y), which is 0 for a target of which the pair tells nothing.
-        self._pairs: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(
-            maxlen=_MEMORY
-        )
+        self._pairs: list[Pair] = []
         self._rounding = 0.0
 
     def take(
@@ -116,6 +120,8 @@ class SecantSteps(Steps):
             dtype = to_numpy(strategy.parameters[0]).dtype
             self._rounding = _ROUNDING * float(np.finfo(dtype).eps)
             rate = np.full(len(loss), self.learning_rate)
+            nothing = Pair(0 * gradient, 0 * gradient, 0 * rate)
+            self._pairs = [nothing] * _MEMORY
             self._line = line = self._line_from(loss, gradient, rate)
             self._move(strategy, line.direction, gradient, rate)
             return
@@ -177,8 +183,14 @@ class SecantSteps(Steps):
             np.maximum(sy / np.where(curved, yy, 1), self.learning_rate),
             growth * last.length * last.rate,
         )
-        over_sy = np.where(curved & kept, 1 / np.where(curved, sy, 1), 0)
-        self._pairs.append((s, y, over_sy))
+        over_sy = np.where(curved, 1 / np.where(curved, sy, 1), 0)
+        pairs = [*self._pairs[1:], Pair(s, y, over_sy)]
+        if not kept.all():
+            pairs = [
+                Pair(*(_where(kept, *parts) for parts in zip(new, old)))
+                for new, old in zip(pairs, self._pairs)
+            ]
+        self._pairs = pairs
         return self._line_from(loss, gradient, rate)
 
     def _line_from(
@@ -239,7 +251,7 @@ def _gradient_of(strategy: GradientStrategy) -> np.ndarray:
 
 def _dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the inner product of each target."""
-    return np.einsum("ij,ij->i", a, b)
+    return np.vecdot(a, b)
 
 
 def _where(mask: np.ndarray, ones: np.ndarray, others: np.ndarray) -> np.ndarray:
