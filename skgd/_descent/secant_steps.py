@@ -68,7 +68,7 @@ class SecantSteps(Steps):
     parabola through both losses and the first slope is least. No step is led back to
     less than the length ``-slope / (L |d|^2)``, up to which the loss falls along d
     whatever its curvature. So, from one step that is kept to the next, no target's loss
-    rises.
+    rises by more than it is rounded.
 
     A direction takes some twenty inner products, of a few numbers each, which torch
     takes ten times as long for as NumPy: all is computed in NumPy, in float64.
@@ -163,7 +163,9 @@ class SecantSteps(Steps):
         """Return whether a target's step is, by the loss and the slope at its end."""
         gain = -_LEAST_GAIN * last.length * last.slope
         fell = loss <= last.loss * (1 + self._rounding) - gain
-        return fell | (slope <= 0) | (last.length <= last.shortest)
+        # A wrong gradient may say so while the loss rises: beyond rounding, that counts.
+        falls = (slope <= 0) & (loss <= last.loss * (1 + self._rounding**0.5))
+        return fell | falls | (last.length <= last.shortest)
 
     def _next_line(
         self,
@@ -178,11 +180,9 @@ class SecantSteps(Steps):
         sy, yy = last.length * (slope - last.slope), _dots(y, y)
         curved = (slope - last.slope > -self._rounding * last.slope) & (yy > 0)
         growth = np.where(last.slope < 0, _GROWTH, 1)
-        rate = np.where(
-            curved,
-            np.maximum(sy / np.where(curved, yy, 1), self.learning_rate),
-            growth * last.length * last.rate,
-        )
+        longer = growth * last.length * last.rate
+        rate = np.where(curved, sy / np.where(curved, yy, 1), longer)
+        rate = np.maximum(rate, self.learning_rate)
         over_sy = np.where(curved, 1 / np.where(curved, sy, 1), 0)
         pairs = [*self._pairs[1:], Pair(s, y, over_sy)]
         if not kept.all():
