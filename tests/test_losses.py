@@ -188,10 +188,17 @@ def test_few_rows_inside_epsilon_take_few_epochs(epsilon, most):
     model.fit(*diabetes(False))  # else a ConvergenceWarning
 
 
-def test_an_epsilon_far_from_every_row_is_soon_near_some(regression):
+@pytest.mark.parametrize("epsilon", [1e-9, 1e-6, 1e-3])
+def test_an_epsilon_far_from_every_row_is_soon_near_some(epsilon, regression):
+    """Steps of 1/L would be of the size of epsilon; the minimum is 6000 away."""
     X, y = regression
-    model = GDLinearRegressor(loss="huber", epsilon=1e-9, max_iter=300).fit(X, 1e3 * y)
-    assert np.abs(model.predict(X) - 1e3 * y).mean() < 100
+    model = GDLinearRegressor(loss="huber", epsilon=epsilon, max_iter=100, tol=None)
+    least = QuantileRegressor(alpha=0).fit(X, 1000 * y)
+    error, least_error = (
+        np.abs(each.predict(X) - 1000 * y).mean()
+        for each in (model.fit(X, 1000 * y), least)
+    )
+    assert error <= 1.01 * least_error
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 6, 18])

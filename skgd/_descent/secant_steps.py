@@ -163,7 +163,7 @@ class SecantSteps(Steps):
         """Return whether a target's step is, by the loss and the slope at its end."""
         gain = -_LEAST_GAIN * last.length * last.slope
         fell = loss <= last.loss * (1 + self._rounding) - gain
-        # A wrong gradient may say so while the loss rises: beyond rounding, that counts.
+        # With a wrong gradient the loss may rise all the same, and is to show it.
         falls = (slope <= 0) & (loss <= last.loss * (1 + self._rounding**0.5))
         return fell | falls | (last.length <= last.shortest)
 
