@@ -14,6 +14,7 @@ from skgd._data.batches import FullBatch
 from skgd._descent.held_out import HeldOutScore
 from skgd._descent.loop import Observer, descend
 from skgd._descent.problem import Problem
+from skgd._descent.secant_steps import SecantSteps
 from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
 from skgd._settings import Settings, refuse_derived_steps
@@ -118,6 +119,9 @@ def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps
         schedule = "adaptive" if auto and not whole else "constant"
     # Not an average, or the best on held-out rows; and the rows are all of the data.
     ends_on_all = not (settings.average or settings.early_stopping or of_a_chunk)
+    if _steps_by_secants(settings, problem) and not of_a_chunk:
+        rate, penalty = _auto_rate(settings, problem), problem.device_objective.penalty
+        return SecantSteps(rate, penalty, problem.send_parameters)
     return Steps(
         _auto_rate(settings, problem) if auto else float(settings.learning_rate),
         schedule_from(schedule, settings.power_t),
@@ -126,6 +130,17 @@ def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps
         momentum=momentum,
         average_from=int(settings.average) if settings.average else None,
         last_on_all=auto and not whole and ends_on_all and settings.has_prox,
+    )
+
+
+def _steps_by_secants(settings: Settings, problem: Problem) -> bool:
+    """Return whether all about the steps is left to us, and 1/L would be too short."""
+    return (
+        settings.learning_rate == settings.momentum == "auto"
+        and settings.schedule in ("auto", "constant")
+        and problem.batches.whole
+        and problem.objective.loss.curvature_varies
+        and not (settings.average or settings.early_stopping or settings.has_prox)
     )
 
 

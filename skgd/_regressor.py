@@ -123,7 +123,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         intercept jointly, in the data's own units, unless you ask for `standardize` or
         `momentum`. "auto" chooses what converges fast. For the full batch it switches
         both on, and the rate is 1/L, where L is the largest eigenvalue of the
-        objective's Hessian (of Huber's loss, its largest value anywhere). For
+        objective's Hessian. Of Huber's loss that is its largest value anywhere, and the
+        rate is the least one: steps are as much longer as fewer rows are inside
+        `epsilon` (see `momentum`). For
         mini-batches it switches on `standardize` and an adaptive `schedule`, and the
         rate is 1/(2 L_b), where L_b is the expected smoothness of batches of that size
         [3]_, multiplied by ``1 - momentum`` if `momentum` is a float.
@@ -147,7 +149,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ``k / (k + 3)``, where k counts the steps from 0, and starts at 0 again whenever
         a step went uphill, against the gradient that it was taken by [2]_. The number
         of epochs then grows only with the square root of the Hessian's condition
-        number. A torch optimizer has a momentum of its own
+        number. For Huber's loss, whose Hessian differs from place to place, the lengths
+        of the steps and their momentum come from how the gradient changed along the
+        last five steps, as in L-BFGS [6]_; a step after which the loss is higher is
+        shortened in the next epoch. (With another `schedule` than "constant", an
+        `average`, `early_stopping`, an L1 penalty or a bound, momentum is as for
+        squared error.) A torch optimizer has a momentum of its own
         (``optimizer_params={"momentum": 0.9}``).
     batch_size : int, float or None, default=None
         Number of rows per gradient step; a float is a fraction of the rows. None: all
@@ -245,7 +252,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         standardized data with an intercept, the descent starts with the mean of y as
         prediction, so that squared error starts at the variance of y; Huber's loss
         starts at the median. With momentum it is the loss at the extrapolated
-        parameters, and may rise at times.
+        parameters, or after a step that is about to be shortened, and may rise at
+        times.
     validation_scores_ : list of float
         ``validation_scores_[k]`` is the score on the rows held out, after epoch k.
         Defined only with ``early_stopping=True``.
@@ -284,6 +292,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
        Mathematical Statistics 35(1), 1964.
     .. [5] A. Beck and M. Teboulle, "A fast iterative shrinkage-thresholding algorithm
        for linear inverse problems", SIAM Journal on Imaging Sciences 2(1), 2009.
+    .. [6] D. C. Liu and J. Nocedal, "On the limited memory BFGS method for large scale
+       optimization", Mathematical Programming 45, 1989.
 
     Examples
     --------

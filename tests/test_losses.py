@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from conftest import STRATEGIES, strategies_on
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
@@ -135,6 +137,92 @@ def test_a_descent_has_arrived_by_the_definition(
     assert correlations(model) <= 1e-3
     early = clone(model).set_params(max_iter=max(model.n_iter_ - 12, 1), tol=None)
     assert correlations(early.fit(X, Y, weight)) > 1e-3
+
+
+def heavy_tailed(seed, n, n_targets):
+    """Correlated columns, outliers in X and y, targets of very different sizes."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_t(2, (n, 4)) + 2 * rng.standard_normal((n, 1))
+    sizes = np.logspace(0, 3, n_targets)
+    noise = rng.standard_t(1, (n, n_targets))
+    return X, X @ rng.standard_normal((4, n_targets)) + sizes * noise
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.sampled_from([6, 30, 100]),
+    log_epsilon=st.floats(-4, 1),
+    alpha=st.sampled_from([0.0, 0.0, 0.1]),
+    weighted=st.booleans(),
+    share=st.floats(0, 1),
+)
+def test_wherever_it_is_cut_the_loss_has_not_risen(
+    seed, n, log_epsilon, alpha, weighted, share
+):
+    X, y = heavy_tailed(seed, n, 2)
+    epsilon = float(10**log_epsilon * np.std(y))
+    weight = np.random.default_rng(seed).exponential(1, n) if weighted else None
+    model = GDLinearRegressor(loss="huber", epsilon=epsilon, alpha=alpha)
+    epochs = model.set_params(max_iter=5000).fit(X, y, weight).n_iter_
+    last = model.loss_curve_[-1]
+    assert last <= model.loss_curve_[0]
+    model.set_params(max_iter=max(int(share * epochs), 1), tol=None)
+    model.fit(X, y, weight)
+    w = np.vstack([model.coef_.T, model.intercept_])
+    weight = np.ones(n) if weight is None else weight / weight.mean()
+    objective = sum(
+        np.mean(weight * np.where(r <= epsilon, r**2, 2 * epsilon * r - epsilon**2))
+        for r in np.abs(X @ w[:-1] + w[-1] - y).T
+    )
+    objective += alpha * (w[:-1] ** 2).sum()
+    assert last * (1 - 1e-3) <= objective <= model.loss_curve_[0] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "most"), [(0.1, 400), (1.0, 150), (8.0, 50), (80.0, 30)]
+)
+def test_few_rows_inside_epsilon_take_few_epochs(epsilon, most):
+    """Steps of 1/L would take 5400 with Nesterov's momentum for an epsilon of 0.1."""
+    model = GDLinearRegressor(loss="huber", epsilon=epsilon, max_iter=most)
+    model.fit(*diabetes(False))  # else a ConvergenceWarning
+
+
+@pytest.mark.parametrize("epsilon", [1e-9, 1e-6, 1e-3])
+def test_an_epsilon_far_from_every_row_is_soon_near_some(epsilon, regression):
+    """Steps of 1/L would be of the size of epsilon; the minimum is 6000 away."""
+    X, y = regression
+    model = GDLinearRegressor(loss="huber", epsilon=epsilon, max_iter=100, tol=None)
+    least = QuantileRegressor(alpha=0).fit(X, 1000 * y)
+    error, least_error = (
+        np.abs(each.predict(X) - 1000 * y).mean()
+        for each in (model.fit(X, 1000 * y), least)
+    )
+    assert error <= 1.01 * least_error
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 6, 18])
+@pytest.mark.parametrize("alpha", [0.0, 0.1])
+def test_targets_do_not_mix_and_strategies_take_the_same_steps(epochs, alpha):
+    X, y = heavy_tailed(0, 50, 3)
+    params = {"loss": "huber", "epsilon": 0.5, "alpha": alpha}
+    params |= {"max_iter": epochs, "tol": None}
+    coef = GDLinearRegressor(**params).fit(X, y).coef_
+    for name in DIFFERENTIATING:
+        other = GDLinearRegressor(name, **params).fit(X, y).coef_
+        np.testing.assert_allclose(other, coef, rtol=1e-7)
+    for t in range(3):
+        alone = GDLinearRegressor(**params).fit(X, y[:, t]).coef_
+        np.testing.assert_allclose(alone, coef[t], rtol=1e-7)
+
+
+@pytest.mark.parametrize("params", [{"momentum": 0.0}, {"schedule": lambda step: 1.0}])
+def test_what_is_said_of_the_steps_holds_for_huber_too(params, regression):
+    """The rate is then 1/L; without curvature in reach a step is 2 epsilon / L."""
+    X, y = regression
+    model = GDLinearRegressor(loss="huber", epsilon=1e-6, max_iter=50, **params)
+    model.set_params(tol=None).fit(X, y)
+    assert model.loss_curve_[-1] > 0.99 * model.loss_curve_[0]
 
 
 def test_a_huge_offset_of_some_targets_is_no_start(regression):

@@ -89,7 +89,9 @@ class Uphill(ManualStrategy):
         return losses
 
 
-@pytest.mark.parametrize("params", [{}, {"learning_rate": 0.01, "momentum": 0.5}])
+@pytest.mark.parametrize(
+    "params", [{}, {"loss": "huber"}, {"learning_rate": 0.01, "momentum": 0.5}]
+)
 def test_a_wrong_gradient_is_told_with_momentum_too(params, regression):
     model = GDLinearRegressor(Uphill(), max_iter=50, tol=None, **params)
     with pytest.raises(DivergenceError, match="gradient is wrong"):

@@ -157,6 +157,8 @@ class Descent:
                 return Outcome.PLATEAU
         if self.problem.batches.whole:  # of batches, that would be another pass
             self.losses = self._evaluate_all()
+            if self.steps.settle(self.strategy, self.smooth_losses):
+                self.losses = self._evaluate_all()
         if not math.isfinite(sum(self.losses)):
             return Outcome.OVERFLOW
         if self._meets(rule):
@@ -215,7 +217,7 @@ class Descent:
 
     def _step(self) -> None:
         """Take the step that the last evaluation has prepared."""
-        self.steps.take(self.strategy, self._n_read, self._share)
+        self.steps.take(self.strategy, self._n_read, self._share, self.smooth_losses)
 
     def _step_on_all(self) -> None:
         """Take a proximal step along the gradients of all batches together.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any, Literal, NamedTuple
@@ -86,7 +86,13 @@ class Steps:
         self._last: Parameters = ()
         self._k: Any = None
 
-    def take(self, strategy: GradientStrategy, n_rows: int, share: float = 1.0) -> None:
+    def take(
+        self,
+        strategy: GradientStrategy,
+        n_rows: int,
+        share: float = 1.0,
+        losses: Sequence[float] = (),
+    ) -> None:
         """Take a step, which the proximal operator of the penalty completes.
 
         Parameters
@@ -98,6 +104,9 @@ class Steps:
         share : float, default=1.0
             What the learning rate is multiplied by besides: below 1 for a batch that is
             short of rows.
+        losses : sequence of float, default=()
+            Of each target, without an L1 term, where the rows are all there are. Of no
+            account here.
         """
         factor = self._next_factor() if self._factor is None else self._factor
         if factor > self._largest_factor:
@@ -151,6 +160,14 @@ class Steps:
             last[...] = x
             step *= mu
             x += step
+
+    def settle(self, strategy: GradientStrategy, losses: Sequence[float]) -> bool:
+        """Undo a last step that proves no good; return whether any was undone.
+
+        Called where a descent on all rows ends, after an evaluation. These steps are
+        not undone.
+        """
+        return False
 
     def reduce(self) -> bool:
         """Reduce the learning rate, if that is the schedule; return whether it is."""

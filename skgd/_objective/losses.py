@@ -40,12 +40,15 @@ class Loss(ABC):
         The name by which a strategy lists it in its `losses`.
     curvature : float or None
         Largest second derivative with respect to the prediction. None: not known.
+    curvature_varies : bool
+        Whether the second derivative is far below `curvature` for some residuals.
     condenses : bool
         Whether the mean over rows depends on the moments of the data alone.
     """
 
     kind: ClassVar[str]
     curvature: ClassVar[float | None] = None
+    curvature_varies: ClassVar[bool] = False
     condenses: ClassVar[bool] = False
 
     @abstractmethod
@@ -139,6 +142,7 @@ class Huber(Loss):
 
     kind = "huber"
     curvature = 2.0
+    curvature_varies = True
 
     def __init__(self, epsilon: float) -> None:
         self.epsilon = epsilon
