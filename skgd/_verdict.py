@@ -333,6 +333,7 @@ def _lost_to_rounding(
         squares = ((sizes * coef.astype(np.float64)) ** 2).sum(axis=0)
         squares += sum(value.astype(np.float64) ** 2 for value in intercept)
         rounded = np.finfo(dtype).eps / 2 * np.sqrt(squares)
+        rounded += float(np.finfo(dtype).smallest_subnormal) * len(intercept)
         rounded = np.hypot(rounded, np.linalg.norm(sizes * (coef - exact[0]), axis=0))
     shares = np.divide(rounded, spread, out=np.zeros_like(spread), where=spread > 0)
     if not shares.max() > _MOST_ROUNDING:

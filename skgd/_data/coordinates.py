@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -144,16 +144,18 @@ class ScaledCoordinates(Coordinates):
     scale_of_zeroed: float = 1.0  # of the coefficient of such a feature
     knows_sizes: bool = False  # whether scales are root mean squares, or more
     condition: float = 1.0
+    is_zeroed: np.ndarray = field(init=False)
+    coef_scale: np.ndarray = field(init=False)  # what coefficients are multiplied by
+    column_sizes: np.ndarray = field(init=False)
 
-    @cached_property
-    def is_zeroed(self) -> np.ndarray:
-        """Whether each feature becomes 0, (n_features,)."""
-        return np.isinf(self.X_scale)
-
-    @cached_property
-    def coef_scale(self) -> np.ndarray:
-        """What coefficients are multiplied by, (n_features, 1)."""
-        return np.where(self.is_zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
+    def __post_init__(self) -> None:
+        """Set what follows from the scales."""
+        is_zeroed = np.isinf(self.X_scale)
+        coef_scale = np.where(is_zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
+        spread = np.where(is_zeroed, 0, self.X_scale) * self.knows_sizes
+        object.__setattr__(self, "is_zeroed", is_zeroed)
+        object.__setattr__(self, "coef_scale", coef_scale)
+        object.__setattr__(self, "column_sizes", np.hypot(self.X_offset, spread))
 
     def features(self, X: Matrix) -> Matrix:
         """Return shifted columns, divided by their scales."""
@@ -185,12 +187,6 @@ class ScaledCoordinates(Coordinates):
     def gradient_to_user(self, gradient: np.ndarray) -> np.ndarray:
         """Return it times the scales."""
         return gradient * self.coef_scale
-
-    @cached_property
-    def column_sizes(self) -> np.ndarray:
-        """Root mean square of each column, from its mean and scale."""
-        scale = self.X_scale if self.knows_sizes else np.zeros_like(self.X_scale)
-        return np.hypot(self.X_offset, np.where(self.is_zeroed, 0, scale))
 
     @property
     def changes_features(self) -> bool:
@@ -224,11 +220,11 @@ class WhiteCoordinates(Coordinates):
     rank: int  # in how many directions X varies
     condition: float  # largest over smallest spread along them, roughly; standardized
     origin: np.ndarray | float = 0.0  # the user's coefficients of zero ones here
+    is_zeroed: np.ndarray = field(init=False)
 
-    @cached_property
-    def is_zeroed(self) -> np.ndarray:
-        """No feature becomes 0 by itself, (n_features,)."""
-        return np.zeros(len(self.X_offset), bool)
+    def __post_init__(self) -> None:
+        """Set what is zeroed: no feature is by itself."""
+        object.__setattr__(self, "is_zeroed", np.zeros(len(self.X_offset), bool))
 
     def features(self, X: Matrix) -> np.ndarray:
         """Return white columns; sparse ones become dense."""

@@ -134,7 +134,8 @@ class StoppingRule:
         if fit_intercept:
             about = means(rows.y, rows.weight)
             self._target_norms = root_mean_squares(rows.y, rows.weight, about)
-        self._remember(0, 0, 0.0)
+        zeros = np.zeros((d, len(self._target_sizes)))
+        self._remember(0, 0, float(self._rounding((zeros,))[0]))
         self._measured: Sizes | None = None
         self._n_denied = 0
         self._most_denials = _MOST_DENIALS["measured" if measure else "known"]
@@ -232,7 +233,8 @@ class StoppingRule:
         n_targets, norms = len(self._target_norms), self._feature_norms[feature]
         norm = float(np.broadcast_to(norms, n_targets)[target])
         self._slope_limit = 2 * self.tol * norm
-        self._rounding_limit = 2 * rounding * norm
+        # They may have grown since.
+        self._rounding_limit = 2 * _MET * rounding * norm
         self._size_limit = self._met * float(self._target_norms[target])
         self._mean_of_steepest = 0.0
         if feature < len(self._means):
