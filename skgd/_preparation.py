@@ -300,7 +300,9 @@ def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bo
 def whitens_rows(rows: Rows, settings: Settings, *, in_batches: bool) -> bool:
     """Decide on `whiten` where the rows are read; it makes sparse ones dense."""
     most = _MOST_COLUMNS_IN_BATCHES if in_batches else MOST_COLUMNS
-    return whitens(rows.n_features, settings, 0 if issparse(rows.X) else most)
+    if issparse(rows.X) and math.prod(rows.X.shape) > _FEW_ELEMENTS:
+        most = 0
+    return whitens(rows.n_features, settings, most)
 
 
 def moments_of(rows: Rows) -> Moments:

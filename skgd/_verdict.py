@@ -31,7 +31,7 @@ _FAR_FROM_CONVERGED = 0.1
 
 
 # Rounding of predictions over the spread of y: its square is a share of the loss.
-_MOST_ROUNDING = 1e-3
+_MOST_ROUNDING = 5e-4
 
 
 class Fitted(NamedTuple):

@@ -11,7 +11,7 @@ from skgd import GDLinearRegressor
 
 TRACES = {
     path.stem: json.loads(path.read_text())
-    for path in sorted((Path(__file__).parent / "data").glob("*.json"))
+    for path in sorted((Path(__file__).parent / "data" / "traces").glob("*.json"))
 }
 LOG_LINE = re.compile(
     r"(epoch|after) (?P<epoch>\d+)( epochs)?: loss = (?P<loss>\S+), "

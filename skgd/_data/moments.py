@@ -312,7 +312,13 @@ class ColumnMoments(NamedTuple):
             return cls(total, mean, root_mean_squares(columns, weight, mean))
         sizes = root_mean_squares(columns, weight)
         share = np.divide(mean, sizes, out=np.zeros_like(mean), where=sizes > 0)
-        return cls(total, mean, sizes * np.sqrt(np.maximum(1 - share**2, 0)))
+        spread = sizes * np.sqrt(np.maximum(1 - share**2, 0))
+        # Where a mean is a hundred spreads, next to no value is zero.
+        for j in np.flatnonzero(np.abs(share) > 1 - 1e-4):
+            column = columns[:, [j]].toarray()
+            mean[[j]] = means(column, weight)
+            spread[[j]] = root_mean_squares(column, weight, mean[[j]])
+        return cls(total, mean, spread)
 
     @classmethod
     def from_moments(cls, moments: Moments) -> tuple[ColumnMoments, ColumnMoments]:
