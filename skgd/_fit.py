@@ -158,6 +158,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             objective.penalty,
             fit_intercept=settings.fit_intercept,
             white=problem.is_white,
+            targets=problem.target_moments,
             measure=measure,
         )
     if problem.held_out is not None:

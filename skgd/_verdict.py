@@ -10,7 +10,7 @@ from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd._data.device import to_numpy
-from skgd._data.rows import Rows, means, peaks, predicted, root_mean_squares
+from skgd._data.rows import Rows, peaks, predicted
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -324,9 +324,9 @@ def _lost_to_rounding(
     their sum.
     """
     sizes = problem.coordinates.column_sizes[:, None]
-    y, weight = problem.rows.targets()
-    about = means(y, weight) if problem.fit_intercept else None
-    spread = root_mean_squares(y, weight, about)
+    _, mean, spread = problem.target_moments
+    if not problem.fit_intercept:
+        spread = np.hypot(mean, spread)
     coef, *intercept = parameters
     dtype = coef.dtype
     with np.errstate(over="ignore", invalid="ignore"):

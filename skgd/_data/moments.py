@@ -366,6 +366,8 @@ def condensed_rows(root: np.ndarray) -> np.ndarray:
 
 def factor_of(scatter: np.ndarray) -> np.ndarray:
     """Return a factor F of ``F' F = scatter``, which may be singular."""
+    if len(scatter) == 1:
+        return np.sqrt(np.maximum(scatter, 0))
     U, pivots, rank, scale = pivoted_factor(scatter)
     U = np.triu(U)
     U[rank:] = 0

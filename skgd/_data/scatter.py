@@ -196,7 +196,7 @@ def pivoted_factor(
     """
     scale = np.sqrt(np.maximum(np.diag(scatter), 0))
     inverse = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-    with in_one_thread():
+    with in_one_thread(len(scatter)):
         U, pivots, rank, _ = dpstrf(scatter * inverse[:, None] * inverse)
     return U, pivots - 1, rank, scale
 

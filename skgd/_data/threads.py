@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from itertools import pairwise
 from threading import Lock
@@ -44,14 +44,21 @@ def in_threads(
             return list(pool.map(work, shares))
 
 
-@contextmanager
-def in_one_thread() -> Iterator[None]:
+def in_one_thread(n_columns: int) -> AbstractContextManager[None]:
     """Keep BLAS to one thread, for what takes a millisecond.
+
+    Up to 64 columns it uses one by itself, and to ask for that would take longer.
 
     SciPy has threads of its own beside NumPy's, which still spin for a while after a
     large product: a factor of 300 x 300 right after one takes 1 ms with one thread, and
     40 ms with two on two cores.
     """
+    return _limited() if n_columns > 64 else nullcontext()
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Keep BLAS to one thread."""
     with _one_at_a_time, _controller().limit(limits=1, user_api="blas"):
         yield
 

@@ -221,7 +221,7 @@ def _triangle_of_root(
     peak = np.abs(X).max(axis=0, initial=0.0)
     unit = np.where(peak > 0, peak, 1)
     scale = peak * np.linalg.norm(X / unit, axis=0)
-    with in_one_thread():
+    with in_one_thread(d):
         Q, R, pivots = qr(
             X / np.where(scale > 0, scale, 1), mode="economic", pivoting=True
         )
@@ -264,7 +264,7 @@ def white_coordinates(
     rank, d = upper.shape
     matrix, inverse = np.zeros((d, d)), np.zeros((d, d))
     coef_scale = np.full((d, 1), np.inf)
-    with in_one_thread():
+    with in_one_thread(d):
         inverse[:rank, pivots] = upper * scale[pivots]
         order = pivots
         back = np.zeros((d, rank))

@@ -10,7 +10,7 @@ import numpy as np
 from skgd._data.batches import FullBatch, MiniBatches, RowSource
 from skgd._data.coordinates import Coordinates, WhiteCoordinates
 from skgd._data.device import Device, to_numpy
-from skgd._data.moments import Moments
+from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, predicted
 from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
@@ -45,6 +45,11 @@ class Problem:
         """Return the number of rows a batch; None: all of them."""
         batches = self.batches
         return batches.batch_size if isinstance(batches, MiniBatches) else None
+
+    @cached_property
+    def target_moments(self) -> ColumnMoments:
+        """Return means and spreads of the targets."""
+        return ColumnMoments.from_columns(*self.rows.targets())
 
     @cached_property
     def device_objective(self) -> Objective:

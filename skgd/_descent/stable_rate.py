@@ -115,7 +115,7 @@ def _exact(rows: RowSource, ridge: np.ndarray, fit_intercept: bool) -> float:
         return np.inf
     second_moments[np.diag_indices_from(second_moments)] += ridge
     last = len(second_moments) - 1
-    with in_one_thread():
+    with in_one_thread(len(second_moments)):
         return float(eigvalsh(second_moments, subset_by_index=(last, last))[0])
 
 

@@ -12,7 +12,7 @@ from skgd._data.batches import FullBatch
 from skgd._data.coordinates import varies
 from skgd._data.device import to_numpy
 from skgd._data.moments import ColumnMoments
-from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
+from skgd._data.rows import Rows, predicted, sum_over
 from skgd._descent.held_out import HeldOutScore
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
@@ -87,6 +87,8 @@ class StoppingRule:
         Whether there is an intercept.
     white : bool, default=False
         Whether the columns do not correlate, and have the variance one.
+    targets : ColumnMoments or None, default=None
+        Means and spreads of the targets, where they are known.
     measure : callable or None, default=None
         Returns `Sizes` at the current parameters. None: the loss is squared error.
 
@@ -104,6 +106,7 @@ class StoppingRule:
         *,
         fit_intercept: bool,
         white: bool = False,
+        targets: ColumnMoments | None = None,
         measure: Callable[[], Sizes] | None = None,
     ) -> None:
         self.tol = tol
@@ -129,11 +132,10 @@ class StoppingRule:
         # to be zero there. The last norm is that of the ones.
         norms[norms == 0] = np.inf if penalty.l1 is None else 1e-100
         self._feature_norms = np.vstack([norms, np.ones_like(norms[:1])])
-        self._target_sizes = root_mean_squares(rows.y, rows.weight)
-        self._target_norms = self._target_sizes
-        if fit_intercept:
-            about = means(rows.y, rows.weight)
-            self._target_norms = root_mean_squares(rows.y, rows.weight, about)
+        if targets is None:
+            targets = ColumnMoments.from_columns(rows.y, rows.weight)
+        self._target_sizes = np.hypot(targets.mean, targets.spread)
+        self._target_norms = targets.spread if fit_intercept else self._target_sizes
         zeros = np.zeros((d, len(self._target_sizes)))
         self._remember(0, 0, float(self._rounding((zeros,))[0]))
         self._measured: Sizes | None = None
