@@ -71,7 +71,7 @@ class DivergenceError(ValueError):
         *SGD: General Analysis and Improved Rates*, 2019), both of the rows that are
         descended on: with ``standardize=True``, the standardized ones. Of many features
         (more than 500, or more than 50 where there are no more rows) it is an estimate,
-        mostly 0 to 2% below that rate, and with mini-batches from a sample of the rows.
+        mostly 0 to 4% below that rate, and with mini-batches from a sample of the rows.
         A constant momentum mu multiplies it by ``(1 + mu) / (1 + 2 mu)``. None with a
         custom loss, whose curvature is not known, and where the steps are not plain
         gradient steps on the coefficients, such as those of another optimizer.

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from scipy.sparse import issparse
 
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, divided
+from skgd._data.shifted import ShiftedMatrix
 from skgd._typing import NumpyParameters
 
 
@@ -21,8 +23,8 @@ class Coordinates:
     residuals and the loss that it has in the user's units.
 
     Offsets and scales are float64 whatever the dtype of the rows: rounded to float32, a
-    mean of 10,000 would leave 0.0005 of it behind. Sparse rows are scaled, but not
-    shifted, which would fill them.
+    mean of 10,000 would leave 0.0005 of it behind. Sparse rows that are shifted are a
+    `ShiftedMatrix`, which does not fill them.
     """
 
     X_offset: np.ndarray  # (n_features,)
@@ -44,6 +46,10 @@ class Coordinates:
         """Return the user's rows in these coordinates."""
         X, y, weight = rows
         shifted = None  # an array that may be written into
+        if self._shifts_features and issparse(X):
+            X = divided(X, self.X_scale.astype(X.dtype))
+            X = ShiftedMatrix.of(X, self.X_offset / self.X_scale)
+            return Rows(X, self.targets(y), weight)
         if self._shifts_features:
             X = shifted = _shifted(X, self.X_offset)
         if self._scales:
@@ -122,9 +128,9 @@ def standardized_coordinates(
 
     Centring takes the means' share out of the condition number, scaling that of the
     units; what is left is how the features correlate. Without an intercept nothing is
-    centred, and the spread is that about 0; so is that of sparse rows, whose columns
-    are mostly zero, and do not correlate with the intercept by much. A feature that
-    does not vary, but for rounding, becomes 0.
+    centred, and the spread is that about 0; so is that of sparse rows in batches, whose
+    curvature is mostly that of single rows. A feature that does not vary, but for
+    rounding, becomes 0.
 
     The curvature along a coefficient is the feature's variance and the weight `l2` of
     its square; the scale is the root of both. With the spread alone, a penalty of the

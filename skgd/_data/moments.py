@@ -315,9 +315,7 @@ class ColumnMoments(NamedTuple):
         mean = means(columns, weight)
         if not issparse(columns):
             return cls(total, mean, root_mean_squares(columns, weight, mean))
-        sizes = root_mean_squares(columns, weight)
-        share = np.divide(mean, sizes, out=np.zeros_like(mean), where=sizes > 0)
-        return cls(total, mean, sizes * np.sqrt(np.maximum(1 - share**2, 0)))
+        return cls(total, mean, root_mean_squares(columns, weight, mean))
 
     @classmethod
     def from_moments(cls, moments: Moments) -> tuple[ColumnMoments, ColumnMoments]:
