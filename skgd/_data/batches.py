@@ -156,6 +156,9 @@ class RowSource(ABC):
     def __iter__(self) -> Iterator[Rows]: ...
 
     @abstractmethod
+    def __getitem__(self, index: Index) -> Rows: ...
+
+    @abstractmethod
     def targets(self) -> Targets:
         """Return y and the weights, without reading X."""
 
@@ -186,6 +189,9 @@ class RowsInMemory(RowSource):
 
     def __iter__(self) -> Iterator[Rows]:
         yield self.all
+
+    def __getitem__(self, index: Index) -> Rows:
+        return self.all.at(index)
 
     def targets(self) -> Targets:
         """Return y and the weights."""

@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, divided
+from skgd._data.shifted import ShiftedMatrix
 from skgd._typing import Matrix, NumpyParameters
 
 
@@ -134,8 +135,8 @@ class Coordinates(ABC):
 class ScaledCoordinates(Coordinates):
     """Those in which every column of X is divided by a number of its own.
 
-    Coefficients are multiplied by it. Sparse rows are scaled, but not shifted, which
-    would fill them.
+    Coefficients are multiplied by it. Sparse rows that are shifted are a
+    `ShiftedMatrix`, which does not fill them.
     """
 
     X_offset: np.ndarray
@@ -159,6 +160,9 @@ class ScaledCoordinates(Coordinates):
 
     def features(self, X: Matrix) -> Matrix:
         """Return shifted columns, divided by their scales."""
+        if self._shifts_features and issparse(X):
+            X = divided(X, self.X_scale.astype(X.dtype))
+            return ShiftedMatrix.of(X, self.X_offset / self.X_scale)
         shifted = None  # an array that may be written into
         if self._shifts_features:
             X = shifted = _shifted(X, self.X_offset)
@@ -278,9 +282,9 @@ def standardized_coordinates(
 
     Centring takes the means' share out of the condition number, scaling that of the
     units; what is left is how the features correlate. Without an intercept nothing is
-    centred, and the spread is that about 0; so is that of sparse rows, whose columns
-    are mostly zero, and do not correlate with the intercept by much. A feature that
-    does not vary, but for rounding, becomes 0.
+    centred, and the spread is that about 0; so is that of sparse rows in batches, whose
+    curvature is mostly that of single rows. A feature that does not vary, but for
+    rounding, becomes 0.
 
     The curvature along a coefficient is the feature's variance and the weight `l2` of
     its square; the scale is the root of both. With the spread alone, a penalty of the

@@ -11,7 +11,8 @@ import numpy as np
 from scipy.sparse import csr_array, issparse
 
 from skgd._data.rows import Rows
-from skgd._typing import Array
+from skgd._data.shifted import ShiftedMatrix
+from skgd._typing import Array, Matrix
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +33,11 @@ class Device(NamedTuple):
         """Whether it has a memory of its own, to which arrays have to be sent."""
         return self.torch_device is not None and self.torch_device.type != "cpu"
 
-    def send(self, array: np.ndarray | csr_array | None) -> Array:
-        """Return a NumPy or CSR array (or None) here; on the CPU without a copy."""
+    def send(self, array: Matrix | None) -> Array:
+        """Return a NumPy or sparse array (or None) here; on the CPU without a copy."""
         if self.torch_device is None or array is None:
             return array
-        if issparse(array):
+        if issparse(array) or isinstance(array, ShiftedMatrix):
             return self._sparse(array)
         if array.dtype == np.float64 and not self.has_float64:
             raise ValueError(
@@ -54,8 +55,8 @@ class Device(NamedTuple):
             warnings.filterwarnings("ignore", message=".*not writable")
             return torch.from_numpy(array).to(self.torch_device)
 
-    def _sparse(self, array: csr_array) -> Array:
-        """Return what torch multiplies in place of a CSR array."""
+    def _sparse(self, array: Matrix) -> Array:
+        """Return what torch multiplies in place of a sparse array."""
         if self.torch_device is not None and self.torch_device.type == "mps":
             raise ValueError(
                 "device='mps' has no sparse matrices. Pass X.toarray() if it fits into "
@@ -63,7 +64,10 @@ class Device(NamedTuple):
             )
         from skgd._data.sparse_tensor import SparseMatrix
 
-        return SparseMatrix(array, self.send)
+        if isinstance(array, ShiftedMatrix):
+            outer = self.send(array.left), self.send(array.right)
+            return SparseMatrix(csr_array(array.matrix), self.send, outer)
+        return SparseMatrix(csr_array(array), self.send)
 
     def gradients_on(self) -> AbstractContextManager[object]:
         """Return a context in which torch records gradients, whatever the user's."""

@@ -11,6 +11,7 @@ from sklearn.utils import check_X_y
 
 from skgd._data.rows import Rows, means, root_mean_squares
 from skgd._data.scatter import pivoted_factor, scatter_of
+from skgd._data.shifted import ShiftedMatrix
 from skgd._data.user_input import (
     checked_weight,
     refuse_sparse_targets,
@@ -306,19 +307,14 @@ class ColumnMoments(NamedTuple):
         cls, columns: Matrix, weight: np.ndarray | None = None
     ) -> ColumnMoments:
         """Compute them from rows; StandardScaler would copy these twice."""
+        if isinstance(columns, ShiftedMatrix):
+            total, mean, spread = cls.from_columns(columns.matrix, weight)
+            return cls(total, mean - columns.right[0], spread)
         total = float(columns.shape[0] if weight is None else weight.sum())
         mean = means(columns, weight)
         if not issparse(columns):
             return cls(total, mean, root_mean_squares(columns, weight, mean))
-        sizes = root_mean_squares(columns, weight)
-        share = np.divide(mean, sizes, out=np.zeros_like(mean), where=sizes > 0)
-        spread = sizes * np.sqrt(np.maximum(1 - share**2, 0))
-        # Where a mean is a hundred spreads, next to no value is zero.
-        for j in np.flatnonzero(np.abs(share) > 1 - 1e-4):
-            column = columns[:, [j]].toarray()
-            mean[[j]] = means(column, weight)
-            spread[[j]] = root_mean_squares(column, weight, mean[[j]])
-        return cls(total, mean, spread)
+        return cls(total, mean, root_mean_squares(columns, weight, mean))
 
     @classmethod
     def from_moments(cls, moments: Moments) -> tuple[ColumnMoments, ColumnMoments]:

@@ -139,8 +139,9 @@ class GradientStrategy(BaseEstimator, ABC):
             `y`, (n_rows, n_targets), and `weight`, (n_rows,) or None; not to be written
             into. They are not the user's rows, but standardized, or condensed to a few
             with the same gradient (see `standardize` and `precompute`). If the user's X
-            is sparse, X may be a SciPy ``csr_array``, or, among tensors, an object that
-            works in ``@``, ``.T`` and ``nn.Linear`` as a tensor does (but reverse-mode
+            is sparse, X may be a SciPy array in CSR or CSC format, or an object that
+            works in ``@`` and ``.T`` as an array does: centred rows, which are not
+            filled. Among tensors it works in ``nn.Linear``, too (but reverse-mode
             ``torch.func`` does not go through it: differentiate with respect to the
             prediction, and multiply by ``rows.X.T``). The methods of `objective` apply
             the weights. Divide by ``len(rows.y)``, not by the sum of the weights: they
