@@ -87,7 +87,9 @@ def run(setup: Setup, *, max_iter: int) -> Fitted:
     )
     raise_if_diverged(result, problem, steps, plain=strategy.plain)
     parameters = problem.in_user_units(result.parameters, settings.dtype)
-    exact = problem.in_user_units(result.parameters, np.dtype(np.float64))
+    exact = parameters
+    if settings.dtype != np.float64:
+        exact = problem.in_user_units(result.parameters, np.dtype(np.float64))
     raise_if_out_of_range(parameters, exact)
     return Fitted(parameters, exact, result, stopping)
 

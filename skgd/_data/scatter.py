@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg.lapack import dpstrf
 from scipy.sparse import diags_array, issparse
 
-from skgd._data.rows import Rows, blocks, means, root_mean_squares
+from skgd._data.rows import Rows, blocks, means
 from skgd._data.threads import in_one_thread, in_threads
 from skgd._data.user_input import refuse_nan_and_infinity
 from skgd._typing import Matrix
@@ -126,12 +126,25 @@ def _pilots(
     """
     if sample_weight is not None:
         return means(X, sample_weight).astype(dtype), means(y, sample_weight)
-    X_pilot, y_pilot = means(X[:1000], None), means(y[:1000], None)
-    spread = root_mean_squares(X[:1000], None, X_pilot)
+    X_pilot, X_squares = _mean_and_mean_square(X[:1000])
+    y_pilot, _ = _mean_and_mean_square(y[:1000])
     spreads_away = 3 if dtype == np.float32 else 10
-    if (np.abs(X_pilot) <= spreads_away * spread).all():
+    if (X_pilot**2 <= spreads_away**2 * X_squares).all():
         X_pilot = np.zeros_like(X_pilot)
     return X_pilot.astype(dtype), y_pilot
+
+
+def _mean_and_mean_square(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the means of columns, and mean squares of the distance from these.
+
+    From the first row, so that the mean of equal values is that value.
+    """
+    first = columns[0].astype(np.float64)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        distance = columns - first
+        shift = distance.mean(axis=0)
+        squares = np.einsum("ij,ij->j", distance, distance) / len(columns) - shift**2
+    return first + shift, squares
 
 
 def _wrongly_squared(

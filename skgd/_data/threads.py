@@ -15,8 +15,9 @@ from threadpoolctl import ThreadpoolController
 T = TypeVar("T")
 
 # Products of more columns BLAS shares out among its own threads, which go on spinning
-# for a while after each, and would be in the way of ours.
-_MOST_COLUMNS = 16
+# for a while after each, and would be in the way of ours. And to start ours takes as
+# long as a few blocks.
+_MOST_COLUMNS, _LEAST_BLOCKS = 64, 32
 
 # The limit on BLAS is the whole process's: two users at a time would undo each other's.
 _one_at_a_time = Lock()
@@ -27,12 +28,13 @@ def in_threads(
 ) -> list[T]:
     """Share blocks of rows out, and give what the work on each share gave.
 
-    BLAS multiplies a few columns in one thread, however many rows there are. So they
-    are shared out among as many threads as BLAS may use, with one of BLAS's in each:
-    5,000,000 rows of 10 columns then take 0.55 of the time on two cores. More columns
-    are one share. The work must spend its time where NumPy releases the GIL.
+    BLAS multiplies a few columns in one thread, however many rows there are, and sums
+    of columns always. So they are shared out among as many threads as BLAS may use,
+    with one of BLAS's in each: 5,000,000 rows of 10 columns then take 0.55 of the time
+    on two cores, and 1,000,000 of 50 columns 0.73. More columns, or few blocks, are one
+    share. The work must spend its time where NumPy releases the GIL.
     """
-    if n_columns > _MOST_COLUMNS or len(blocks) == 1:
+    if n_columns > _MOST_COLUMNS or len(blocks) < _LEAST_BLOCKS:
         return [work(blocks)]
     with _one_at_a_time:
         libraries = _controller().select(user_api="blas").info()

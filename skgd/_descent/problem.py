@@ -49,6 +49,9 @@ class Problem:
     @cached_property
     def target_moments(self) -> ColumnMoments:
         """Return means and spreads of the targets."""
+        if self.batches.whole and self.moments is not None:
+            _, y = ColumnMoments.from_moments(self.moments)
+            return y._replace(mean=y.mean - self.coordinates.y_offset)
         return ColumnMoments.from_columns(*self.rows.targets())
 
     @cached_property
