@@ -147,7 +147,10 @@ class Steps:
         """
         here = strategy.parameters
         if not self._last:
-            self._last = deepcopy(here)
+            # In a tenth of the time that deepcopy takes for tensors.
+            self._last = tuple(
+                x.clone() if hasattr(x, "clone") else x.copy() for x in here
+            )
             n_targets = here[0].shape[1]
             # For several targets in their dtype; a single number costs less.
             self._k = 0 if n_targets == 1 else 0 * here[0][0]
