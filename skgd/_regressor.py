@@ -101,7 +101,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     epsilon : float, default=0.1
         For ``loss="huber"``: the size of a residual, in the units of y, from which on
         it counts as an outlier, as in SGDRegressor. If it is far below the size of most
-        residuals, the loss is nearly their absolute value and takes many epochs.
+        residuals, the loss is nearly their absolute value and takes more epochs.
     alpha : float, default=0.0
         Weight of the penalty on the coefficients, in the data's units; 0.0 is none. The
         intercept is not penalised. The penalty adds to the mean of the loss, whichever
@@ -121,27 +121,45 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Whether to fit an intercept.
     learning_rate : float or "auto", default="auto"
         A float is the textbook: plain gradient descent on the coefficients and the
-        intercept jointly, in the data's own units, unless you ask for `standardize` or
-        `momentum`. "auto" chooses what converges fast. For the full batch it switches
-        both on, and the rate is 1/L, where L is the largest eigenvalue of the
-        objective's Hessian. Of Huber's loss that is its largest value anywhere, and the
-        rate is the least one: steps are as much longer as fewer rows are inside
-        `epsilon` (see `momentum`). For
-        mini-batches it switches on `standardize` and an adaptive `schedule`, and the
-        rate is 1/(2 L_b), where L_b is the expected smoothness of batches of that size
-        [3]_, multiplied by ``1 - momentum`` if `momentum` is a float.
+        intercept jointly, in the data's own units, unless you ask for `standardize`,
+        `whiten` or `momentum`. "auto" chooses what converges fast. For the full batch
+        it switches all three on, and the rate is 1/L, where L is the largest eigenvalue
+        of the objective's Hessian (beyond 500 features, or where there are more
+        features than rows, an estimate good to some percent). Of Huber's loss that is
+        its largest value anywhere, and the rate is the least one: steps are as much
+        longer as fewer rows are inside `epsilon` (see `momentum`). For mini-batches it
+        switches on `standardize`, `whiten` and an adaptive `schedule`, and the rate is
+        1/(2 L_b), where L_b is the expected smoothness of batches of that size [3]_,
+        multiplied by ``1 - momentum`` if `momentum` is a float.
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation. Without an intercept, it descends on ``X / scale`` and
-        y, where scale is the root mean square; so it does with sparse X that is not
-        condensed, which centring would fill, but on ``y - mean(y)`` if there is an
-        intercept. With an L2 penalty the scale is ``sqrt(variance + alpha * (1 -
-        l1_ratio))`` (without centring, the mean square is in the variance's place), so
-        that every coefficient has the same curvature. For Huber's loss the median of y
-        takes the place of its mean. Coefficients, intercept, penalty and the lines of
-        `verbose` are in the data's units all the same. A column that this makes zero
-        keeps the coefficient it starts with, 0.0 by default; if penalised, it gets 0.0.
-        "auto": True if ``learning_rate="auto"``, and otherwise False.
+        y, where scale is the root mean square; so it does with sparse X in batches, but
+        on ``y - mean(y)`` if there is an intercept. With an L2 penalty the scale is
+        ``sqrt(variance + alpha * (1 - l1_ratio))`` (without centring, the mean square
+        is in the variance's place), so that every coefficient has the same curvature.
+        For Huber's loss the median of y takes the place of its mean. Coefficients,
+        intercept, penalty and the lines of `verbose` are in the data's units all the
+        same. A column that this makes zero keeps the coefficient it starts with, 0.0 by
+        default; if penalised, it gets 0.0. "auto": True if ``learning_rate="auto"`` or
+        ``whiten=True``, and otherwise False.
+    whiten : bool or "auto", default="auto"
+        Whether to descend in white coordinates, in which the columns of X do not
+        correlate and all have the variance one (without an intercept: the mean square)
+        [7]_. It includes standardizing. Gradient descent is then preconditioned: for
+        squared error the Hessian is a multiple of the identity, the least-squares or
+        ridge solution is one step away, and that step is Newton's. Where columns are
+        collinear, the coefficients are the shortest of standardized columns, as far as
+        they do not come from the start. The coordinates come from the moments of the
+        rows and, where columns nearly repeat each other, from a QR decomposition of the
+        rows, so that two columns may differ by 1e-7 of their spread. They take a matrix
+        of n_features x n_features, and make sparse rows dense that are not condensed.
+        Everything is reported in the data's units. Not with L1 or ``positive=True``,
+        which act on the user's columns one by one. "auto": True if
+        ``learning_rate="auto"``, unless ``standardize=False``, L1, `positive` or
+        `early_stopping` is set (which regularizes by the path, and this is another
+        path); up to 2000 features (500 for mini-batches), and of sparse rows that are
+        not condensed only some 250,000 values, zeros included.
     momentum : float in [0, 1) or "auto", default="auto"
         How far each step is carried on (Nesterov's extrapolation): the next gradient is
         taken ``momentum`` times the last step further on. A float is constant; 0.0 is
@@ -194,29 +212,33 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         n_targets + 1`` rows that have the same moments, and therefore the same squared
         error, gradient and iterates, to rounding (see `Moments`). It is float64
         (float32 on "mps"). The cost of an epoch then does not depend on the number of
-        samples. "auto" does so if it pays: for the full batch and squared error, if
-        features and targets together are at most 2000, and the samples more than 1000
-        and more than ten times as many; sparse X must also store at least ``(n_features
-        + n_targets)**2`` values. True with mini-batches or another loss is an error.
+        samples. "auto" does so for the full batch and squared error, if features and
+        targets together are at most 2000, wherever it whitens, and where it pays: from
+        1000 samples on, if these are more than ten times as many as features and
+        targets. Sparse X must also store at least ``(n_features + n_targets)**2``
+        values, or `learning_rate` be "auto". True with mini-batches or another loss is
+        an error.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data, with a step for
         each batch. The epoch that finds `tol` met takes no step, unless a proximal one.
     tol : float or None, default=1e-4
         When to stop. None: after exactly `max_iter` epochs. The full batch stops when,
-        for each target with the residual r, either no feature correlates with the
-        residual, ``max_j |x_j' r| / (|x_j| |r|) <= tol``, or the residual is
-        negligible, ``|r| <= max(tol^2, min(eps / tol, sqrt(eps))) |y|`` [1]_. The
-        intercept counts as a feature of ones; with it, ``|y|`` is ``|y - mean(y)|``.
-        eps is the rounding unit of the dtype. Neither rule depends on units. With
-        another loss, the first rule is about half its derivative in place of r, and for
-        a loss of your own it is the only one. With an L2 penalty it is about X and y
-        with one more row for each feature, whose squared residuals are the penalty.
+        for each target with the residual r, either the features do not correlate with
+        the residual, or it is negligible, ``|r| <= tol^2 |y|`` [1]_. In white
+        coordinates, the correlation is the multiple one of all features together: for
+        squared error, the excess loss is then at most ``tol^2 / (1 - tol^2)`` of the
+        least loss. In others it is that of each feature, ``max_j |x_j' r| / (|x_j|
+        |r|) <= tol``, which leaves an excess where features correlate. The intercept
+        counts as a feature of ones; with it, ``x_j`` and y are about their means. With
+        another loss, half its derivative takes the place of r, and for a loss of your
+        own the second rule is left out, as with a penalty. With an L2 penalty, X and y
+        have one more row for each feature, whose squared residuals are the penalty.
         With L1 or ``positive=True`` the proximal gradient mapping replaces the
-        gradient; with a penalty the second rule allows only for rounding, ``min(eps /
-        tol, sqrt(eps))``. At 1e-4 the loss is good to several digits, but coefficients
-        of correlated features only to a few percent; 1e-8 takes about three times the
-        epochs. Mini-batches stop when `n_iter_no_change` epochs in a row have not
-        improved the best loss of any target by `tol` times that loss.
+        gradient. Neither rule depends on units. A residual that is no more than
+        rounding is met; where rounding alone keeps a correlation above `tol`, the
+        descent ends, with a warning (but for ``tol=0``). Mini-batches stop when
+        `n_iter_no_change` epochs in a row have not improved the best loss of any target
+        by `tol` times that loss.
     early_stopping : bool, default=False
         Whether to hold out rows, drawn at random, and to stop when `n_iter_no_change`
         epochs in a row have not improved the best score (R^2) on them by `tol`
@@ -295,6 +317,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
        for linear inverse problems", SIAM Journal on Imaging Sciences 2(1), 2009.
     .. [6] D. C. Liu and J. Nocedal, "On the limited memory BFGS method for large scale
        optimization", Mathematical Programming 45, 1989.
+    .. [7] Y. LeCun, L. Bottou, G. B. Orr and K.-R. Mueller, "Efficient BackProp", in
+       Neural Networks: Tricks of the Trade, Springer, 1998.
 
     Examples
     --------
@@ -418,11 +442,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
             Training data: arrays, memory maps, lists, pandas and polars frames, CPU
             torch tensors, SciPy's sparse matrices of all layouts (CSR is read as it is,
-            CSC where it is condensed; others are converted). Sparse X is never made
-            dense, whichever the strategy. float32 stays float32; anything else becomes
-            float64.
+            CSC where it is condensed; others are converted). Sparse X is not made
+            dense, whichever the strategy, but by `whiten` and for its filled columns, a
+            block of rows at a time. float32 stays float32, though it is descended on in
+            float64 where that costs little (condensed, or up to some 250,000 values);
+            anything else becomes float64.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
-            Targets; converted to the dtype of X.
+            Targets.
         sample_weight : array-like of shape (n_samples,), default=None
             Nonnegative weights. None: ones. Weight 2 equals the row twice, weight 0 the
             row left out. With mini-batches that is true of the minimum, but not of the
@@ -455,8 +481,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If `tol` was not reached in `max_iter` epochs, or if mini-batches, or an
-            adaptive schedule, came to a plateau far from the answer.
+            If `tol` was not reached in `max_iter` epochs, or is out of reach for
+            rounding; if mini-batches, or an adaptive schedule, came to a plateau far
+            from the answer; if coefficients are so large, since columns nearly repeat
+            each other or lie far from zero, that rounding spoils the predictions.
         UserWarning
             If `batch_size` is larger than the number of rows to train on.
 

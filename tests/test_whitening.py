@@ -1,0 +1,281 @@
+"""White coordinates change the way to the answer, and not the answer or its units."""
+
+import warnings
+
+import numpy as np
+import pytest
+from by_hand import excess_loss
+from conftest import strategies_on
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression, Ridge
+
+from skgd import GDLinearRegressor, Moments
+from skgd._data.rows import Rows
+from skgd._data.whitening import triangle_of, white_coordinates, white_rows
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    """Thirty columns, many of which say the same: condition number 316."""
+    X, y = load_breast_cancer(return_X_y=True)
+    return X, y.astype(float)
+
+
+def table(rng, n_samples, n_features, n_targets=1):
+    """Draw columns that correlate, of any units, and targets."""
+    mix = rng.standard_normal((n_features, n_features))
+    X = rng.standard_normal((n_samples, n_features)) @ mix
+    X = X * 10.0 ** rng.integers(-3, 4, n_features) + rng.integers(0, 50, n_features)
+    Y = rng.standard_normal((n_samples, n_targets)) + 3
+    return X, Y + (X - X.mean(axis=0)) / X.std(axis=0) @ rng.standard_normal(
+        (n_features, n_targets)
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    centered=st.booleans(),
+    weighted=st.booleans(),
+    collinear=st.booleans(),
+    l2=st.sampled_from([0.0, 1e-3, 10.0]),
+)
+def test_columns_do_not_correlate_and_models_stay_what_they_are(
+    seed, centered, weighted, collinear, l2
+):
+    rng = np.random.default_rng(seed)
+    X, Y = table(rng, 40, 4, 2)
+    if collinear:
+        X[:, 3] = X[:, 0] - 2 * X[:, 1]
+    w = rng.uniform(0.1, 3, 40) if weighted else np.ones(40)
+    w /= w.mean()
+    rows = Rows(X, Y, w)
+    moments = Moments.from_data(X, Y, w)
+    triangle = triangle_of(moments, rows, centered=centered, l2=l2)
+    mean = moments.mean * centered
+    coordinates = white_coordinates(triangle, mean[:4], mean[4:], mean[:4], l2=l2)
+    A, B, _ = coordinates.rows(rows)
+
+    # With the squares of the coefficients there, that the objective adds.
+    penalty = np.zeros(4)
+    if l2:
+        penalty = l2 / coordinates.coef_scale[:, 0] ** 2
+    kept = 4 if l2 or not collinear else 3
+    identity = np.diag(np.arange(4) < kept)
+    if l2:
+        identity = np.eye(4)
+    np.testing.assert_allclose(
+        A.T @ (w[:, None] * A) / 40 + np.diag(penalty), identity, atol=1e-7
+    )
+
+    coef, intercept = rng.standard_normal((4, 2)), [rng.standard_normal(2)] * centered
+    there = coordinates.from_user((coef, *intercept))
+    residuals = X @ coef + sum(intercept) - Y
+    scale = np.abs(residuals).max()
+    np.testing.assert_allclose(
+        A @ there[0] + sum(there[1:]) - B, residuals, atol=1e-8 * scale
+    )
+    back = coordinates.keeping(coef).to_user(there, coef.dtype)
+    for one, other in zip(back, (coef, *intercept), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7 * scale)
+    gradients = A.T @ residuals, *[residuals.sum(axis=0)] * centered
+    user_gradient, *_ = coordinates.user_gradients(gradients)
+    expected = X.T @ residuals
+    np.testing.assert_allclose(
+        user_gradient, expected, atol=1e-7 * np.abs(X).max() * 40 * scale
+    )
+    if l2:  # the penalty is that of the user's units
+        np.testing.assert_allclose(
+            (penalty[:, None] * there[0] ** 2).sum(axis=0),
+            l2 * (coef**2).sum(axis=0),
+            rtol=1e-4,
+        )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    centered=st.booleans(),
+    l2=st.sampled_from([0.0, 0.1]),
+)
+def test_few_white_rows_have_the_loss_of_all(seed, centered, l2):
+    """And that of a penalty of squares, which is data there."""
+    rng = np.random.default_rng(seed)
+    X, Y = table(rng, 40, 4, 2)
+    moments = Moments.from_data(X, Y)
+    triangle = triangle_of(moments, Rows(X, Y, None), centered=centered, l2=l2)
+    mean = moments.mean * centered
+    coordinates = white_coordinates(triangle, mean[:4], mean[4:], mean[:4])
+    few = white_rows(triangle, centered=centered)
+    coef = rng.standard_normal((4, 2))
+    intercept = [rng.standard_normal(2)] * centered
+    there = coordinates.from_user((coef, *intercept))
+    loss = ((few.X @ there[0] + sum(there[1:]) - few.y) ** 2).mean(axis=0)
+    expected = ((X @ coef + sum(intercept) - Y) ** 2).mean(axis=0)
+    np.testing.assert_allclose(loss, expected + l2 * (coef**2).sum(axis=0), rtol=1e-7)
+
+
+@pytest.mark.parametrize("precompute", ["auto", False])
+@pytest.mark.parametrize("alpha", [0.0, 0.01])
+def test_the_answer_is_one_step_away(strategy, cancer, alpha, precompute):
+    X, y = cancer
+    model = GDLinearRegressor(strategy, alpha=alpha, precompute=precompute).fit(X, y)
+    assert model.n_iter_ == 2
+    direct = Ridge(alpha * len(y), solver="svd") if alpha else LinearRegression()
+    expected = direct.fit(X - X.mean(axis=0), y)
+    np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-7, atol=1e-9)
+    penalty = alpha * np.sum(model.coef_**2)
+    assert model.loss_curve_[0] == pytest.approx(y.var())
+    assert model.loss_curve_[1] == pytest.approx(
+        ((model.predict(X) - y) ** 2).mean() + penalty
+    )
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"learning_rate": 0.1},
+        {"learning_rate": 0.1, "alpha": 0.1, "precompute": False},
+        {"learning_rate": 0.05, "batch_size": 16, "shuffle": False},
+        {"learning_rate": 0.3, "loss": "huber", "epsilon": 30.0},
+        {"learning_rate": 0.1, "early_stopping": True, "random_state": 0},
+    ],
+    ids=str,
+)
+def test_the_strategies_walk_the_same_white_iterates(params):
+    X, y = load_diabetes(return_X_y=True, scaled=False)
+    Y = np.column_stack([y, X[:, 0] + y])
+    models = [
+        GDLinearRegressor(s, whiten=True, max_iter=20, tol=None, **params).fit(X, Y)
+        for s in ("manual", "autograd", "module")
+    ]
+    for model in models[1:]:
+        np.testing.assert_allclose(model.coef_, models[0].coef_, rtol=1e-7, atol=1e-9)
+        np.testing.assert_allclose(model.loss_curve_, models[0].loss_curve_, rtol=1e-9)
+
+
+def test_a_float_rate_takes_its_share_of_newton_s_step(strategy, regression):
+    X, y = regression
+    model = GDLinearRegressor(
+        strategy, learning_rate=0.1, whiten=True, max_iter=3, tol=None
+    ).fit(X, y)
+    expected = (1 - (1 - 2 * 0.1) ** 3) * LinearRegression().fit(X, y).coef_
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-9)
+
+
+def test_tol_bounds_the_excess_loss(cancer):
+    """By tol^2 / (1 - tol^2) of the least loss."""
+    X, y = cancer
+    for tol in (0.5, 0.1, 1e-2, 1e-3):
+        for rate in (0.05, 0.3):
+            model = GDLinearRegressor(learning_rate=rate, whiten=True, tol=tol)
+            excess = excess_loss(model.fit(X, y).predict(X), X, y)
+            assert excess <= tol**2 / (1 - tol**2) * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "whiten"),
+    strategies_on([("auto",), (False,)], few=[("auto",)]),
+)
+def test_batches_come_far_nearer(strategy, whiten, cancer):
+    X, y = cancer
+    model = GDLinearRegressor(strategy, whiten=whiten, batch_size=64, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.set_params(max_iter=60).fit(X, y)
+    excess = excess_loss(model.predict(X), X, y)
+    assert (excess < 1e-3) == (whiten == "auto")
+
+
+@pytest.mark.parametrize("params", [{}, {"loss": "huber"}], ids=str)
+def test_a_stream_is_whitened_by_all_rows_so_far(params, strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((6000, 6)) + 5 * rng.standard_normal((6000, 1))
+    y = X @ np.arange(6.0) + rng.standard_normal(6000) + 10
+    model = GDLinearRegressor(strategy, batch_size=32, random_state=0, **params)
+    excess = {}
+    for whiten in ("auto", False):
+        stream = clone(model).set_params(whiten=whiten, epsilon=30.0)
+        for first in range(0, 6000, 100):
+            part = slice(first, first + 100)
+            stream.partial_fit(X[part], y[part])
+        excess[whiten] = excess_loss(stream.predict(X), X, y)
+    assert excess["auto"] < 0.1
+    assert excess["auto"] < 0.5 * excess[False]
+
+
+def test_sparse_rows_that_are_few_are_white_as_well(strategy, cancer):
+    X, y = cancer
+    for params in ({"batch_size": 64, "random_state": 0}, {"loss": "huber"}):
+        model = GDLinearRegressor(strategy, max_iter=60, **params)
+        dense = clone(model).fit(X, y)
+        sparse = model.fit(csr_array(X), y)
+        np.testing.assert_allclose(sparse.coef_, dense.coef_, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"alpha": 0.1, "l1_ratio": 0.5}, r"whiten=True mixes.*alpha=0.1.*l1_ratio"),
+        ({"positive": True}, r"whiten=True mixes.*positive=True"),
+        ({"standardize": False}, r"whiten=True includes.*standardize=False"),
+    ],
+)
+def test_what_white_coordinates_exclude_is_named(params, message, regression):
+    with pytest.raises(ValueError, match=message):
+        GDLinearRegressor(whiten=True, **params).fit(*regression)
+
+
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_a_matrix_that_is_too_large_is_said_in_gigabytes(batch_size):
+    X = csr_array(np.eye(4, 100_000))
+    model = GDLinearRegressor(whiten=True, batch_size=batch_size)
+    with pytest.raises(ValueError, match=r"whiten=True.*100000 80\.0 GB"):
+        model.fit(X, np.arange(4.0))
+    assert not hasattr(model, "coef_")
+    model.set_params(whiten="auto").fit(X, np.arange(4.0))
+
+
+@pytest.mark.parametrize(
+    "parameter",
+    [{"early_stopping": True}, {"positive": True}, {"alpha": 1.0, "l1_ratio": 1.0}],
+    ids=str,
+)
+def test_auto_leaves_out_where_another_path_matters(parameter, regression):
+    model = GDLinearRegressor(max_iter=500, random_state=0, **parameter)
+    one = clone(model).fit(*regression)
+    other = clone(model).set_params(whiten=False).fit(*regression)
+    assert np.array_equal(one.coef_, other.coef_)
+    assert one.n_iter_ == other.n_iter_
+
+
+def test_the_model_that_rounding_spoils_is_warned_of():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(200)
+    near = x + 1e-6 * rng.standard_normal(200)
+    X, y = np.column_stack([x, near]).astype("float32"), (near - x) * 1e6
+    with pytest.warns(ConvergenceWarning, match=r"too large for float32.*float64"):
+        GDLinearRegressor().fit(X, y)
+    X = np.column_stack([x, near])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert GDLinearRegressor().fit(X, y).score(X, y) > 1 - 1e-6
+
+
+def test_a_tol_that_rounding_puts_out_of_reach_is_said():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200_000, 2)).astype("float32")
+    y = (X @ [1.0, 2.0] + 1e-3 * rng.standard_normal(200_000)).astype("float32")
+    model = GDLinearRegressor(
+        learning_rate=0.4, precompute=False, tol=1e-6, max_iter=200
+    )
+    with pytest.warns(ConvergenceWarning, match=r"tol=1e-06 is out of reach.*float64"):
+        model.fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.set_params(tol=0.0).fit(X, y)
