@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from skgd._data.device import Device, to_numpy
 from skgd._data.rows import Rows
+from skgd._data.shifted import ShiftedMatrix
 from skgd._typing import Array, NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy, ManualStrategy
 from skgd.testing._problems import Evaluation, Problem
@@ -69,8 +70,13 @@ def part(trial: Trial) -> None:
 
 def sparse(trial: Trial) -> None:
     """Sparse rows give what dense ones do."""
-    if "mps" not in str(trial.device.torch_device):  # which has none
-        rows = trial.rows._replace(X=csr_array(trial.rows.X))
+    if "mps" in str(trial.device.torch_device):  # which has none
+        return
+    X = trial.rows.X
+    offset = np.ones(X.shape[1], X.dtype)
+    centered = ShiftedMatrix.of(csr_array(X + offset), offset)  # is not filled
+    for matrix in (csr_array(X), centered):
+        rows = trial.rows._replace(X=matrix)
         trial.compare(trial.evaluate(rows), trial.evaluate())
 
 
