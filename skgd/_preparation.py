@@ -40,6 +40,7 @@ from skgd._data.user_input import check_values
 from skgd._data.whitening import (
     Triangle,
     triangle_of,
+    triangle_of_moments,
     triangle_of_rows,
     white_coordinates,
     white_rows,
@@ -61,7 +62,7 @@ _LEAST_ROWS, _LEAST_ROWS_A_COLUMN, MOST_COLUMNS = 1000, 10, 2000
 # White coordinates take a matrix of n_features x n_features, by which every batch is
 # multiplied: of 64 rows and 300 columns, an epoch takes 2.7 times as long. It ends 2e-5
 # above the least loss, where standardized columns that correlate end 4e-3 above.
-_MOST_COLUMNS_IN_BATCHES, _MOST_BYTES = 500, 2**31
+_MOST_COLUMNS_IN_BATCHES, _MOST_COLUMNS_IF_WIDE, _MOST_BYTES = 500, 500, 2**31
 
 # Up to so many elements, float32 rows are descended on in float64, which costs little;
 # and however many where columns are so near each other that it takes these digits.
@@ -90,14 +91,15 @@ def problem_of(rows: Rows, settings: Settings) -> Problem:
         check_values(rows)
         shuffle = settings.random_state if settings.shuffle else None
         return uncondensed(rows, settings, held_out, batch_size, shuffle)
+    condenses = pays_to_condense(rows, settings)
     moments = None
-    if pays_to_condense(rows, settings) or _keeps_moments(rows, settings):
+    if condenses or _keeps_moments(rows, settings):
         try:
             moments = moments_of(rows)
         except ValueError:  # their squares leave the range of float64
             if settings.precompute is True:
                 raise
-    if moments is not None and pays_to_condense(rows, settings):
+    if moments is not None and condenses:
         others = None if held_out is None else moments_of(held_out)
         problem = condensed(moments, settings, n_rows, others, rows)
     else:
@@ -112,21 +114,25 @@ def condensed(
     moments: Moments,
     settings: Settings,
     n_samples: int,
-    held_out: Moments | None = None,
-    rows: Rows | None = None,
+    held_out: Moments | None,
+    rows: Rows,
+    *,
+    of_a_stream: bool = False,
 ) -> Problem:
     """Return the problem on a few rows that have these moments.
 
     In white coordinates, a penalty of squares is part of the data: as many rows more.
-    The rows that the moments are of, where they are at hand, have more digits.
+    The rows that the moments are of have more digits, and tell what they do not
+    resolve; of a stream, the last ones are there.
     """
-    white = whitens(moments.n_features, settings)
+    most = _most_columns(n_samples, moments.n_features)
+    white = whitens(moments.n_features, settings, MOST_COLUMNS if of_a_stream else most)
     coordinates: Coordinates
     if white:
-        triangle = triangle_of(
-            moments, rows, centered=settings.fit_intercept, l2=settings.l2
-        )
-        few = white_rows(triangle, centered=settings.fit_intercept)
+        centered = settings.fit_intercept
+        find = triangle_of_moments if of_a_stream else triangle_of
+        triangle = find(moments, rows, centered=centered, l2=settings.l2)
+        few = white_rows(triangle, centered=centered)
         columns, y = ColumnMoments.from_moments(moments)
         coordinates = _white(triangle, columns, y.mean, settings)
     else:
@@ -264,15 +270,19 @@ def coordinates_of(
 
 
 def white_coordinates_of(
-    moments: Moments, y_offset: np.ndarray, settings: Settings, rows: Rows | None = None
+    moments: Moments,
+    y_offset: np.ndarray,
+    settings: Settings,
+    rows: Rows,
+    *,
+    of_a_stream: bool = False,
 ) -> WhiteCoordinates:
     """Return the coordinates in which rows of these moments are white.
 
     The objective is to add a penalty of squares.
     """
-    triangle = triangle_of(
-        moments, rows, centered=settings.fit_intercept, l2=settings.l2
-    )
+    find = triangle_of_moments if of_a_stream else triangle_of
+    triangle = find(moments, rows, centered=settings.fit_intercept, l2=settings.l2)
     columns, _ = ColumnMoments.from_moments(moments)
     return _white(triangle, columns, y_offset, settings, l2=settings.l2)
 
@@ -306,9 +316,19 @@ def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bo
     return settings.whiten
 
 
+def _most_columns(n_rows: int, n_features: int) -> int:
+    """Return up to how many columns to whiten; of wide tables the matrix is mostly 0.
+
+    Of 200 x 1900 values, a fit takes ten times as long with it.
+    """
+    return MOST_COLUMNS if n_rows > n_features else _MOST_COLUMNS_IF_WIDE
+
+
 def whitens_rows(rows: Rows, settings: Settings, *, in_batches: bool) -> bool:
     """Decide on `whiten` where the rows are read; it makes sparse ones dense."""
-    most = _MOST_COLUMNS_IN_BATCHES if in_batches else MOST_COLUMNS
+    most = _most_columns(len(rows.y), rows.n_features)
+    if in_batches:
+        most = _MOST_COLUMNS_IN_BATCHES
     if issparse(rows.X) and math.prod(rows.X.shape) > _FEW_ELEMENTS:
         most = 0
     return whitens(rows.n_features, settings, most)
@@ -368,7 +388,8 @@ def pays_to_condense(rows: Rows, settings: Settings) -> bool:
     n_columns = rows.n_features + rows.n_targets
     if n_columns > MOST_COLUMNS:
         return False
-    if whitens(rows.n_features, settings):
+    most = _most_columns(rows.n_with_weight, rows.n_features)
+    if whitens(rows.n_features, settings, most):
         return True
     if issparse(rows.X):
         if settings.learning_rate == "auto":

@@ -10,12 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.random import RandomState
+from scipy.linalg import eigh
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from skgd._data.coordinates import (
     Coordinates,
     ScaledCoordinates,
+    WhiteCoordinates,
     standardized_coordinates,
 )
 from skgd._data.moments import ColumnMoments, Moments
@@ -79,7 +81,8 @@ def merge_and_fit(
         )
     with settings.device.gradients_on():
         # The number of rows is not known any more, only their weight.
-        problem = condensed(moments, settings, max(round(moments.weight), 1))
+        n_samples = max(round(moments.weight), 1)
+        problem = condensed(moments, settings, n_samples, None, rows, of_a_stream=True)
     start = start_of(estimator, rows, going_on=going_on)
     return fit(settings, problem, start), moments
 
@@ -106,6 +109,8 @@ def step_over_chunk(
     coordinates = stream.coordinates(rows, settings) if settings.standardize else None
     if isinstance(coordinates, ScaledCoordinates):
         stream.shrink_where_scales_grew(rows, settings)
+    elif isinstance(coordinates, WhiteCoordinates):
+        stream.shrink_where_spreads_grew(coordinates)
     n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
     shuffle = stream.random_state if settings.shuffle else None
     with settings.device.gradients_on():
@@ -146,6 +151,7 @@ class Stream:
         self._n_rows, self._mean_weight = 0, 0.0
         self._X: ColumnMoments | None = None
         self._moments = moments  # where rows are whitened
+        self._before = moments  # the chunk
         self._y_mean: np.ndarray = np.zeros(())
         self._X_scale: np.ndarray | None = None
         self._steps = StepsState()
@@ -154,7 +160,7 @@ class Stream:
         if moments is not None:
             self._n_rows = max(round(moments.weight), 1)
             self._mean_weight = moments.weight / self._n_rows
-            self._moments = moments.times(1 / moments.weight)
+            self._moments = self._before = moments.times(1 / moments.weight)
             self._X, y = ColumnMoments.from_moments(moments)
             self._y_mean = y.mean
 
@@ -193,7 +199,9 @@ class Stream:
             if not settings.loss.condenses:
                 y_offset = settings.loss.center(rows.y, rows.weight)
         if self._moments is not None:
-            return white_coordinates_of(self._moments, y_offset, settings)
+            return white_coordinates_of(
+                self._moments, y_offset, settings, rows, of_a_stream=True
+            )
         return self._standardized(rows, settings, y_offset, settings.l2)
 
     def resume(self, setup: Setup) -> None:
@@ -255,10 +263,37 @@ class Stream:
             coef, *intercept = self._steps.average
             self._steps = self._steps._replace(average=(coef * factor, *intercept))
 
+    def shrink_where_spreads_grew(self, coordinates: WhiteCoordinates) -> None:
+        """Do the same along directions, which may be differences of columns.
+
+        Predictions at the mean of the rows before stay what they are.
+        """
+        if self._before is None:
+            return
+        d, matrix = len(coordinates.matrix), coordinates.matrix
+        covariance = self._before.scatter[:d, :d] / self._before.weight
+        shares, along = eigh(matrix.T @ covariance @ matrix)
+        shrinks = shares < 0.25  # of the variance now; in white coordinates that is 1
+        if not shrinks.any():
+            return
+        along, kept = along[:, shrinks], np.maximum(shares[shrinks], 0)[:, None]
+        mean = self._before.mean[:d]
+
+        def shrunk(parameters: NumpyParameters) -> NumpyParameters:
+            coef, *intercept = parameters
+            white = along.T @ coordinates.coef_from_user(coef)
+            less = matrix @ (along @ ((1 - kept) * white))
+            return coef - less, *(b + mean @ less for b in intercept)
+
+        self.parameters = shrunk(self.parameters)
+        if self._steps.average:
+            average = shrunk(self._steps.average)
+            self._steps = self._steps._replace(average=average)
+
     def _merged(self, rows: Rows, share: float, *, white: bool) -> Moments | None:
         """Return the moments of all rows so far, of weight 1; None: not known."""
-        before = self._moments
-        if not white or (before is None and share < 1):
+        before = self._before = self._moments
+        if not white:
             return None
         try:
             moments = moments_of(rows)

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.exceptions import ConvergenceWarning
 
+from skgd._data.coordinates import WhiteCoordinates
 from skgd._data.device import to_numpy
 from skgd._data.rows import Rows, peaks, predicted
 from skgd._descent.loop import Outcome, Result
@@ -294,6 +295,7 @@ def warn_unless_converged(fitted: Fitted, problem: Problem, settings: Settings) 
         )
     if not ended and result.outcome is Outcome.CONVERGED:
         ended = _out_of_reach(stopping.rule)
+    ended = ended or _unresolved(problem)
     ended = ended or _lost_to_rounding(fitted.parameters, fitted.exact, problem)
     if ended:
         warn(ended, ConvergenceWarning)
@@ -331,21 +333,45 @@ def _lost_to_rounding(
         spread = np.hypot(mean, spread)
     coef, *intercept = parameters
     dtype = coef.dtype
+    eps, least = np.finfo(dtype).eps / 2, float(np.finfo(dtype).smallest_subnormal)
     with np.errstate(over="ignore", invalid="ignore"):
-        squares = ((sizes * coef.astype(np.float64)) ** 2).sum(axis=0)
-        squares += sum(value.astype(np.float64) ** 2 for value in intercept)
-        rounded = np.finfo(dtype).eps / 2 * np.sqrt(squares)
-        rounded += float(np.finfo(dtype).smallest_subnormal) * len(intercept)
-        rounded = np.hypot(rounded, np.linalg.norm(sizes * (coef - exact[0]), axis=0))
-    shares = np.divide(rounded, spread, out=np.zeros_like(spread), where=spread > 0)
-    if not shares.max() > _MOST_ROUNDING:
+        of_coef = eps * np.linalg.norm(sizes * coef.astype(np.float64), axis=0)
+        of_coef = np.hypot(of_coef, np.linalg.norm(sizes * (coef - exact[0]), axis=0))
+        of_intercept = sum(
+            (eps * np.abs(b.astype(np.float64)) + least for b in intercept),
+            start=np.zeros_like(of_coef),
+        )
+    shares = [
+        float(np.divide(each, spread, out=np.zeros_like(each), where=spread > 0).max())
+        for each in (of_coef, of_intercept)
+    ]
+    if not max(shares) > _MOST_ROUNDING:
         return ""
-    remedy = "Pass X as float64, or center" if dtype == np.float32 else "Center"
+    as_float64 = "pass X and y as float64, or " if dtype == np.float32 else ""
+    spoils = f"rounding changes predictions by {max(shares):.1g} of the spread of y"
+    if not shares[0] > _MOST_ROUNDING:
+        return (
+            f"The intercept is too large for {dtype}: {spoils}. y lies far from zero; "
+            f"{as_float64}subtract a constant from it."
+        )
     return (
-        f"The coefficients are too large for {dtype}: rounding changes predictions by "
-        f"{shares.max():.1g} of the spread of y. Columns of X nearly repeat each "
-        f"other, or lie far from zero. {remedy} the columns (before their "
-        "powers and products are taken), leave some out, or set a small alpha."
+        f"The coefficients are too large for {dtype}: {spoils}. Columns of X nearly "
+        f"repeat each other, or lie far from zero; {as_float64}center the columns "
+        "(before their powers and products are taken), leave some out, or set a small "
+        "alpha."
+    )
+
+
+def _unresolved(problem: Problem) -> str:
+    """Return that moments do not tell columns of a stream apart; empty if they do."""
+    coordinates = problem.coordinates
+    if not isinstance(coordinates, WhiteCoordinates) or coordinates.resolved:
+        return ""
+    return (
+        "Columns of X nearly repeat each other, or lie far from zero, and the moments "
+        "of a stream do not tell them apart: what they differ by counts as nothing. "
+        "Center the columns (before their powers and products are taken), leave some "
+        "out, or use fit, which has the rows and can."
     )
 
 

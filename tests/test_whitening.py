@@ -209,6 +209,85 @@ def test_a_stream_is_whitened_by_all_rows_so_far(params, strategy):
     assert excess["auto"] < 0.5 * excess[False]
 
 
+@pytest.mark.parametrize("batch_size", [1, 10, 100])
+@pytest.mark.parametrize("change", ["tiny at first", "collinear at first"])
+def test_directions_that_appear_late_do_not_ruin_a_stream(change, batch_size):
+    """Of what a first chunk hardly shows, a coefficient is mostly noise."""
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        model = GDLinearRegressor(batch_size=batch_size, random_state=0)
+        for k in range(20):
+            X = rng.standard_normal((100, 5))
+            if k < 3 and change == "tiny at first":
+                X[:, 0] *= 1e-6
+            elif k < 3:
+                X[:, 1] = X[:, 0] + 1e-5 * X[:, 1]
+            y = X @ [1.0, 2, 3, 4, 5] + 0.1 * rng.standard_normal(100)
+            model.partial_fit(X, y)
+        X = rng.standard_normal((500, 5))
+        assert model.score(X, X @ [1.0, 2, 3, 4, 5]) > 0.98
+
+
+def streamed(X, y, **params):
+    """Fit in five chunks; return the model, and what was said."""
+    model = GDLinearRegressor(**params)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for part in np.array_split(np.arange(len(y)), 5):
+            model.partial_fit(X[part], y[part])
+    return model, " ".join(str(warning.message) for warning in caught)
+
+
+def test_a_stream_says_what_its_moments_do_not_resolve():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(3000)
+    near = np.column_stack([x, x + 1e-9 * rng.standard_normal(3000)])
+    year = rng.integers(1950, 2024, 3000).astype(float)
+    powers = np.vander(year, 5)[:, :-1]
+    for X in (near, powers):
+        y = X[:, 0] / X[:, 0].std() + rng.standard_normal(3000)
+        _, said = streamed(X, y)
+        assert "moments of a stream do not tell them apart" in said
+    assert "moments of a stream" in streamed(powers, y, alpha=1e-12)[1]
+    dummies = np.eye(4)[rng.integers(0, 4, 3000)]
+    for X in (dummies, np.column_stack([dummies, year, x, x, dummies[:, ::-1]])):
+        y = X[:, 0] + rng.standard_normal(3000)
+        model, said = streamed(X, y)
+        assert not said
+        expected = LinearRegression().fit(X, y).predict(X)
+        np.testing.assert_allclose(model.predict(X), expected, atol=1e-6)
+
+
+def test_weights_decide_which_sparse_columns_are_filled():
+    rng = np.random.default_rng(0)
+    X = 1e8 * np.eye(2)[:1] + rng.standard_normal((2000, 2))
+    X[:25, 0] = 0
+    y = np.where(X[:, 0] == 0, 0, X[:, 0] - 1e8) + X[:, 1]
+    for weight in (1e-20, 0.0):
+        w = np.where(X[:, 0] == 0, weight, 1.0)
+        model = GDLinearRegressor().fit(csr_array(X), y, w)
+        assert model.score(X[25:], y[25:]) > 1 - 1e-6
+        moments = Moments.from_data(csr_array(X), y, w)
+        expected = Moments.from_data(X, y, w)
+        np.testing.assert_allclose(moments.scatter, expected.scatter, rtol=1e-6)
+
+
+@pytest.mark.parametrize("params", [{}, {"batch_size": 8}, {"loss": "huber"}], ids=str)
+def test_huge_values_do_no_more_than_they_should(params):
+    X = np.random.default_rng(0).standard_normal((50, 3)) * 1e160
+    y = X[:, 0] / 1e160
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model = GDLinearRegressor(random_state=0, **params).fit(X, y)
+    assert model.score(X, y) > 0.99
+
+
+def test_a_target_far_from_zero_is_named_as_the_cause():
+    X = np.random.default_rng(0).standard_normal((50, 3)).astype("float32")
+    with pytest.warns(ConvergenceWarning, match="intercept is too large.*y lies far"):
+        GDLinearRegressor().fit(X, X[:, 0] + 1e5)
+
+
 def test_sparse_rows_that_are_few_are_white_as_well(strategy, cancer):
     X, y = cancer
     for params in ({"batch_size": 64, "random_state": 0}, {"loss": "huber"}):

@@ -11,7 +11,7 @@ from scipy.linalg import block_diag
 from scipy.sparse import issparse
 
 from skgd._data.moments import ColumnMoments, Moments
-from skgd._data.rows import Rows, divided
+from skgd._data.rows import Rows, blocks, divided
 from skgd._data.shifted import ShiftedMatrix
 from skgd._typing import Matrix, NumpyParameters
 
@@ -211,7 +211,7 @@ class WhiteCoordinates(Coordinates):
     """Those in which columns do not correlate, and all have the variance one.
 
     They are ``(x - X_offset) matrix``. Where columns are collinear, there are fewer
-    directions than columns in which X varies: the last coordinates are then zero, and
+    directions than columns in which X varies: the other coordinates are zero, and
     coefficients have no part along what does not vary but that of `origin`.
     """
 
@@ -221,6 +221,7 @@ class WhiteCoordinates(Coordinates):
     inverse: np.ndarray  # (n_features, n_features): of X that varies, matrix's inverse
     coef_scale: np.ndarray  # (n_features, 1), for a penalty of squares
     column_sizes: np.ndarray  # (n_features,): root mean squares of the columns of X
+    resolved: bool  # whether directions that count as collinear are so
     rank: int  # in how many directions X varies
     condition: float  # largest over smallest spread along them, roughly; standardized
     origin: np.ndarray | float = 0.0  # the user's coefficients of zero ones here
@@ -232,8 +233,12 @@ class WhiteCoordinates(Coordinates):
 
     def features(self, X: Matrix) -> np.ndarray:
         """Return white columns; sparse ones become dense."""
-        X = _shifted(X.toarray() if issparse(X) else X, self.X_offset)
-        return X @ self.matrix.astype(X.dtype)
+        matrix = self.matrix.astype(X.dtype)
+        white = np.empty(X.shape, X.dtype)
+        for rows in blocks(*X.shape):
+            some = X[rows].toarray() if issparse(X) else X[rows]
+            np.matmul(_shifted(some, self.X_offset), matrix, out=white[rows])
+        return white
 
     def moments(self, moments: Moments) -> Moments:
         """Return the moments, by the map of rows and columns."""

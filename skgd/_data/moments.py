@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_X_y
 
 from skgd._data.rows import Rows, means, root_mean_squares
@@ -312,8 +311,6 @@ class ColumnMoments(NamedTuple):
             return cls(total, mean - columns.right[0], spread)
         total = float(columns.shape[0] if weight is None else weight.sum())
         mean = means(columns, weight)
-        if not issparse(columns):
-            return cls(total, mean, root_mean_squares(columns, weight, mean))
         return cls(total, mean, root_mean_squares(columns, weight, mean))
 
     @classmethod

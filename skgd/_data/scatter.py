@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg.lapack import dpstrf
 from scipy.sparse import diags_array, issparse
 
-from skgd._data.rows import Rows, blocks, means
+from skgd._data.rows import Rows, blocks, canonical, means
 from skgd._data.threads import in_one_thread, in_threads
 from skgd._data.user_input import refuse_nan_and_infinity
 from skgd._typing import Matrix
@@ -16,6 +17,11 @@ from skgd._typing import Matrix
 # Products in float32 are good to 1e-6. Where others explain a column but for less than
 # this share of its variance, they are repeated in float64.
 _LEAST_PIVOT_OF_FLOAT32 = 1e-4
+
+
+# Sparse rows that store this share of their values are made dense, a block at a time:
+# 200,000 x 300 with 7% take a third of the time of products of sparse matrices then.
+_DENSE = 0.05
 
 
 class Scatter(NamedTuple):
@@ -28,13 +34,15 @@ class Scatter(NamedTuple):
 
 def scatter_of(rows: Rows) -> Scatter:
     """Return the sums over rows; raise on NaN in X, or what float64 cannot square."""
-    return _sparse_scatter(*rows) if issparse(rows.X) else _dense_scatter(*rows)
+    if issparse(rows.X) and rows.X.nnz < _DENSE * math.prod(rows.X.shape):
+        return _sparse_scatter(*rows)
+    return _dense_scatter(*canonical(rows))
 
 
 def _dense_scatter(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
+    X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> Scatter:
-    """Return the sums over dense rows."""
+    """Return the sums over rows that are dense, or nearly so."""
     if X.dtype == np.float32:
         sums = _scatter_by_blocks(X, y, sample_weight, np.float32)
         squared = not _wrongly_squared(sums, X, y, sample_weight, np.float32)
@@ -48,7 +56,7 @@ def _dense_scatter(
 
 
 def _scatter_by_blocks(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
+    X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
 ) -> Scatter:
     """Return the sums over dense rows, multiplied in this dtype.
 
@@ -57,9 +65,11 @@ def _scatter_by_blocks(
     """
     n_rows, n_features = X.shape
     all_blocks = blocks(n_rows, n_features + y.shape[1] + 1)
+    is_sparse = issparse(X)
     X_pilot, y_pilot = _pilots(X, y, sample_weight, dtype)
     unit = 1.0 if sample_weight is None else float(sample_weight.max())
-    rows_lie_together = X.strides[1] == X.itemsize  # others BLAS reads at half speed
+    # Others BLAS reads at half speed.
+    rows_lie_together = is_sparse or X.strides[1] == X.itemsize
     shifts = sample_weight is not None or X_pilot.any()
     copies = shifts or X.dtype != dtype or not rows_lie_together
 
@@ -70,6 +80,8 @@ def _scatter_by_blocks(
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             for rows in share:
                 A, B, root = X[rows], y[rows] - y_pilot, ones[: rows.stop - rows.start]
+                if is_sparse:
+                    A = A.toarray()
                 if copies:
                     A = np.subtract(
                         A, X_pilot, out=buffer[: len(A)], dtype=dtype, casting="unsafe"
@@ -117,7 +129,7 @@ def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[np.ndarra
 
 
 def _pilots(
-    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
+    X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None, dtype: type
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return what to subtract from X and y so that their products keep their digits.
 
@@ -128,10 +140,11 @@ def _pilots(
     """
     if sample_weight is not None:
         return means(X, sample_weight).astype(dtype), means(y, sample_weight)
-    X_pilot, X_squares = _mean_and_mean_square(X[:1000])
+    head = X[:1000].toarray() if issparse(X) else X[:1000]
+    X_pilot, X_squares = _mean_and_mean_square(head)
     y_pilot, _ = _mean_and_mean_square(y[:1000])
     spreads_away = 3 if dtype == np.float32 else 10
-    if (X_pilot**2 <= spreads_away**2 * X_squares).all():
+    if (np.abs(X_pilot) <= spreads_away * np.sqrt(np.maximum(X_squares, 0))).all():
         X_pilot = np.zeros_like(X_pilot)
     return X_pilot.astype(dtype), y_pilot
 
@@ -228,7 +241,8 @@ def _sparse_scatter(
     n_rows, n_features = X.shape
     w = np.ones(n_rows) if sample_weight is None else sample_weight
     weight = float(w.sum())
-    filled = np.bincount(_column_of_entries(X), minlength=n_features) > 0.99 * n_rows
+    stored = type(X)((np.ones(X.nnz), X.indices, X.indptr), X.shape)
+    filled = w @ stored > 0.99 * weight
     few, full = np.flatnonzero(~filled), np.flatnonzero(filled)
     A = (X[:, few] if len(full) else X).astype(np.float64)
     D = X[:, full].tocsr()
@@ -261,8 +275,3 @@ def _sparse_scatter(
     if what:
         _refuse_squares(what, X)
     return sums
-
-
-def _column_of_entries(X: Matrix) -> np.ndarray:
-    """Return which column each stored value is in."""
-    return X.indices if X.format == "csr" else X.tocoo().col

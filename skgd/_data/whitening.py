@@ -52,6 +52,7 @@ class Triangle(NamedTuple):
     scale: np.ndarray  # (n_features,): spreads of the columns of X; 0: does not vary
     along: np.ndarray  # (rank, n_targets)
     rest: np.ndarray  # (any, n_targets)
+    resolved: bool = True  # whether what it leaves out does not vary
 
     @property
     def rank(self) -> int:
@@ -64,17 +65,15 @@ class Triangle(NamedTuple):
         return float((self.upper.diagonal() ** 2).min(initial=1.0))
 
 
-def triangle_of(
-    moments: Moments, rows: Rows | None, *, centered: bool, l2: float
-) -> Triangle:
+def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> Triangle:
     """Return the triangle of moments; where they lack the digits, that of the rows.
 
     Parameters
     ----------
     moments : Moments
         Of the rows.
-    rows : Rows or None
-        The rows, where they are at hand.
+    rows : Rows
+        The rows.
     centered : bool
         Whether the covariance is that about the mean, or about 0.
     l2 : float
@@ -82,26 +81,44 @@ def triangle_of(
         squares is as many more rows.
     """
     triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
-    active = np.count_nonzero(triangle.scale)
-    least = triangle.least_share if triangle.rank == active else 0.0
-    if rows is None:
-        return (
-            triangle
-            if least > _RESOLVED_SHARE
-            else _triangle_of_root(
-                Root(moments.weight, moments.mean, factor_of(moments.scatter)),
-                moments.n_features,
-                centered=centered,
-                l2=l2,
-                least=(8 * len(moments.mean) * _EPS) ** 0.5,
-            )
-        )
     few = len(rows.y) * rows.n_features <= _FEW_ELEMENTS
-    if least >= (_LEAST_SHARE_OF_FEW if few else _LEAST_SHARE):
+    if _least_share(triangle) >= (_LEAST_SHARE_OF_FEW if few else _LEAST_SHARE):
         return triangle
-    if not few and _leaves_out_nothing(triangle, moments, rows, centered=centered):
+    if not few and _leaves_out_nothing(
+        triangle, moments, rows, centered=centered, least=_LEAST_SHARE_OF_FEW / 10
+    ):
         return triangle
     return triangle_of_rows(rows, centered=centered, l2=l2)
+
+
+def triangle_of_moments(
+    moments: Moments, some: Rows, *, centered: bool, l2: float
+) -> Triangle:
+    """Return the triangle of moments whose rows are gone, but for some.
+
+    These tell whether what moments do not resolve is nothing.
+    """
+    triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
+    if _least_share(triangle) > _RESOLVED_SHARE:
+        return triangle
+    unpenalized = _triangle_of_scatter(moments, centered=centered, l2=0.0)
+    resolved = _leaves_out_nothing(
+        unpenalized, moments, some, centered=centered, least=_LEAST_SHARE
+    )
+    triangle = _triangle_of_root(
+        Root(moments.weight, moments.mean, factor_of(moments.scatter)),
+        moments.n_features,
+        centered=centered,
+        l2=l2,
+        least=(8 * len(moments.mean) * _EPS) ** 0.5,
+    )
+    return triangle._replace(resolved=resolved)
+
+
+def _least_share(triangle: Triangle) -> float:
+    """Return the least share of a column's variance; 0: one is left out."""
+    active = np.count_nonzero(triangle.scale)
+    return triangle.least_share if triangle.rank == active else 0.0
 
 
 def triangle_of_rows(rows: Rows, *, centered: bool, l2: float) -> Triangle:
@@ -122,7 +139,7 @@ def _rounding(n_rows: int) -> float:
 
 
 def _leaves_out_nothing(
-    triangle: Triangle, moments: Moments, rows: Rows, *, centered: bool
+    triangle: Triangle, moments: Moments, rows: Rows, *, centered: bool, least: float
 ) -> bool:
     """Return whether columns that the triangle leaves out are those before, combined.
 
@@ -131,7 +148,7 @@ def _leaves_out_nothing(
     """
     rank, d = triangle.upper.shape
     active = np.flatnonzero(triangle.scale[triangle.pivots] > 0)
-    if triangle.least_share < _LEAST_SHARE_OF_FEW / 10 or rank == 0:
+    if triangle.least_share < least or rank == 0:
         return False
     scale = triangle.scale[triangle.pivots]
     out = active[active >= rank]
@@ -150,7 +167,8 @@ def _leaves_out_nothing(
         squares += (
             np.sum(left**2, axis=0) if weight is None else weight[block] @ left**2
         )
-    left_out = np.sqrt(squares.max(initial=0.0) / moments.weight)
+    total = len(rows.y) if rows.weight is None else rows.weight.sum()
+    left_out = np.sqrt(squares.max(initial=0.0) / total)
     return bool(left_out <= 10 * _rounding(len(rows.y)) / triangle.least_share)
 
 
@@ -288,6 +306,7 @@ def white_coordinates(
         inverse,
         coef_scale,
         column_sizes,
+        triangle.resolved,
         rank,
         condition,
     )

@@ -32,8 +32,8 @@ class Problem:
 
     @property
     def is_white(self) -> bool:
-        """Return whether the Hessian is the identity, times the loss's curvature."""
-        return isinstance(self.coordinates, WhiteCoordinates)
+        """Return whether the rows of the descent are white, all together."""
+        return self.batches.whole and isinstance(self.coordinates, WhiteCoordinates)
 
     @property
     def rows(self) -> RowSource:
@@ -76,7 +76,7 @@ class Problem:
     def largest_stable_learning_rate(self, momentum: float = 0.0) -> float:
         """Return the rate below which the descent converges."""
         curvature = self.objective.loss.curvature
-        if self.is_white and self.batches.whole and curvature is not None:
+        if self.is_white and curvature is not None:
             return 2 / curvature * (1 + momentum) / (1 + 2 * momentum)
         return largest_stable_learning_rate(
             self.rows,

@@ -64,8 +64,9 @@ class StoppingRule:
     For losses other than squared error, the first rule is about the pseudo-residuals,
     half the derivative of the loss, in place of r. With an L2 penalty, it is about the
     data with a row more for each feature, ``sqrt(n l2_j) e_j`` with target zero, on
-    which squared error is the penalised objective. With any penalty, ``tol^2`` does not
-    count, since a target that is met is not what is wanted then. Where steps are
+    which squared error is the penalised objective (in white coordinates they are among
+    the rows). With any penalty beside the rows, ``tol^2`` does not count, since a
+    target that is met is not what is wanted then. Where steps are
     proximal, the gradient mapping takes the place of the gradient.
 
     For squared error, ``gradient = 2/n X' r`` and ``loss = |r|^2 / n``, so neither
