@@ -34,6 +34,9 @@ _FAR_FROM_CONVERGED = 0.1
 # Rounding of predictions over the spread of y: its square is a share of the loss.
 _MOST_ROUNDING = 5e-4
 
+# A factor of the rows is one of rows that are rounded in float64 to so many units.
+_ROUNDINGS_OF_FIT = 4
+
 
 class Fitted(NamedTuple):
     """A model in the user's units, and the descent that led to it."""
@@ -335,7 +338,8 @@ def _lost_to_rounding(
     dtype = coef.dtype
     eps, least = np.finfo(dtype).eps / 2, float(np.finfo(dtype).smallest_subnormal)
     with np.errstate(over="ignore", invalid="ignore"):
-        of_coef = eps * np.linalg.norm(sizes * coef.astype(np.float64), axis=0)
+        terms = np.linalg.norm(sizes * exact[0], axis=0)
+        of_coef = eps * terms + _ROUNDINGS_OF_FIT * np.finfo(np.float64).eps * terms
         of_coef = np.hypot(of_coef, np.linalg.norm(sizes * (coef - exact[0]), axis=0))
         of_intercept = sum(
             (eps * np.abs(b.astype(np.float64)) + least for b in intercept),

@@ -84,6 +84,7 @@ def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> T
     few = len(rows.y) * rows.n_features <= _FEW_ELEMENTS
     if _least_share(triangle) >= (_LEAST_SHARE_OF_FEW if few else _LEAST_SHARE):
         return triangle
+    triangle = _resolved(triangle)
     if not few and _leaves_out_nothing(
         triangle, moments, rows, centered=centered, least=_LEAST_SHARE_OF_FEW / 10
     ):
@@ -102,6 +103,7 @@ def triangle_of_moments(
     if _least_share(triangle) > _RESOLVED_SHARE:
         return triangle
     unpenalized = _triangle_of_scatter(moments, centered=centered, l2=0.0)
+    unpenalized = _resolved(unpenalized)
     resolved = _leaves_out_nothing(
         unpenalized, moments, some, centered=centered, least=_LEAST_SHARE
     )
@@ -113,6 +115,18 @@ def triangle_of_moments(
         least=(8 * len(moments.mean) * _EPS) ** 0.5,
     )
     return triangle._replace(resolved=resolved)
+
+
+def _resolved(triangle: Triangle) -> Triangle:
+    """Return the triangle without directions that are rounding of the scatter alone."""
+    kept = triangle.upper.diagonal() ** 2 > _RESOLVED_SHARE
+    rank = int(np.count_nonzero(kept))
+    if rank == triangle.rank:
+        return triangle
+    rest = np.vstack([triangle.along[rank:], triangle.rest])
+    return triangle._replace(
+        upper=triangle.upper[:rank], along=triangle.along[:rank], rest=rest
+    )
 
 
 def _least_share(triangle: Triangle) -> float:
