@@ -25,8 +25,10 @@ _EPS = float(np.finfo(np.float64).eps)
 
 # A scatter has the squares of what a factor of the rows has, and half as many digits of
 # what columns have apart from each other. Where one has less than this share of its
-# variance, the factor is made of the rows: for few rows that costs next to nothing.
-_LEAST_SHARE, _LEAST_SHARE_OF_FEW, _FEW_ELEMENTS = 1e-6, 0.1, 2**18
+# variance, the factor is made of the rows. For few rows, by n_samples n_features^2, that
+# costs a millisecond, and for very few next to nothing.
+_LEAST_SHARE, _LEAST_SHARE_OF_FEW, _LEAST_SHARE_OF_VERY_FEW = 1e-6, 0.01, 0.5
+_FEW, _VERY_FEW = 2**19, 2**14
 
 # Below this share, the scatter alone has no digits left.
 _RESOLVED_SHARE = 1e-12
@@ -81,12 +83,14 @@ def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> T
         squares is as many more rows.
     """
     triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
-    few = len(rows.y) * rows.n_features <= _FEW_ELEMENTS
-    if _least_share(triangle) >= (_LEAST_SHARE_OF_FEW if few else _LEAST_SHARE):
+    size, least = len(rows.y) * rows.n_features**2, _LEAST_SHARE
+    if size <= _FEW:
+        least = _LEAST_SHARE_OF_FEW if size > _VERY_FEW else _LEAST_SHARE_OF_VERY_FEW
+    if _least_share(triangle) >= least:
         return triangle
     triangle = _resolved(triangle)
-    if not few and _leaves_out_nothing(
-        triangle, moments, rows, centered=centered, least=_LEAST_SHARE_OF_FEW / 10
+    if size > _FEW and _leaves_out_nothing(
+        triangle, moments, rows, centered=centered, least=_LEAST_SHARE_OF_FEW
     ):
         return triangle
     return triangle_of_rows(rows, centered=centered, l2=l2)
