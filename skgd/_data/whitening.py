@@ -25,7 +25,7 @@ _EPS = float(np.finfo(np.float64).eps)
 
 # A scatter has the squares of what a factor of the rows has, and half as many digits of
 # what columns have apart from each other. Where one has less than this share of its
-# variance, the factor is made of the rows. For few rows, by n_samples n_features^2, that
+# variance, the factor is made of the rows. For few (by n_samples n_features^2) that
 # costs a millisecond, and for very few next to nothing.
 _LEAST_SHARE, _LEAST_SHARE_OF_FEW, _LEAST_SHARE_OF_VERY_FEW = 1e-6, 0.01, 0.5
 _FEW, _VERY_FEW = 2**19, 2**14
