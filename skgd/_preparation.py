@@ -138,18 +138,21 @@ def condensed(
     else:
         coordinates = coordinates_of(moments, settings)
         few = _condensed_in(coordinates, moments)
+        _, y = ColumnMoments.from_moments(moments)
     others = None if held_out is None else _condensed_in(coordinates, held_out)
     if not settings.device.has_float64:
         few = in_working_dtype(few, settings.dtype)
         others = others and in_working_dtype(others, settings.dtype)
     penalty = Penalty() if white else None
-    return _problem(
+    problem = _problem(
         FullBatch(few, settings.device, n_samples),
         coordinates,
         settings,
         None if others is None else RowsInMemory(others),
         penalty,
     )
+    targets = y._replace(mean=y.mean - coordinates.y_offset)
+    return replace(problem, known_targets=targets)
 
 
 def _condensed_in(coordinates: Coordinates, moments: Moments) -> Rows:

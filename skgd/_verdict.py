@@ -32,7 +32,7 @@ _FAR_FROM_CONVERGED = 0.1
 
 
 # Rounding of predictions over the spread of y: its square is a share of the loss.
-_MOST_ROUNDING = 5e-4
+_MOST_ROUNDING = 1e-3
 
 # A factor of the rows is one of rows that are rounded in float64 to so many units.
 _ROUNDINGS_OF_FIT = 4
@@ -341,6 +341,7 @@ def _lost_to_rounding(
         terms = np.linalg.norm(sizes * exact[0], axis=0)
         of_coef = eps * terms + _ROUNDINGS_OF_FIT * np.finfo(np.float64).eps * terms
         of_coef = np.hypot(of_coef, np.linalg.norm(sizes * (coef - exact[0]), axis=0))
+        of_coef *= 2  # terms may err to the same side
         of_intercept = sum(
             (eps * np.abs(b.astype(np.float64)) + least for b in intercept),
             start=np.zeros_like(of_coef),

@@ -111,7 +111,8 @@ def _draw_dots(axes: Axes, values: pd.Series, text: Callable[[Any], str]) -> Non
         axes.plot(*at, "o", color=colour)
         axes.annotate(text(value), at, color=colour, **beside)
     axes.set_xscale("log")
-    axes.set_xlim(least / 3, 10 * values.max())
+    if least > 0:  # there may be nothing above zero to draw
+        axes.set_xlim(least / 3, 10 * values.max())
     axes.set_yticks(range(len(values)), values.index)
     axes.invert_yaxis()
 

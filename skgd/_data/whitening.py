@@ -238,6 +238,9 @@ def _triangle_of_scatter(moments: Moments, *, centered: bool, l2: float) -> Tria
     Xy = covariance[order, d:] / scale[order, None]
     along = solve_triangular(upper[:, :rank], Xy, trans="T", check_finite=False)
     rest = covariance[d:, d:] - along.T @ along
+    # What rounding leaves of targets that are met is no residual.
+    met = rest.diagonal() <= 4 * len(covariance) * _EPS * covariance.diagonal()[d:]
+    rest[met] = rest[:, met] = 0
     return Triangle(upper, pivots, scale, along, factor_of(rest))
 
 

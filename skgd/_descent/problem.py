@@ -29,6 +29,7 @@ class Problem:
     fit_intercept: bool
     held_out: RowSource | None = None
     moments: Moments | None = None  # of all rows, in the user's units, where known
+    known_targets: ColumnMoments | None = None  # of y, in these coordinates, likewise
 
     @property
     def is_white(self) -> bool:
@@ -49,9 +50,8 @@ class Problem:
     @cached_property
     def target_moments(self) -> ColumnMoments:
         """Return means and spreads of the targets."""
-        if self.batches.whole and self.moments is not None:
-            _, y = ColumnMoments.from_moments(self.moments)
-            return y._replace(mean=y.mean - self.coordinates.y_offset)
+        if self.known_targets is not None:
+            return self.known_targets
         return ColumnMoments.from_columns(*self.rows.targets())
 
     @cached_property
