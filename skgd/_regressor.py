@@ -524,6 +524,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     ) -> Self:
         """Go on with one more chunk of a stream of rows.
 
+        The rows are taken to be new ones: those of an earlier call count twice. To go
+        on with the same rows, call `fit` with ``warm_start=True``.
+
         For the full batch (``batch_size=None``), the chunk's `Moments` are merged into
         those of all rows before, and the descent goes on over all of them, from where
         it stands, up to `tol`. After the last chunk the model is, within `tol`, that of

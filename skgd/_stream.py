@@ -5,6 +5,7 @@ The estimator is read for what it was fitted to; it is for the caller to change 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
 
@@ -150,6 +151,7 @@ class Stream:
         self.random_state = random_state
         self._n_rows, self._mean_weight = 0, 0.0
         self._X: ColumnMoments | None = None
+        self._mean_before: np.ndarray = np.zeros(())  # the chunk
         self._moments = moments  # where rows are whitened
         self._before = moments  # the chunk
         self._y_mean: np.ndarray = np.zeros(())
@@ -176,7 +178,9 @@ class Stream:
         relative = unit / self._mean_weight
         share = min(relative * n_rows / self._n_rows, 1.0)  # but for rounding
         columns = ColumnMoments.from_columns(rows.X, weight)
+        self._mean_before = columns.mean
         if self._X is not None:
+            self._mean_before = self._X.mean
             before = self._X._replace(weight=1 - share)
             columns = before.merge(columns._replace(weight=share))
         self._X = columns
@@ -244,8 +248,9 @@ class Stream:
         A column that has shown one small number has a coefficient in proportion, which
         an ordinary number would then make far too much of. Where the scale grows by
         more than a factor of two, the coefficient shrinks by the square of the growth,
-        as in normalized online learning (Ross, Mineiro & Langford 2013). The scale is
-        that of the columns alone: a penalty may change between two chunks.
+        as in normalized online learning (Ross, Mineiro & Langford 2013). Predictions at
+        the mean of the rows before stay what they are. The scale is that of the columns
+        alone: a penalty may change between two chunks.
         """
         unpenalized = self._standardized(rows, settings, np.zeros(rows.n_targets), 0.0)
         X_scale = unpenalized.X_scale
@@ -257,17 +262,10 @@ class Stream:
         if not (growth > 2).any():
             return
         factor = np.where(growth > 2, growth**-2.0, 1.0)[:, None]
-        coef, *intercept = self.parameters
-        self.parameters = coef * factor, *intercept
-        if self._steps.average:
-            coef, *intercept = self._steps.average
-            self._steps = self._steps._replace(average=(coef * factor, *intercept))
+        self._take_off(lambda coef: (1 - factor) * coef)
 
     def shrink_where_spreads_grew(self, coordinates: WhiteCoordinates) -> None:
-        """Do the same along directions, which may be differences of columns.
-
-        Predictions at the mean of the rows before stay what they are.
-        """
+        """Do the same along directions, which may be differences of columns."""
         if self._before is None:
             return
         d, matrix = len(coordinates.matrix), coordinates.matrix
@@ -277,17 +275,24 @@ class Stream:
         if not shrinks.any():
             return
         along, kept = along[:, shrinks], np.maximum(shares[shrinks], 0)[:, None]
-        mean = self._before.mean[:d]
 
-        def shrunk(parameters: NumpyParameters) -> NumpyParameters:
-            coef, *intercept = parameters
+        def too_much(coef: np.ndarray) -> np.ndarray:
             white = along.T @ coordinates.coef_from_user(coef)
-            less = matrix @ (along @ ((1 - kept) * white))
-            return coef - less, *(b + mean @ less for b in intercept)
+            return matrix @ (along @ ((1 - kept) * white))
 
-        self.parameters = shrunk(self.parameters)
+        self._take_off(too_much)
+
+    def _take_off(self, part: Callable[[np.ndarray], np.ndarray]) -> None:
+        """Take a part off the coefficients, about the mean of the rows before."""
+
+        def changed(parameters: NumpyParameters) -> NumpyParameters:
+            coef, *intercept = parameters
+            less = part(coef)
+            return coef - less, *(b + self._mean_before @ less for b in intercept)
+
+        self.parameters = changed(self.parameters)
         if self._steps.average:
-            average = shrunk(self._steps.average)
+            average = changed(self._steps.average)
             self._steps = self._steps._replace(average=average)
 
     def _merged(self, rows: Rows, share: float, *, white: bool) -> Moments | None:

@@ -302,6 +302,24 @@ def test_standardizing_goes_by_all_rows_so_far(fit_intercept, sparse, begin):
     np.testing.assert_allclose(coordinates.y_offset, y_mean, rtol=1e-9)
 
 
+@pytest.mark.parametrize("whiten", ["auto", False])
+@pytest.mark.parametrize("average", [False, True])
+def test_where_a_spread_grows_predictions_do_not_jump(whiten, average, strategy):
+    rng = np.random.default_rng(0)
+    years = np.full((64, 1), 2010.0)
+    years[0] = 2011
+    model = GDLinearRegressor(
+        strategy, batch_size=64, whiten=whiten, average=average, random_state=0
+    )
+    for _ in range(30):
+        model.partial_fit(years, 100 + rng.standard_normal(64))
+    before = model.predict([[2010.0]])
+    model.set_params(learning_rate=1e-15, standardize=True, whiten=whiten is not False)
+    later = np.linspace(2010, 2023, 64)[:, None].round()
+    model.partial_fit(later, 100 + rng.standard_normal(64))
+    assert abs(model.predict([[2010.0]]) - before) < 1
+
+
 def test_the_automatic_rate_is_the_least_so_far_and_decays():
     """A chunk of short rows does not lengthen the steps over long ones."""
     rng = np.random.default_rng(0)
