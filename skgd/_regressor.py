@@ -152,14 +152,16 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         collinear, the coefficients are the shortest of standardized columns, as far as
         they do not come from the start. The coordinates come from the moments of the
         rows and, where columns nearly repeat each other, from a QR decomposition of the
-        rows, so that two columns may differ by 1e-7 of their spread. They take a matrix
-        of n_features x n_features, and make sparse rows dense that are not condensed.
+        rows, which tells columns apart down to 1e-13 of their spread. They take a
+        matrix of n_features x n_features, and make sparse rows dense that are not
+        condensed.
         Everything is reported in the data's units. Not with L1 or ``positive=True``,
         which act on the user's columns one by one. "auto": True if
         ``learning_rate="auto"``, unless ``standardize=False``, L1, `positive` or
         `early_stopping` is set (which regularizes by the path, and this is another
-        path); up to 2000 features (500 for mini-batches), and of sparse rows that are
-        not condensed only some 250,000 values, zeros included.
+        path); up to 2000 features (500 for mini-batches, and where there are fewer
+        samples), and of sparse rows that are not condensed only some 250,000 values,
+        zeros included.
     momentum : float in [0, 1) or "auto", default="auto"
         How far each step is carried on (Nesterov's extrapolation): the next gradient is
         taken ``momentum`` times the last step further on. A float is constant; 0.0 is

@@ -361,9 +361,9 @@ def _lost_to_rounding(
         )
     return (
         f"The coefficients are too large for {dtype}: {spoils}. Columns of X nearly "
-        f"repeat each other, or lie far from zero; {as_float64}center the columns "
-        "(before their powers and products are taken), leave some out, or set a small "
-        "alpha."
+        f"repeat each other, or lie far from zero; {as_float64}center columns before "
+        "their powers and products are taken, and of two that nearly repeat each "
+        "other, keep one, and their difference if it matters."
     )
 
 
@@ -374,9 +374,9 @@ def _unresolved(problem: Problem) -> str:
         return ""
     return (
         "Columns of X nearly repeat each other, or lie far from zero, and the moments "
-        "of a stream do not tell them apart: what they differ by counts as nothing. "
-        "Center the columns (before their powers and products are taken), leave some "
-        "out, or use fit, which has the rows and can."
+        "of a stream tell them apart poorly or not at all. Center columns before their "
+        "powers and products are taken; of two that nearly repeat each other, keep one "
+        "and their difference; or use fit, which has the rows and tells them apart."
     )
 
 
@@ -427,14 +427,17 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
     if settings.learning_rate != "auto":
         return "or use learning_rate='auto', which takes fewer epochs."
     if not problem.batches.whole:
-        return "or use batch_size=None: the full batch has momentum='auto'."
+        if settings.whiten or settings.has_prox:
+            return "or use batch_size=None: the full batch takes fewer epochs."
+        return "or use whiten=True, or batch_size=None: the full batch whitens as well."
     if settings.momentum != "auto":
         return "or use momentum='auto', which takes fewer epochs."
     if not settings.standardize:
         return "or use standardize=True, which takes fewer epochs."
     if not (problem.is_white or settings.has_prox or settings.early_stopping):
         return (
-            "or use whiten=True: it makes columns dense, and undoes how they correlate."
+            "or use whiten=True, which removes the correlation between columns (with a "
+            "dense matrix of n_features x n_features, and dense rows)."
         )
     if isinstance(settings.loss, Huber):
         return (

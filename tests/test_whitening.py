@@ -247,7 +247,7 @@ def test_a_stream_says_what_its_moments_do_not_resolve():
     for X in (near, powers):
         y = X[:, 0] / X[:, 0].std() + rng.standard_normal(3000)
         _, said = streamed(X, y)
-        assert "moments of a stream do not tell them apart" in said
+        assert "moments of a stream tell them apart poorly" in said
     assert "moments of a stream" in streamed(powers, y, alpha=1e-12)[1]
     dummies = np.eye(4)[rng.integers(0, 4, 3000)]
     for X in (dummies, np.column_stack([dummies, year, x, x, dummies[:, ::-1]])):

@@ -11,8 +11,8 @@ from scipy.sparse import csc_array, csr_array
 class ShiftedMatrix:
     """A sparse matrix minus an outer product, ``matrix - left @ right``.
 
-    ``@`` with arrays on either side, ``.T``, `astype` and selected rows work as of an
-    array; it is never formed.
+    ``@`` with arrays on either side, ``.T``, `astype`, selected rows and products with
+    a number work as of an array; it is never formed.
 
     Parameters
     ----------
@@ -56,6 +56,11 @@ class ShiftedMatrix:
         else:
             product -= self.left @ (self.right @ dense)
         return product
+
+    def __mul__(self, factor: float) -> ShiftedMatrix:
+        return ShiftedMatrix(self.matrix * factor, self.left * factor, self.right)
+
+    __rmul__ = __mul__
 
     def __rmatmul__(self, dense: np.ndarray) -> np.ndarray:
         return (self.T @ dense.T).T
