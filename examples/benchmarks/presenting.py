@@ -110,8 +110,8 @@ def _draw_dots(axes: Axes, values: pd.Series, text: Callable[[Any], str]) -> Non
         at = (max(value, least), k)
         axes.plot(*at, "o", color=colour)
         axes.annotate(text(value), at, color=colour, **beside)
-    axes.set_xscale("log")
-    if least > 0:  # there may be nothing above zero to draw
+    if least > 0:  # where none is above zero, there is nothing to spread out
+        axes.set_xscale("log")
         axes.set_xlim(least / 3, 10 * values.max())
     axes.set_yticks(range(len(values)), values.index)
     axes.invert_yaxis()
