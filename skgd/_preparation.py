@@ -38,7 +38,9 @@ from skgd._data.rows import (
 from skgd._data.scatter import scatter_of
 from skgd._data.user_input import check_values
 from skgd._data.whitening import (
+    MOST_BYTES,
     Triangle,
+    bytes_of_matrix,
     triangle_of,
     triangle_of_moments,
     triangle_of_rows,
@@ -62,7 +64,7 @@ _LEAST_ROWS, _LEAST_ROWS_A_COLUMN, MOST_COLUMNS = 1000, 10, 2000
 # White coordinates take a matrix of n_features x n_features, by which every batch is
 # multiplied: of 64 rows and 300 columns, an epoch takes 2.7 times as long. It ends 2e-5
 # above the least loss, where standardized columns that correlate end 4e-3 above.
-_MOST_COLUMNS_IN_BATCHES, _MOST_COLUMNS_IF_WIDE, _MOST_BYTES = 500, 500, 2**31
+_MOST_COLUMNS_IN_BATCHES, _MOST_COLUMNS_IF_WIDE = 500, 500
 
 # Up to so many elements, float32 rows are descended on in float64, which costs little;
 # and however many where columns are so near each other that it takes these digits.
@@ -127,18 +129,17 @@ def condensed(
     """
     most = _most_columns(n_samples, moments.n_features)
     white = whitens(moments.n_features, settings, MOST_COLUMNS if of_a_stream else most)
+    columns, y = ColumnMoments.from_moments(moments)
     coordinates: Coordinates
     if white:
         centered = settings.fit_intercept
         find = triangle_of_moments if of_a_stream else triangle_of
         triangle = find(moments, rows, centered=centered, l2=settings.l2)
         few = white_rows(triangle, centered=centered)
-        columns, y = ColumnMoments.from_moments(moments)
         coordinates = _white(triangle, columns, y.mean, settings)
     else:
         coordinates = coordinates_of(moments, settings)
         few = _condensed_in(coordinates, moments)
-        _, y = ColumnMoments.from_moments(moments)
     others = None if held_out is None else _condensed_in(coordinates, held_out)
     if not settings.device.has_float64:
         few = in_working_dtype(few, settings.dtype)
@@ -308,11 +309,11 @@ def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bo
     """Decide on `whiten`; "auto": up to so many columns."""
     if settings.whiten == "auto":
         return n_features <= most
-    n_bytes = 8 * n_features**2
-    if settings.whiten and n_bytes > _MOST_BYTES:
+    n_bytes = bytes_of_matrix(n_features)
+    if settings.whiten and n_bytes > MOST_BYTES:
         raise ValueError(
             "whiten=True takes a matrix of n_features x n_features, for n_features="
-            f"{n_features} {n_bytes / 1e9:.1f} GB, and at most {_MOST_BYTES / 1e9:.1f} "
+            f"{n_features} {n_bytes / 1e9:.1f} GB, and at most {MOST_BYTES / 1e9:.1f} "
             "are allowed. Leave whiten at 'auto', which standardizes where there are "
             f"more than {MOST_COLUMNS} columns, or reduce the columns."
         )

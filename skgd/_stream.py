@@ -111,7 +111,7 @@ def step_over_chunk(
     if isinstance(coordinates, ScaledCoordinates):
         stream.shrink_where_scales_grew(rows, settings)
     elif isinstance(coordinates, WhiteCoordinates):
-        stream.shrink_where_spreads_grew(coordinates)
+        stream.shrink_where_spreads_grew(coordinates, centered=settings.fit_intercept)
     n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
     shuffle = stream.random_state if settings.shuffle else None
     with settings.device.gradients_on():
@@ -264,12 +264,16 @@ class Stream:
         factor = np.where(growth > 2, growth**-2.0, 1.0)[:, None]
         self._take_off(lambda coef: (1 - factor) * coef)
 
-    def shrink_where_spreads_grew(self, coordinates: WhiteCoordinates) -> None:
+    def shrink_where_spreads_grew(
+        self, coordinates: WhiteCoordinates, *, centered: bool
+    ) -> None:
         """Do the same along directions, which may be differences of columns."""
         if self._before is None:
             return
         d, matrix = len(coordinates.matrix), coordinates.matrix
         covariance = self._before.scatter[:d, :d] / self._before.weight
+        if not centered:
+            covariance = covariance + np.outer(self._mean_before, self._mean_before)
         shares, along = eigh(matrix.T @ covariance @ matrix)
         shrinks = shares < 0.25  # of the variance now; in white coordinates that is 1
         if not shrinks.any():

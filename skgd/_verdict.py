@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skgd._data.coordinates import WhiteCoordinates
 from skgd._data.device import to_numpy
 from skgd._data.rows import Rows, peaks, predicted
+from skgd._data.whitening import MOST_BYTES, bytes_of_matrix
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -426,15 +427,20 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
         return "or try another learning_rate."
     if settings.learning_rate != "auto":
         return "or use learning_rate='auto', which takes fewer epochs."
+    may_whiten = not (
+        isinstance(problem.coordinates, WhiteCoordinates)
+        or settings.has_prox
+        or settings.early_stopping
+        or bytes_of_matrix(problem.rows.n_features) > MOST_BYTES
+    )
     if not problem.batches.whole:
-        if settings.whiten or settings.has_prox:
-            return "or use batch_size=None: the full batch takes fewer epochs."
-        return "or use whiten=True, or batch_size=None: the full batch whitens as well."
+        whitened = "whiten=True, or " if may_whiten and settings.standardize else ""
+        return f"or use {whitened}batch_size=None: the full batch takes fewer epochs."
     if settings.momentum != "auto":
         return "or use momentum='auto', which takes fewer epochs."
     if not settings.standardize:
         return "or use standardize=True, which takes fewer epochs."
-    if not (problem.is_white or settings.has_prox or settings.early_stopping):
+    if may_whiten:
         return (
             "or use whiten=True, which removes the correlation between columns (with a "
             "dense matrix of n_features x n_features, and dense rows)."

@@ -4,6 +4,7 @@ What is right is told by SVD of standardized columns (`direct`). A default fit m
 below its R^2 by a millionth, which no one who reads the model would notice.
 """
 
+import re
 import warnings
 from functools import cache, partial
 
@@ -226,6 +227,7 @@ def met_exactly():
     ],
     ids=without_address,
 )
+# The least of these tolerances are out of reach, and said to be.
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_smaller_tol_takes_no_fewer_epochs_and_is_no_worse(problem, parameters):
     """A step that is only rounding may go up by as much."""
@@ -254,7 +256,7 @@ def test_targets_below_float32_are_met_or_refused(x_size, y_size, regression):
     try:
         warned = fit_and_listen(model, X, y)
     except ValueError as error:
-        assert " y" in f" {error}"  # noqa: PT017 - a fit that is right is as good
+        assert re.search(r"\by\b", str(error))  # noqa: PT017 - a fit that is right is as good
         return
     X = X.astype(float)
     assert warned or r2_of(model, X, y * 1.0) >= best_r2(X, y) - 1e-6

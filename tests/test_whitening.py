@@ -228,6 +228,26 @@ def test_directions_that_appear_late_do_not_ruin_a_stream(change, batch_size):
         assert model.score(X, X @ [1.0, 2, 3, 4, 5]) > 0.98
 
 
+def test_a_stream_without_intercept_is_about_zero(strategy):
+    """Columns far from zero vary along their mean as well."""
+    rng = np.random.default_rng(0)
+    model = GDLinearRegressor(
+        strategy, batch_size=20, fit_intercept=False, random_state=0
+    )
+    for _ in range(40):
+        X = 5 + rng.standard_normal((100, 3))
+        model.partial_fit(X, X @ [1.0, 2, 3] + 0.1 * rng.standard_normal(100))
+    assert abs(X @ model.coef_ - X @ [1.0, 2, 3]).max() < 0.2
+
+
+def test_slow_batches_are_told_of_whitening_where_it_was_not_chosen():
+    X = np.random.default_rng(0).standard_normal((2000, 501))
+    X += X[:, :1] * 3
+    model = GDLinearRegressor(batch_size=64, max_iter=3, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"use whiten=True, or batch_size=None"):
+        model.fit(X, X[:, 0] + X[:, 1])
+
+
 def streamed(X, y, **params):
     """Fit in five chunks; return the model, and what was said."""
     model = GDLinearRegressor(**params)

@@ -30,6 +30,9 @@ _EPS = float(np.finfo(np.float64).eps)
 _LEAST_SHARE, _LEAST_SHARE_OF_FEW, _LEAST_SHARE_OF_VERY_FEW = 1e-6, 0.01, 0.5
 _FEW, _VERY_FEW = 2**19, 2**14
 
+# What the matrix of white coordinates may take.
+MOST_BYTES = 2**31
+
 # Below this share, the scatter alone has no digits left.
 _RESOLVED_SHARE = 1e-12
 
@@ -65,6 +68,11 @@ class Triangle(NamedTuple):
     def least_share(self) -> float:
         """Least share of a column's variance that those before do not explain."""
         return float((self.upper.diagonal() ** 2).min(initial=1.0))
+
+
+def bytes_of_matrix(n_features: int) -> int:
+    """Return what the matrix of white coordinates takes."""
+    return 8 * n_features**2
 
 
 def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> Triangle:
@@ -305,7 +313,6 @@ def white_coordinates(
     coef_scale = np.full((d, 1), np.inf)
     with in_one_thread(d):
         inverse[:rank, pivots] = upper * scale[pivots]
-        order = pivots
         back = np.zeros((d, rank))
         if rank == d:
             back = dtrtri(upper)[0]
@@ -313,7 +320,7 @@ def white_coordinates(
             basis, triangle_of_basis = qr(upper.T, mode="economic")
             back = basis @ dtrtri(triangle_of_basis)[0].T
         unit = np.divide(1, scale, out=np.zeros_like(scale), where=scale > 0)
-        matrix[order, :rank] = back * unit[order, None]
+        matrix[pivots, :rank] = back * unit[pivots, None]
         if l2:
             shares, turn = eigh(l2 * matrix.T @ matrix)
             matrix, inverse = matrix @ turn, turn.T @ inverse

@@ -105,14 +105,7 @@ class SecantSteps(Steps):
     ) -> None:
         """Go on from where the last step led, or a part of its way back.
 
-        Parameters
-        ----------
-        strategy : GradientStrategy
-            Has just evaluated the gradients.
-        n_rows, share : int, float
-            Of no account: the rows are all there are.
-        losses : sequence of float
-            That of each target, without an L1 term.
+        The rows are all there are, so that `n_rows` and `share` are of no account.
         """
         self.step += 1
         loss, gradient, last = np.array(losses), _gradient_of(strategy), self._line

@@ -20,7 +20,7 @@ from skgd._typing import Array, Parameters
 from skgd.strategies import GradientStrategy
 
 # Not all is looked at while what said no last says so still, but for so many epochs.
-_MOST_DENIALS = {"measured": 10, "known": 100}
+_MOST_DENIALS, _MOST_DENIALS_MEASURED = 100, 10
 
 # Terms of a residual are rounded to so many units in their last place, and a residual
 # of so many roundings is as good as none.
@@ -141,7 +141,7 @@ class StoppingRule:
         self._remember(0, 0, float(self._rounding((zeros,))[0]))
         self._measured: Sizes | None = None
         self._n_denied = 0
-        self._most_denials = _MOST_DENIALS["measured" if measure else "known"]
+        self._most_denials = _MOST_DENIALS_MEASURED if measure else _MOST_DENIALS
 
     def is_met(
         self, losses: Sequence[float], gradients: Parameters, parameters: Parameters
