@@ -341,7 +341,7 @@ def whitens_rows(rows: Rows, settings: Settings, *, in_batches: bool) -> bool:
 def moments_of(rows: Rows) -> Moments:
     """Return the moments of rows; those of weight zero are not read."""
     if rows.weight is None or rows.weight.all():
-        return Moments(*scatter_of(rows), rows.n_features)
+        return Moments(n_features=rows.n_features, **scatter_of(rows)._asdict())
     index = np.flatnonzero(rows.weight)
     rows = without_unit_weights(rows)
     n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)

@@ -181,6 +181,32 @@ def test_an_offset_costs_no_digits():
         np.testing.assert_allclose(shifted.scatter[2], plain.scatter[2], rtol=1e-7)
 
 
+@pytest.mark.parametrize("kind", ["dense", "weighted", "sparse"])
+@pytest.mark.parametrize("order", ["in turn", "at random"])
+def test_an_offset_costs_no_digits_however_often_parts_are_merged(order, kind):
+    rng = np.random.default_rng(0)
+    X = 1e9 + rng.standard_normal((10_000, 2))
+    y = X @ [1.0, 2.0]
+    weight = rng.uniform(1, 2, len(y)) if kind == "weighted" else np.ones(len(y))
+    parts = [
+        Moments.from_data(
+            sp.csr_array(X[i : i + 10]) if kind == "sparse" else X[i : i + 10],
+            y[i : i + 10],
+            weight[i : i + 10],
+        )
+        for i in range(0, len(y), 10)
+    ]
+    while len(parts) > 1:
+        i, j = (0, 1) if order == "in turn" else rng.permutation(len(parts))[:2]
+        merged = parts[i] + parts[j]
+        parts = [part for k, part in enumerate(parts) if k not in (i, j)]
+        parts.insert(0, merged)
+    Z = np.column_stack([X, y]).astype(np.longdouble)
+    Z -= weight @ Z / weight.sum()
+    scatter = (Z.T @ (weight[:, None] * Z)).astype(float)
+    np.testing.assert_allclose(parts[0].scatter, scatter, rtol=1e-13)
+
+
 def test_the_shape_of_y_is_kept():
     X, y, _ = draw(0, 20, 3, 1)
     assert Moments.from_data(X, y).condense()[1].shape == (5, 1)

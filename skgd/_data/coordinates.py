@@ -176,7 +176,8 @@ class ScaledCoordinates(Coordinates):
         scale = np.concatenate([self.X_scale, np.ones_like(self.y_offset)])
         return replace(
             moments,
-            mean=(moments.mean - offset) / scale,
+            mean=(moments.mean - offset + moments.mean_rest) / scale,
+            mean_rest=0.0,
             scatter=moments.scatter / scale[:, None] / scale,
         )
 
@@ -244,8 +245,9 @@ class WhiteCoordinates(Coordinates):
         """Return the moments, by the map of rows and columns."""
         offset = np.concatenate([self.X_offset, self.y_offset])
         T = block_diag(self.matrix, np.eye(moments.n_targets))
-        mean = (moments.mean - offset) @ T
-        return replace(moments, mean=mean, scatter=T.T @ moments.scatter @ T)
+        mean = (moments.mean - offset + moments.mean_rest) @ T
+        scatter = T.T @ moments.scatter @ T
+        return replace(moments, mean=mean, mean_rest=0.0, scatter=scatter)
 
     def coef_from_user(self, coef: np.ndarray) -> np.ndarray:
         """Return the same predictions' coefficients."""

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils import check_X_y
 
 from skgd._data.rows import Rows, means, root_mean_squares
-from skgd._data.scatter import pivoted_factor, scatter_of
+from skgd._data.scatter import pivoted_factor, scatter_of, two_sum
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.user_input import (
     checked_weight,
@@ -41,6 +41,9 @@ class Moments:
         How many of the columns are those of X; they come first.
     y_is_1d : bool, default=False
         Whether `condense` gives a one-dimensional y, as that of the data was.
+    mean_rest : ndarray of shape (n_features + n_targets,) or float, default=0.0
+        What rounding leaves of the mean, to be added to it. Means that are 1e9 spreads
+        away from zero then keep all their digits, however often parts are merged.
 
     Attributes
     ----------
@@ -84,6 +87,7 @@ class Moments:
     scatter: np.ndarray
     n_features: int
     y_is_1d: bool = False
+    mean_rest: np.ndarray | float = 0.0
 
     def __post_init__(self) -> None:
         n = np.size(self.mean)
@@ -161,7 +165,8 @@ class Moments:
         y_is_1d = targets.ndim == 1
         targets = targets[:, None] if y_is_1d else targets
         rows = Rows(checked, targets, checked_weight(sample_weight, checked))
-        return cls(*scatter_of(rows), rows.n_features, y_is_1d)
+        sums = scatter_of(rows)._asdict()
+        return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both data sets together, in O(r^2).
@@ -199,13 +204,16 @@ class Moments:
                 f"{other.n_targets} targets."
             )
         weight, share, step = _difference(self, other)
+        step = step + (other.mean_rest - self.mean_rest)
         between = self.weight * share * np.outer(step, step)
+        mean, rest = two_sum(self.mean, share * step + self.mean_rest)
         return Moments(
             weight,
-            self.mean + share * step,
+            mean,
             self.scatter + other.scatter + between,
             self.n_features,
             self.y_is_1d,
+            rest,
         )
 
     def times(self, factor: float) -> Moments:

@@ -30,6 +30,7 @@ class Scatter(NamedTuple):
     weight: float
     mean: np.ndarray
     scatter: np.ndarray
+    mean_rest: np.ndarray  # what rounding leaves of the mean
 
 
 def scatter_of(rows: Rows) -> Scatter:
@@ -108,8 +109,15 @@ def _scatter_by_blocks(
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         scatter -= np.outer(total, total / weight)
         scatter *= unit
-        mean = pilot + total / weight
-    return Scatter(unit * float(weight), mean, scatter)
+        mean, rest = two_sum(pilot, total / weight)
+    return Scatter(unit * float(weight), mean, scatter, rest)
+
+
+def two_sum(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rounded sum, and what rounding leaves of it (Knuth 1969)."""
+    total = a + b
+    part = total - a
+    return total, (a - (total - part)) + (b - part)
 
 
 def _products(A: np.ndarray, B: np.ndarray, root: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -265,12 +273,12 @@ def _sparse_scatter(
         total = np.concatenate([np.asarray(A.T @ w).ravel(), D_sum, w @ y])
         scatter = np.block([[AA, AD, Ay], [AD.T, DD, Dy], [Ay.T, Dy.T, yy]])
         scatter -= np.outer(total, total / weight)
-    mean = total / weight
-    mean[len(few) :] += np.concatenate([D_pilot, y_pilot])
+    pilot = np.concatenate([np.zeros(len(few)), D_pilot, y_pilot])
+    mean, rest = two_sum(pilot, total / weight)
     if len(full):  # back in the order of the columns
         order = np.argsort(np.concatenate([few, full, n_features + np.arange(len(yy))]))
-        mean, scatter = mean[order], scatter[np.ix_(order, order)]
-    sums = Scatter(weight, mean, scatter)
+        mean, rest, scatter = mean[order], rest[order], scatter[np.ix_(order, order)]
+    sums = Scatter(weight, mean, scatter, rest)
     what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
     if what:
         _refuse_squares(what, X)
