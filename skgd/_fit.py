@@ -15,6 +15,7 @@ from skgd._descent.held_out import HeldOutScore
 from skgd._descent.loop import Observer, descend
 from skgd._descent.problem import Problem
 from skgd._descent.secant_steps import SecantSteps
+from skgd._descent.stable_rate import Smoothness
 from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
 from skgd._settings import Settings, refuse_derived_steps
@@ -61,10 +62,12 @@ def set_up(
     settings: Settings,
     problem: Problem,
     start: NumpyParameters,
-    *,
-    of_a_chunk: bool = False,
+    so_far: Smoothness | None = None,
 ) -> Setup:
-    """Start the strategy, and find out its steps and what may end them."""
+    """Start the strategy, and find out its steps and what may end them.
+
+    Where the rows are a chunk of a stream, `so_far` is about all rows of it.
+    """
     if not settings.alpha:  # which leads to zero what the rows do not see
         coordinates = problem.coordinates.keeping(start[0])
         problem = replace(problem, coordinates=coordinates)
@@ -72,7 +75,7 @@ def set_up(
         _starting_parameters(settings, problem, start), problem.device_objective
     )
     refuse_derived_steps(settings)
-    steps = steps_of(settings, problem, of_a_chunk=of_a_chunk)
+    steps = steps_of(settings, problem, so_far)
     return Setup(settings, problem, steps, stopping_of(settings, problem))
 
 
@@ -110,7 +113,9 @@ def in_strategy(settings: Settings) -> Iterator[None]:
         raise
 
 
-def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps:
+def steps_of(
+    settings: Settings, problem: Problem, so_far: Smoothness | None = None
+) -> Steps:
     """Return the steps: learning rate, schedule, momentum and average resolved."""
     auto, whole = settings.learning_rate == "auto", problem.batches.whole
     momentum: float | Literal["adaptive"] = "adaptive" if auto and whole else 0.0
@@ -120,12 +125,16 @@ def steps_of(settings: Settings, problem: Problem, *, of_a_chunk: bool) -> Steps
     if schedule == "auto":
         schedule = "adaptive" if auto and not whole else "constant"
     # Not an average, or the best on held-out rows; and the rows are all of the data.
-    ends_on_all = not (settings.average or settings.early_stopping or of_a_chunk)
-    if _steps_by_secants(settings, problem) and not of_a_chunk:
+    ends_on_all = not (settings.average or settings.early_stopping or so_far)
+    if _steps_by_secants(settings, problem) and not so_far:
         rate, penalty = _auto_rate(settings, problem), problem.device_objective.penalty
         return SecantSteps(rate, penalty, problem.send_parameters)
+    if auto:
+        rate = _auto_rate(settings, problem, so_far)
+    else:
+        rate = float(settings.learning_rate)
     return Steps(
-        _auto_rate(settings, problem) if auto else float(settings.learning_rate),
+        rate,
         schedule_from(schedule, settings.power_t),
         problem.device_objective.penalty,
         reduces=schedule == "adaptive",
@@ -172,7 +181,9 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
     return Stopping(rule, plateau, held_out)
 
 
-def _auto_rate(settings: Settings, problem: Problem) -> float:
+def _auto_rate(
+    settings: Settings, problem: Problem, so_far: Smoothness | None = None
+) -> float:
     """Return 1/L; of batches half of that, and less the more momentum there is."""
     if problem.objective.loss.curvature is None:
         raise ValueError(
@@ -180,7 +191,7 @@ def _auto_rate(settings: Settings, problem: Problem) -> float:
             f"not known of loss={settings.loss!r}. Pass a float; several powers of ten "
             "in a GridSearchCV find one that fits."
         )
-    largest = problem.largest_stable_learning_rate()
+    largest = problem.largest_stable_learning_rate(so_far=so_far)
     if problem.batches.whole:
         return largest / 2
     momentum = 0.0 if settings.momentum == "auto" else float(settings.momentum)

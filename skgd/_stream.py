@@ -6,8 +6,10 @@ The estimator is read for what it was fitted to; it is for the caller to change 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
@@ -17,13 +19,15 @@ from sklearn.base import BaseEstimator
 
 from skgd._data.coordinates import (
     Coordinates,
-    ScaledCoordinates,
     WhiteCoordinates,
     standardized_coordinates,
+    user_coordinates,
+    varies,
 )
 from skgd._data.moments import ColumnMoments, Moments
-from skgd._data.rows import Rows, averaging_one, canonical, means
+from skgd._data.rows import Rows, averaging_one, canonical, means, predicted
 from skgd._data.user_input import check_values, start_of
+from skgd._descent.stable_rate import Smoothness
 from skgd._descent.steps import StepsState
 from skgd._descent.stopping import Plateau
 from skgd._fit import Setup, fit, in_strategy, run, set_up
@@ -45,6 +49,12 @@ _FLOAT64 = np.dtype(np.float64)
 
 # Of all rows of a stream; below, float64 has no digits for it.
 _LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
+
+# A variance is outgrown where it was less than this share of what it is now.
+_OUTGROWN = 1.1**-2
+
+# Times as many rows as features; fewer tell too little of how columns correlate.
+_ENOUGH_TO_WHITEN = 3
 
 
 def merges_moments(rows: Rows, settings: Settings) -> bool:
@@ -96,40 +106,76 @@ def step_over_chunk(
     rows = canonical(rows)
     if hasattr(estimator, "_stream"):
         stream = copy(estimator._stream)  # whose other attributes are only replaced
-        stream.random_state = deepcopy(stream.random_state)
     else:
         stream = Stream(
             start_of(estimator, rows, going_on=going_on),
             np.random.RandomState(settings.random_state.randint(2**31 - 1)),
             getattr(estimator, "moments_", None),
         )
+    n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
+    shuffle = None
+    if settings.shuffle and n_rows < rows.n_with_weight:
+        shuffle = stream.random_state = deepcopy(stream.random_state)
+    rows = stream.count(rows, white=whitens_rows(rows, settings, in_batches=True))
+    coordinates = stream.coordinates(rows, settings)
+    if settings.standardize:
+        stream.adapt(rows, settings, coordinates)
     if settings.learning_rate == "auto" and settings.schedule == "auto":
         # "adaptive" would compare the losses of different rows.
-        settings = replace(settings, schedule="invscaling")
-    rows = stream.count(rows, white=whitens_rows(rows, settings, in_batches=True))
-    coordinates = stream.coordinates(rows, settings) if settings.standardize else None
-    if isinstance(coordinates, ScaledCoordinates):
-        stream.shrink_where_scales_grew(rows, settings)
-    elif isinstance(coordinates, WhiteCoordinates):
-        stream.shrink_where_spreads_grew(coordinates, centered=settings.fit_intercept)
-    n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
-    shuffle = stream.random_state if settings.shuffle else None
+        settings = replace(settings, schedule=stream.schedule(settings.power_t))
     with settings.device.gradients_on():
         problem = uncondensed(rows, settings, None, n_rows, shuffle, coordinates)
     with in_strategy(settings):
-        setup = set_up(settings, problem, stream.parameters, of_a_chunk=True)
+        so_far = stream.smoothness(coordinates, settings)
+        setup = set_up(settings, problem, stream.parameters, so_far)
         stream.resume(setup)
         fitted = run(setup, max_iter=1)
         stream.keep(setup)
     return fitted, stream
 
 
+class Seen(NamedTuple):
+    """What is known of all rows so far, which together have the weight one."""
+
+    X: ColumnMoments
+    y_mean: np.ndarray
+    moments: Moments | None  # where rows are whitened
+
+    @classmethod
+    def of_moments(cls, moments: Moments) -> Seen:
+        """Return what moments tell."""
+        moments = moments.times(1 / moments.weight)
+        X, y = ColumnMoments.from_moments(moments)
+        return cls(X, y.mean, moments)
+
+    @classmethod
+    def of_chunk(cls, rows: Rows, *, white: bool) -> Seen:
+        """Return what a chunk tells; to whiten takes its moments."""
+        if white:
+            with suppress(ValueError):  # their squares leave the range of float64
+                return cls.of_moments(moments_of(rows))
+        X = ColumnMoments.from_columns(rows.X, rows.weight)
+        return cls(X._replace(weight=1.0), means(rows.y, rows.weight), None)
+
+    def merge(self, chunk: Seen, share: float) -> Seen:
+        """Return what is known with a chunk that has this share of the weight."""
+        if share == 1:  # what was before weighs next to nothing
+            return chunk
+        if self.moments is not None and chunk.moments is not None:
+            return Seen.of_moments(
+                self.moments.times(1 - share) + chunk.moments.times(share)
+            )
+        X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))
+        y_mean = self.y_mean + share * (chunk.y_mean - self.y_mean)
+        return Seen(X._replace(weight=1.0), y_mean, chunk.moments)
+
+
 class Stream:
     """What `partial_fit` carries from one chunk of rows to the next, an epoch each.
 
     Kept in float64 and in the user's units, since means and scales move as rows come
-    in, and with them the coordinates of the descent. Settings are not kept: what they
-    are at a call is what holds for it.
+    in, and with them the coordinates of the descent: a change of coordinates changes no
+    prediction. Settings are not kept: what they are at a call is what holds for it.
 
     Parameters
     ----------
@@ -150,42 +196,27 @@ class Stream:
         self.parameters = start
         self.random_state = random_state
         self._n_rows, self._mean_weight = 0, 0.0
-        self._X: ColumnMoments | None = None
-        self._mean_before: np.ndarray = np.zeros(())  # the chunk
-        self._moments = moments  # where rows are whitened
-        self._before = moments  # the chunk
-        self._y_mean: np.ndarray = np.zeros(())
-        self._X_scale: np.ndarray | None = None
+        self._seen: Seen | None = None
+        self._reference: Seen | None = None  # what growth is measured by
+        self._n_rows_of_reference = 0
         self._steps = StepsState()
-        self._least_rate_for: tuple[float | None, float] = None, np.inf
+        self._age = 0.0  # steps so far, those on rows of a smaller scale for less
         self._plateau: Plateau | None = None
         if moments is not None:
             self._n_rows = max(round(moments.weight), 1)
             self._mean_weight = moments.weight / self._n_rows
-            self._moments = self._before = moments.times(1 / moments.weight)
-            self._X, y = ColumnMoments.from_moments(moments)
-            self._y_mean = y.mean
+            self._seen = Seen.of_moments(moments)
 
     def count(self, rows: Rows, *, white: bool) -> Rows:
-        """Count a chunk, and return it with weights over the average of all so far.
-
-        To whiten rows takes the moments of all so far.
-        """
+        """Count a chunk, and return it with weights over the average of all so far."""
         weight, unit = averaging_one(rows.weight)
         n_rows = rows.n_with_weight
         self._n_rows += n_rows
         self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
         relative = unit / self._mean_weight
         share = min(relative * n_rows / self._n_rows, 1.0)  # but for rounding
-        columns = ColumnMoments.from_columns(rows.X, weight)
-        self._mean_before = columns.mean
-        if self._X is not None:
-            self._mean_before = self._X.mean
-            before = self._X._replace(weight=1 - share)
-            columns = before.merge(columns._replace(weight=share))
-        self._X = columns
-        self._y_mean = self._y_mean + share * (means(rows.y, weight) - self._y_mean)
-        self._moments = self._merged(rows._replace(weight=weight), share, white=white)
+        chunk = Seen.of_chunk(rows._replace(weight=weight), white=white)
+        self._seen = chunk if self._seen is None else self._seen.merge(chunk, share)
         if relative != 1:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
         return rows._replace(weight=weight)
@@ -197,22 +228,41 @@ class Stream:
         the first chunk starts alone. Where outliers count for less than in a mean, it
         is the chunk's own.
         """
+        if not settings.standardize:
+            return user_coordinates(rows.n_features, rows.n_targets)
+        assert self._seen is not None
         y_offset = np.zeros(rows.n_targets)
         if settings.fit_intercept:
-            y_offset = self._y_mean
+            y_offset = self._seen.y_mean
             if not settings.loss.condenses:
                 y_offset = settings.loss.center(rows.y, rows.weight)
-        if self._moments is not None:
+        enough = self._n_rows > _ENOUGH_TO_WHITEN * rows.n_features
+        if self._seen.moments is not None and enough:
             return white_coordinates_of(
-                self._moments, y_offset, settings, rows, of_a_stream=True
+                self._seen.moments, y_offset, settings, rows, of_a_stream=True
             )
-        return self._standardized(rows, settings, y_offset, settings.l2)
+        return standardized_coordinates(
+            self._seen.X, y_offset, centered=_centers(rows, settings), l2=settings.l2
+        )
+
+    def smoothness(self, coordinates: Coordinates, settings: Settings) -> Smoothness:
+        """Return that of all rows so far, where it is known."""
+        if isinstance(coordinates, WhiteCoordinates):
+            return Smoothness(1.0, float(coordinates.rank + settings.fit_intercept))
+        assert self._seen is not None
+        mean, spread = self._seen.X[1:]
+        sizes = np.hypot(mean - coordinates.X_offset, spread)
+        sizes = np.divide(sizes, coordinates.coef_scale[:, 0])
+        sizes[coordinates.is_zeroed] = 0
+        return Smoothness(0.0, float(sizes @ sizes) + settings.fit_intercept)
+
+    def schedule(self, power_t: float) -> Callable[[int], float]:
+        """Return "invscaling", by the steps that count."""
+        skipped = self._steps.step - self._age
+        return lambda step: (step - skipped + 1) ** -power_t
 
     def resume(self, setup: Setup) -> None:
-        """Resume from the state that the descent on the last chunk ended in.
-
-        The automatic learning rate is the least so far.
-        """
+        """Resume from the state that the descent on the last chunk ended in."""
         (settings, problem, steps, stopping), state = setup, self._steps
         if len(state.average) not in (0, 1 + settings.fit_intercept):
             state = state._replace(n_rows=0, n_averaged=0, average=())
@@ -222,10 +272,7 @@ class Stream:
                 coef = coef.clip(min=0)
             average = problem.coordinates.from_user((coef, *intercept))
             state = state._replace(average=problem.send_parameters(average))
-        batch_size, least_rate = self._least_rate_for
-        if settings.learning_rate != "auto" or batch_size != settings.batch_size:
-            least_rate = np.inf
-        steps.resume(state, rate_limit=least_rate)
+        steps.resume(state)
         if stopping.plateau is not None and self._plateau is not None:
             stopping.plateau.resume(self._plateau.state)
 
@@ -234,89 +281,130 @@ class Stream:
         settings, problem, steps, stopping = setup
         self.parameters = problem.in_user_units(settings.strategy.parameters, _FLOAT64)
         state = steps.state()
+        self._age += state.step - self._steps.step
         if state.average:
             average = problem.in_user_units(state.average, _FLOAT64)
             state = state._replace(average=average)
         self._steps = state
-        if settings.learning_rate == "auto":
-            self._least_rate_for = settings.batch_size, float(steps.learning_rate)
         self._plateau = stopping.plateau
 
-    def shrink_where_scales_grew(self, rows: Rows, settings: Settings) -> None:
-        """Shrink coefficients of columns whose scale was too small by far.
+    def adapt(self, rows: Rows, settings: Settings, coordinates: Coordinates) -> None:
+        """Give less weight to what was learned from rows that are outgrown.
 
         A column that has shown one small number has a coefficient in proportion, which
-        an ordinary number would then make far too much of. Where the scale grows by
-        more than a factor of two, the coefficient shrinks by the square of the growth,
-        as in normalized online learning (Ross, Mineiro & Langford 2013). Predictions at
-        the mean of the rows before stay what they are. The scale is that of the columns
-        alone: a penalty may change between two chunks.
+        an ordinary number would then make far too much of. Where a spread has grown by
+        a tenth, the coefficient shrinks by the square of the growth, as in normalized
+        online learning (Ross, Mineiro & Langford 2013); in white coordinates, that is
+        about directions, which may be differences of columns. Predictions at the mean
+        of the rows before stay what they are. A target whose loss on the new rows is no
+        less for it keeps its coefficients.
+
+        Steps before, and what they add to the average, count for as much less as the
+        mean square of all rows has grown.
         """
-        unpenalized = self._standardized(rows, settings, np.zeros(rows.n_targets), 0.0)
-        X_scale = unpenalized.X_scale
-        before, self._X_scale = self._X_scale, X_scale
-        if before is None:
-            return
-        growth = np.ones_like(before)
-        np.divide(X_scale, before, out=growth, where=np.isfinite(before))
-        if not (growth > 2).any():
-            return
-        factor = np.where(growth > 2, growth**-2.0, 1.0)[:, None]
-        self._take_off(lambda coef: (1 - factor) * coef)
+        outgrown = self._outgrown(rows, settings, coordinates)
+        if outgrown is not None:
+            growth, part = outgrown
+            self._steps = self._steps._replace(
+                n_averaged=self._steps.n_averaged / growth
+            )
+            self._age /= growth
+            self.parameters = self._shrunk(self.parameters, part, rows, settings)
+            if self._steps.average:
+                average = self._shrunk(self._steps.average, part, rows, settings)
+                self._steps = self._steps._replace(average=average)
+        if outgrown is not None or self._n_rows >= 2 * self._n_rows_of_reference:
+            self._reference, self._n_rows_of_reference = self._seen, self._n_rows
 
-    def shrink_where_spreads_grew(
-        self, coordinates: WhiteCoordinates, *, centered: bool
-    ) -> None:
-        """Do the same along directions, which may be differences of columns."""
-        if self._before is None:
-            return
-        d, matrix = len(coordinates.matrix), coordinates.matrix
-        covariance = self._before.scatter[:d, :d] / self._before.weight
-        if not centered:
-            covariance = covariance + np.outer(self._mean_before, self._mean_before)
-        shares, along = eigh(matrix.T @ covariance @ matrix)
-        shrinks = shares < 0.25  # of the variance now; in white coordinates that is 1
-        if not shrinks.any():
-            return
-        along, kept = along[:, shrinks], np.maximum(shares[shrinks], 0)[:, None]
+    def _outgrown(
+        self, rows: Rows, settings: Settings, coordinates: Coordinates
+    ) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
+        """Return the growth of the mean square, and what coefficients have too much.
 
-        def too_much(coef: np.ndarray) -> np.ndarray:
-            white = along.T @ coordinates.coef_from_user(coef)
-            return matrix @ (along @ ((1 - kept) * white))
-
-        self._take_off(too_much)
-
-    def _take_off(self, part: Callable[[np.ndarray], np.ndarray]) -> None:
-        """Take a part off the coefficients, about the mean of the rows before."""
-
-        def changed(parameters: NumpyParameters) -> NumpyParameters:
-            coef, *intercept = parameters
-            less = part(coef)
-            return coef - less, *(b + self._mean_before @ less for b in intercept)
-
-        self.parameters = changed(self.parameters)
-        if self._steps.average:
-            average = changed(self._steps.average)
-            self._steps = self._steps._replace(average=average)
-
-    def _merged(self, rows: Rows, share: float, *, white: bool) -> Moments | None:
-        """Return the moments of all rows so far, of weight 1; None: not known."""
-        before = self._before = self._moments
-        if not white:
+        None if no spread has grown by a tenth.
+        """
+        before, now = self._reference, self._seen
+        if before is None or now is None:
             return None
-        try:
-            moments = moments_of(rows)
-        except ValueError:  # their squares leave the range of float64
-            return None
-        moments = moments.times(share / moments.weight)
-        if before is None or share == 1:
-            return moments
-        return before.times(1 - share) + moments
+        if isinstance(coordinates, WhiteCoordinates) and before.moments is not None:
+            return _outgrown_directions(before, coordinates, settings)
+        return _outgrown_columns(before.X, now.X, centered=_centers(rows, settings))
 
-    def _standardized(
-        self, rows: Rows, settings: Settings, y_offset: np.ndarray, l2: float
-    ) -> ScaledCoordinates:
-        """Return coordinates in which all rows so far are standardized."""
-        assert self._X is not None
-        centered = settings.fit_intercept and not issparse(rows.X)
-        return standardized_coordinates(self._X, y_offset, centered=centered, l2=l2)
+    def _shrunk(
+        self,
+        parameters: NumpyParameters,
+        part: Callable[[np.ndarray], np.ndarray],
+        rows: Rows,
+        settings: Settings,
+    ) -> NumpyParameters:
+        """Return parameters without a part of the coefficients, if that fits the rows.
+
+        About the mean of the rows before.
+        """
+        assert self._reference is not None
+        coef, *intercept = parameters
+        less = part(coef)
+        shift = self._reference.X.mean @ less
+        shrunk = coef - less, *(b + shift for b in intercept)
+
+        def loss(parameters: NumpyParameters) -> np.ndarray:
+            value = settings.loss.value(predicted(rows.X, parameters), rows.y)
+            return np.average(value, axis=0, weights=rows.weight)
+
+        with np.errstate(over="ignore", invalid="ignore"):
+            keeps = loss(parameters) <= loss(shrunk)
+        return tuple(
+            np.where(keeps, each, other)
+            for each, other in zip(parameters, shrunk, strict=True)
+        )
+
+
+def _outgrown_columns(
+    before: ColumnMoments, now: ColumnMoments, *, centered: bool
+) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
+    """Return growth and excess of coefficients of columns whose scales grew."""
+    first, last = (
+        X.spread if centered else np.hypot(X.mean, X.spread) for X in (before, now)
+    )
+    shares = np.ones_like(first)
+    np.divide(first, last, out=shares, where=last > first)
+    shares = np.where(varies(before.mean, first), shares**2, 1.0)
+    outgrown = shares < _OUTGROWN
+    if not outgrown.any():
+        return None
+    excess = np.where(outgrown, 1 - shares, 0.0)[:, None]
+    return 1 / max(float(shares.mean()), _LEAST_WEIGHT), lambda coef: excess * coef
+
+
+def _outgrown_directions(
+    before: Seen, coordinates: WhiteCoordinates, settings: Settings
+) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
+    """Return the same for directions in which the variance was less."""
+    assert before.moments is not None
+    d, rank = len(coordinates.matrix), coordinates.rank
+    matrix = coordinates.matrix[:, :rank]
+    covariance = before.moments.scatter[:d, :d] / before.moments.weight
+    if not settings.fit_intercept:
+        covariance = covariance + np.outer(before.X.mean, before.X.mean)
+    # In white coordinates, the variance of all rows is 1.
+    shares = matrix.T @ covariance @ matrix
+    try:
+        np.linalg.cholesky(shares - _OUTGROWN * np.eye(rank))
+    except np.linalg.LinAlgError:
+        pass
+    else:
+        return None
+    shares, along = eigh(shares)
+    outgrown = shares < _OUTGROWN
+    along, excess = along[:, outgrown], 1 - np.clip(shares[outgrown], 0, 1)[:, None]
+
+    def part(coef: np.ndarray) -> np.ndarray:
+        white = along.T @ coordinates.coef_from_user(coef)[:rank]
+        return matrix @ (along @ (excess * white))
+
+    return 1 / max(float(np.clip(shares, 0, 1).mean()), _LEAST_WEIGHT), part
+
+
+def _centers(rows: Rows, settings: Settings) -> bool:
+    """Return whether batches of these rows are centred."""
+    return settings.fit_intercept and not issparse(rows.X)

@@ -16,10 +16,7 @@ from scipy.sparse import csr_array, random_array
 from sklearn.linear_model import SGDRegressor
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
-from skgd._data.batches import RowsInMemory
 from skgd._data.rows import Rows
-from skgd._descent.stable_rate import largest_stable_learning_rate
-from skgd._objective.objective import Objective
 from skgd._settings import settings_of
 from skgd.strategies import ModuleStrategy
 
@@ -320,36 +317,30 @@ def test_where_a_spread_grows_predictions_do_not_jump(whiten, average, strategy)
     assert abs(model.predict([[2010.0]]) - before) < 1
 
 
-def test_the_automatic_rate_is_the_least_so_far_and_decays():
+@pytest.mark.parametrize("unit", [1.0, 0.1])
+def test_the_automatic_rate_is_that_of_the_chunk_and_of_all_so_far(unit):
     """A chunk of short rows does not lengthen the steps over long ones."""
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 3))
+    X[100:] *= unit
     y = X @ [1.0, 2.0, 3.0] + 5
     params = {"batch_size": 10, "shuffle": False, "standardize": False}
     params |= {"fit_intercept": False, "power_t": 0.5}
     model = GDLinearRegressor(**params)
-    model.partial_fit(10 * X[:100], y[:100])
-    rates = [
-        largest_stable_learning_rate(
-            RowsInMemory(Rows(rows, y[:100, None], None)),
-            Objective(),
-            fit_intercept=False,
-            batch_size=10,
-        )
-        / 4
-        for rows in (10 * X[:100], X[100:])
-    ]
-    assert rates[0] < rates[1] / 50
+    model.partial_fit(X[:100], y[:100])
+    rows = X[100:]
+    largest = np.linalg.eigvalsh(rows.T @ rows / 100)[-1]
+    longest = max(np.sum(rows**2, axis=1).max(), np.sum(X**2) / 200)
     expected = descend(
-        X[100:],
+        rows,
         y[100:],
-        rates[0],
+        1 / (4 * (0.9 * largest + longest / 10)),
         batch_size=10,
         fit_intercept=False,
         schedule=lambda step: (10 + step + 1) ** -0.5,
         coef_init=model.coef_,
     )
-    model.partial_fit(X[100:], y[100:])
+    model.partial_fit(rows, y[100:])
     np.testing.assert_allclose(model.coef_, expected.coef, rtol=1e-9)
 
 
@@ -574,4 +565,6 @@ def test_a_chunk_that_outweighs_all_before_is_a_stream_of_its_own(ratio, n_rows)
     model.partial_fit(X[1:], y[1:], np.full(n_rows, ratio))
     assert np.isfinite(model.coef_).all()
     # The scales are those of the heavy chunk alone.
-    np.testing.assert_allclose(model._stream._X.spread, X[1:].std(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        model._stream._seen.X.spread, X[1:].std(axis=0), rtol=1e-6
+    )

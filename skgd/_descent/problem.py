@@ -12,7 +12,7 @@ from skgd._data.coordinates import Coordinates, WhiteCoordinates
 from skgd._data.device import Device, to_numpy
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, predicted
-from skgd._descent.stable_rate import largest_stable_learning_rate
+from skgd._descent.stable_rate import Smoothness, largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
 from skgd._objective.objective import Objective
 from skgd._typing import NumpyParameters, Parameters
@@ -73,7 +73,9 @@ class Problem:
         parameters = tuple(map(to_numpy, parameters))
         return self.coordinates.to_user(parameters, dtype or parameters[0].dtype)
 
-    def largest_stable_learning_rate(self, momentum: float = 0.0) -> float:
+    def largest_stable_learning_rate(
+        self, momentum: float = 0.0, so_far: Smoothness | None = None
+    ) -> float:
         """Return the rate below which the descent converges."""
         curvature = self.objective.loss.curvature
         if self.is_white and curvature is not None:
@@ -84,6 +86,7 @@ class Problem:
             fit_intercept=self.fit_intercept,
             batch_size=self.batch_size,
             momentum=momentum,
+            so_far=so_far,
         )
 
     def loss_at(self, parameters: NumpyParameters) -> float:

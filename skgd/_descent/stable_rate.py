@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh
@@ -30,6 +31,13 @@ _ENOUGH, _LEAST_STEPS, _MOST_STEPS = 0.05, 12, 20
 _SAMPLED_BATCHES, _SAMPLED_PART = 10, 16
 
 
+class Smoothness(NamedTuple):
+    """How strongly rows curve the objective, over the curvature of the loss."""
+
+    mean: float  # largest eigenvalue of the mean of x x', where known; x ends in 1
+    row: float  # the mean of |x|^2
+
+
 def largest_stable_learning_rate(
     rows: RowSource,
     objective: Objective,
@@ -37,6 +45,7 @@ def largest_stable_learning_rate(
     fit_intercept: bool,
     batch_size: int | None = None,
     momentum: float = 0.0,
+    so_far: Smoothness | None = None,
 ) -> float:
     """Return 2/L, below which gradient descent converges.
 
@@ -56,6 +65,12 @@ def largest_stable_learning_rate(
     square, but for their noise. L is a small part of it, and where there are many
     features it is that of a sample of the rows: in the mean at least that of all of
     them, since the largest eigenvalue is convex.
+
+    Rows of a stream are a chunk of endlessly many, n = inf. That the steps are short
+    enough for the chunk is not all: one of short rows would lengthen those along all
+    others. So L counts for at least that of all rows so far, where it is known, and
+    max_i L_i for at least their mean. A chunk of longer rows, an outlier or another
+    scale, shortens its own steps alone.
 
     Where there are many features, L is from 20 Lanczos steps at most. It is then mostly
     0 to 4% too large (see `_by_lanczos`), so that rates below what is returned are
@@ -78,6 +93,8 @@ def largest_stable_learning_rate(
         Rows a batch. None: all.
     momentum : float, default=0.0
         Of the extrapolation between the steps.
+    so_far : Smoothness or None, default=None
+        Of all rows of a stream, where `rows` are a chunk of one.
 
     Raises
     ------
@@ -97,8 +114,10 @@ def largest_stable_learning_rate(
             L = largest(rows, ridge, fit_intercept)
         else:
             some = rows if forms_it else _sampled(rows, batch_size)
-            L = largest(some, 0 * ridge, fit_intercept)
-            L = _expected_smoothness(L, rows, fit_intercept, batch_size)
+            L = 0.0
+            if batch_size > 1 or so_far is None:  # else it does not count
+                L = largest(some, 0 * ridge, fit_intercept)
+            L = _expected_smoothness(L, rows, fit_intercept, batch_size, so_far)
             L += float(ridge.max())
         L *= curvature
     if not np.isfinite(L):
@@ -210,7 +229,11 @@ def _sampled(rows: RowSource, batch_size: int) -> RowsInMemory:
 
 
 def _expected_smoothness(
-    L: float, rows: RowSource, fit_intercept: bool, b: int
+    L: float,
+    rows: RowSource,
+    fit_intercept: bool,
+    b: int,
+    so_far: Smoothness | None,
 ) -> float:
     """Return L_b for the L of all rows, both over the curvature of the loss."""
     n, L_max = len(rows), 0.0
@@ -218,6 +241,9 @@ def _expected_smoothness(
         squares = _squares(X) + fit_intercept
         L_i = squares if weight is None else squares * weight
         L_max = max(L_max, float(L_i.max()))
+    if so_far is not None:
+        L, L_max = max(L, so_far.mean), max(L_max, so_far.row)
+        return ((b - 1) * L + L_max) / b
     if b >= n:
         return L
     return (n * (b - 1) * L + (n - b) * L_max) / (b * (n - 1))

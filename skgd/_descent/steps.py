@@ -28,7 +28,7 @@ class StepsState(NamedTuple):
     step: int = 0
     reduction: float = 1.0
     n_rows: int = 0
-    n_averaged: int = 0
+    n_averaged: float = 0
     average: Parameters = ()
 
 
@@ -200,14 +200,12 @@ class Steps:
             self.step, self._reduction, self._n_rows, self._n_averaged, self._average
         )
 
-    def resume(self, state: StepsState, *, rate_limit: float = math.inf) -> None:
-        """Go on from where other steps ended, by no longer a rate than the limit."""
+    def resume(self, state: StepsState) -> None:
+        """Go on from where other steps ended."""
         self.step, self._reduction = state.step, state.reduction
         if self._average_from is not None:
             self._n_rows, self._n_averaged = state.n_rows, state.n_averaged
             self._average = state.average
-        if self.learning_rate > rate_limit:
-            self.learning_rate = rate_limit
 
     def _step_by(self, strategy: GradientStrategy, rate: float | Array) -> None:
         """Take a step of this length."""
@@ -248,7 +246,7 @@ class Steps:
         if self._n_rows < self._average_from:
             return
         self._n_averaged += 1
-        if self._n_averaged == 1:
+        if not self._average:
             self._average = deepcopy(parameters)
             return
         for mean, value in zip(self._average, parameters):
