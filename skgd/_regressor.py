@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._param_validation import (
+    Interval,
+    RealNotInt,
+    StrOptions,
+    validate_parameter_constraints,
+)
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._data.user_input import (
@@ -52,6 +57,9 @@ def _check_partial_fit_available(estimator: GDLinearRegressor) -> bool:
         )
     return True
 
+
+#: Types of parameters whose validity cannot change.
+_IMMUTABLE = {str, int, float, bool, type(None)}
 
 #: Fitted attributes that not every fit sets.
 _OF_SOME_FITS = "moments_", "validation_scores_", "best_validation_score_", "_stream"
@@ -542,9 +550,15 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ``precompute="auto"`` and there are more than 2000 features and targets. Without
         a `batch_size` that is one step. The learning rate schedule, the average and the
         random order go on from call to call. A chunk shorter than an int `batch_size`
-        is one batch, whose step is shortened in proportion. `standardize` uses the
-        means and scales of all rows so far. The automatic learning rate is the smallest
-        so far, and its schedule "invscaling".
+        is one batch, whose step is shortened in proportion. `standardize` and `whiten`
+        use the means, scales and correlations of all rows so far (and do not whiten
+        before there are three times as many rows as features); where these change,
+        predictions stay what they are. Where a spread grows by more than a tenth, what
+        was learned from the smaller one counts for less: coefficients along it shrink
+        where that fits the new rows better [1]_, and steps and iterates before count
+        for less in the schedule and the average. The automatic learning rate is
+        1/(2 L_b), where L_b is the expected smoothness of the chunk, or that of all
+        rows so far if it is larger; its schedule is "invscaling".
 
         Parameters
         ----------
@@ -581,6 +595,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Notes
         -----
         The state of a torch optimizer, such as Adam's, starts anew with each chunk.
+
+        References
+        ----------
+        .. [1] S. Ross, P. Mineiro and J. Langford, "Normalized online learning", UAI
+           2013.
 
         Examples
         --------
@@ -652,6 +671,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         X = validated_features(self, X)
         return X @ self.coef_.T + self.intercept_
 
+    def _validate_params(self) -> None:
+        """Check the parameters, unless equal ones were found to be valid before.
+
+        scikit-learn builds its constraints anew each time, which takes a fifth of a
+        `partial_fit` of one row.
+        """
+        values = [getattr(self, name) for name in self._get_param_names()]
+        if all(type(value) in _IMMUTABLE for value in values):
+            _validated(type(self), *values)
+        else:
+            super()._validate_params()
+
     @classmethod
     @cache
     def _get_param_names(cls) -> list[str]:
@@ -678,3 +709,14 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             self.intercept_ = value[0] if y_is_1d else value
         self.loss_curve_ = fitted.result.loss_curve
         self.n_iter_ = fitted.result.n_epochs
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _validated(estimator_type: type[GDLinearRegressor], *values: object) -> None:
+    """Raise if parameters, in the order of their names, are not valid."""
+    names = estimator_type._get_param_names()
+    validate_parameter_constraints(
+        estimator_type._parameter_constraints,
+        dict(zip(names, values, strict=True)),
+        caller_name=estimator_type.__name__,
+    )

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
-from sklearn.utils import gen_batches
 
 from skgd._data.coordinates import Coordinates
 from skgd._data.device import Device
@@ -17,6 +16,7 @@ from skgd._data.rows import (
     Rows,
     highest_and_lowest,
     row_blocks,
+    slices,
     sum_over,
     without_unit_weights,
     working_dtype,
@@ -119,7 +119,7 @@ class MiniBatches:
             order = self._shuffle.permutation(self.n_samples)
             if self._tensors:
                 order = self._device.send(order)
-        for batch in gen_batches(self.n_samples, self.batch_size):
+        for batch in slices(self.n_samples, self.batch_size):
             yield self._gathered(batch if order is None else order[batch])
 
     def _gathered(self, index: Array) -> Rows:

@@ -83,10 +83,16 @@ def blocks(n_rows: int, n_columns: int) -> list[slice]:
     """Return slices that cut rows into blocks; the last may be shorter."""
     many_columns = min(_BLOCK_ROWS, n_rows // _BLOCKS)
     block_rows = max(_BLOCK_ELEMENTS // n_columns, many_columns, 1)
-    # sklearn.utils.gen_batches validates its parameters, which takes 25 us.
+    return slices(n_rows, block_rows)
+
+
+def slices(n_rows: int, length: int) -> list[slice]:
+    """Return slices of this length, the last of which may be shorter.
+
+    sklearn.utils.gen_batches validates its parameters, which takes 25 us.
+    """
     return [
-        slice(first, min(first + block_rows, n_rows))
-        for first in range(0, n_rows, block_rows)
+        slice(first, min(first + length, n_rows)) for first in range(0, n_rows, length)
     ]
 
 

@@ -24,6 +24,10 @@ _LEAST_PIVOT_OF_FLOAT32 = 1e-4
 _DENSE = 0.05
 
 
+# Up to so many rows of a stream are summed up at once.
+_FEW_ROWS = 16
+
+
 class Scatter(NamedTuple):
     """What `Moments` holds of the columns z = [x, y]."""
 
@@ -35,9 +39,38 @@ class Scatter(NamedTuple):
 
 def scatter_of(rows: Rows) -> Scatter:
     """Return the sums over rows; raise on NaN in X, or what float64 cannot square."""
-    if issparse(rows.X) and rows.X.nnz < _DENSE * math.prod(rows.X.shape):
-        return _sparse_scatter(*rows)
+    if issparse(rows.X):
+        if rows.X.nnz < _DENSE * math.prod(rows.X.shape):
+            return _sparse_scatter(*rows)
+    elif len(rows.y) <= _FEW_ROWS:
+        return _scatter_of_few(*rows)
     return _dense_scatter(*canonical(rows))
+
+
+def _scatter_of_few(
+    X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None
+) -> Scatter:
+    """Return the sums over a few dense rows, about their mean; raise as the others.
+
+    As sums over blocks, those of one row take 80 us, and 20 so.
+    """
+    Z = np.empty((len(y), X.shape[1] + y.shape[1]))
+    Z[:, : X.shape[1]], Z[:, X.shape[1] :] = X, y
+    weight = np.ones(len(y)) if sample_weight is None else sample_weight
+    pilot = Z[weight.argmax()].copy()
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        Z -= pilot
+        total = weight.sum()
+        distance = weight @ Z / total
+        Z -= distance
+        scatter = Z.T @ (weight[:, None] * Z)
+        mean, rest = two_sum(pilot, distance)
+    sums = Scatter(float(total), mean, scatter, rest)
+    if len(y) > 1 or not np.isfinite(scatter).all():
+        what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
+        if what:
+            _refuse_squares(what, X)
+    return sums
 
 
 def _dense_scatter(

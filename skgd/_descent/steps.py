@@ -81,7 +81,7 @@ class Steps:
         self._factor: float | None = None  # of the next step, once it is known
         self._largest_factor = 0.0
         self._average_from = average_from
-        self._n_rows, self._n_averaged = 0, 0
+        self._n_rows, self._n_averaged = 0, 0.0
         self._average: Parameters = ()
         self._last: Parameters = ()
         self._k: Any = None

@@ -1,0 +1,149 @@
+"""Streams whose columns drift, change their scale, or have outliers."""
+
+import warnings
+
+import numpy as np
+import pytest
+from conftest import STRATEGIES, strategies_on
+from sklearn.linear_model import SGDRegressor
+from sklearn.preprocessing import StandardScaler
+
+from skgd import GDLinearRegressor
+
+
+class RunningScaler:
+    """What else there is: a running StandardScaler before SGDRegressor."""
+
+    def __init__(self, loss="squared_error"):
+        self.scaler = StandardScaler()
+        self.model = SGDRegressor(loss, epsilon=1.0, random_state=0)
+
+    def partial_fit(self, X, y):
+        """Scale by all rows so far."""
+        self.scaler.partial_fit(X)
+        self.model.partial_fit(self.scaler.transform(X), y)
+
+    def predict(self, X):
+        """Predict from scaled rows."""
+        return self.model.predict(self.scaler.transform(X))
+
+
+def offset_drifts(X):
+    return X + np.linspace(0, 1e9, len(X))[:, None] * [1, 0, 0, 0]
+
+
+def scale_grows(X):
+    return X * np.logspace(-6, 6, len(X))[:, None]
+
+
+def scale_jumps(X):
+    return X * np.where(np.arange(len(X)) < len(X) // 3, 1, 1e6)[:, None]
+
+
+def outlier(X):
+    X = X.copy()
+    X[len(X) // 3, 0] = 1e12
+    return X
+
+
+def constant_at_first(X):
+    X = X.copy()
+    X[: len(X) // 2, 0] = 7
+    return X
+
+
+DRIFTS = [offset_drifts, scale_grows, scale_jumps, outlier, constant_at_first]
+
+
+def last_quarter(model, X, y, n_rows):
+    """Return R^2 on the last quarter: of each chunk before it is learned."""
+    predictions = np.zeros(len(y))
+    for first in range(0, len(y), n_rows):
+        chunk = slice(first, first + n_rows)
+        if first:
+            predictions[chunk] = model.predict(X[chunk])
+        model.partial_fit(X[chunk], y[chunk])
+    last = slice(3 * len(y) // 4, None)
+    residual = y[last] - predictions[last]
+    return 1 - np.mean(residual**2) / np.var(y[last])
+
+
+def drawn(drift, n_rows):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n_rows, 4))
+    seen = constant_at_first(X) if drift is constant_at_first else X
+    y = seen @ [1.0, -2.0, 3.0, 0.5] + rng.standard_normal(n_rows) + 5
+    return drift(X), y
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+@pytest.mark.parametrize(
+    ("strategy", "loss"),
+    strategies_on([("squared_error",), ("huber",)], [("squared_error",)]),
+)
+def test_batches_follow_a_stream_as_a_running_scaler_does(strategy, loss, drift):
+    X, y = drawn(drift, 3200)
+    model = GDLinearRegressor(
+        strategy, batch_size=32, loss=loss, epsilon=1.0, random_state=0
+    )
+    ours, others = (
+        last_quarter(each, X, y, 32) for each in (model, RunningScaler(loss))
+    )
+    assert ours > others - 0.05
+    assert ours > 0.5
+
+
+@pytest.mark.parametrize("drift", [scale_grows, constant_at_first])
+def test_rows_one_at_a_time_follow_as_well(drift):
+    X, y = drawn(drift, 800)
+    model = GDLinearRegressor(batch_size=1, random_state=0)
+    ours, others = (last_quarter(each, X, y, 1) for each in (model, RunningScaler()))
+    assert ours > others - 0.05
+    assert ours > 0.5
+
+
+@pytest.mark.parametrize("drift", DRIFTS)
+def test_the_full_batch_is_least_squares_wherever_a_stream_has_been(drift):
+    X, y = drawn(drift, 3000)
+    X = X + np.linspace(0, 1e6, 3000)[:, None] * [0, 0, 0, 1]  # and a slower drift
+    model = GDLinearRegressor()
+    with warnings.catch_warnings():
+        # An outlier of 1e12 and values of 1e-6 are not told apart by moments.
+        warnings.simplefilter("ignore")
+        for first in range(0, 3000, 100):
+            chunk = slice(first, first + 100)
+            model.partial_fit(X[chunk], y[chunk])
+    Z = X - X.mean(axis=0)
+    Z /= np.linalg.norm(Z, axis=0)
+    least = np.linalg.lstsq(Z, y - y.mean(), rcond=1e-14)[1]
+    residual = model.predict(X) - y
+    assert residual @ residual < (1 + 1e-6) * least
+
+
+@pytest.mark.parametrize("whiten", [True, False])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_change_of_coordinates_changes_no_prediction(strategy, whiten):
+    """Steps of no length leave coordinates alone to change, by less than outgrows."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 3)) @ rng.standard_normal((3, 3)) * [1, 1e3, 1e-3]
+    X += [1e3, 0, 5]
+    y = X @ [1.0, 1e-3, 1e3] + rng.standard_normal(400)
+    model = GDLinearRegressor(strategy, batch_size=32, whiten=whiten, random_state=0)
+    model.partial_fit(X[:200], y[:200])
+    before = model.predict(X)
+    model.set_params(learning_rate=1e-300, standardize=True)
+    moved = X[200:] + 0.3 * X.std(axis=0)
+    model.partial_fit(moved, y[200:])
+    np.testing.assert_allclose(model.predict(X), before, rtol=1e-9)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_years_in_order_are_learned(strategy):
+    rng = np.random.default_rng(0)
+    year = np.sort(rng.integers(2010, 2024, 3500)).astype(float)
+    X = np.column_stack([year, rng.normal(50, 10, 3500)])
+    y = 3 * (year - 2010) + 0.2 * X[:, 1] + 2 * rng.standard_normal(3500)
+    model = GDLinearRegressor(strategy, batch_size=64, random_state=0)
+    for first in range(0, 3500, 128):
+        model.partial_fit(X[first : first + 128], y[first : first + 128])
+    assert model.score(X, y) > 0.97
