@@ -113,7 +113,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Adam, no stacked layers). Mini-batches with ``learning_rate="auto"`` end with
         one such step over all rows; with a float rate, `average`, `early_stopping` or
         `partial_fit` they do not, and small coefficients may stay near zero. L2 is part
-        of what the strategy differentiates.
+        of what the strategy differentiates. If ``l1_ratio=1``,
+        :class:`~sklearn.feature_selection.SelectFromModel` selects by zero, as it does
+        for the lasso. If it is less, as for ElasticNet, or if `positive` is set, the
+        threshold is the mean of the coefficients' sizes: pass ``threshold=1e-5``.
     positive : bool, default=False
         Whether to keep all coefficients at zero or above, by setting negative ones to
         zero after each gradient step, which has to be a plain one.
@@ -262,6 +265,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    penalty : {"l1", "l2", "elasticnet"} or None
+        The penalty that `alpha` and `l1_ratio` make, by the names that SGDRegressor
+        has for them. Not a parameter: it cannot be set.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
         Coefficients, in the units and the floating dtype of the data.
     intercept_ : float or ndarray of shape (n_targets,)
@@ -651,6 +657,15 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validated_features(self, X)
         return X @ self.coef_.T + self.intercept_
+
+    @property
+    def penalty(self) -> Literal["l1", "l2", "elasticnet"] | None:
+        """The penalty by name, of which SelectFromModel asks whether it is "l1"."""
+        if self.alpha == 0:
+            return None
+        if self.l1_ratio == 0:
+            return "l2"
+        return "l1" if self.l1_ratio == 1 else "elasticnet"
 
     @classmethod
     @cache
