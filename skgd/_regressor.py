@@ -151,13 +151,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         correlate and all have the variance one (without an intercept: the mean square)
         [7]_. It includes standardizing. Gradient descent is then preconditioned: for
         squared error the Hessian is a multiple of the identity, the least-squares or
-        ridge solution is one step away, and that step is Newton's. Where columns are
-        collinear, the coefficients are the shortest of standardized columns, as far as
-        they do not come from the start. The coordinates come from the moments of the
-        rows and, where columns nearly repeat each other, from a QR decomposition of the
-        rows, which tells columns apart down to 1e-13 of their spread. They take a
-        matrix of n_features x n_features, and make sparse rows dense that are not
-        condensed.
+        ridge solution is one step away, and that step is Newton's. The coordinates come
+        from the moments of the rows and, where columns nearly repeat each other, from a
+        QR decomposition of the rows, which tells columns apart down to 1e-13 of their
+        spread. They take a matrix of n_features x n_features, and make sparse rows
+        dense that are not condensed.
         Everything is reported in the data's units. Not with L1 or ``positive=True``,
         which act on the user's columns one by one. "auto": True if
         ``learning_rate="auto"``, unless ``standardize=False``, L1, `positive` or
@@ -269,7 +267,14 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         The penalty that `alpha` and `l1_ratio` make, by the names that SGDRegressor
         has for them. Not a parameter: it cannot be set.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients, in the units and the floating dtype of the data.
+        Coefficients, in the units and the floating dtype of the data. Where many
+        coefficients predict the same, as with collinear columns and no penalty, these
+        are the shortest (in the Euclidean norm) for standardized columns;
+        LinearRegression's are for the user's columns about their means. With
+        ``standardize=False`` (the default of a float `learning_rate`) they are for the
+        user's columns and one of ones, the intercept's. What the descent starts with
+        that predicts zero for all rows stays: in `warm_start` and `partial_fit`, that
+        of the last model.
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept; 0.0 where ``fit_intercept=False``.
     n_iter_ : int
