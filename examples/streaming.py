@@ -6,6 +6,8 @@ The file is written and read in chunks, so that it could be larger than memory. 
 full batch, partial_fit adds up what least squares knows of the rows (their
 Moments), and after the last chunk the model is that of one fit on all of them. With a
 batch_size it takes an epoch of small steps over each chunk instead.
+
+Unpickling runs what the file says: load only pickles that you trust.
 """
 
 import pickle

@@ -121,7 +121,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Adam, no stacked layers). Mini-batches with ``learning_rate="auto"`` end with
         one such step over all rows; with a float rate, `average`, `early_stopping` or
         `partial_fit` they do not, and small coefficients may stay near zero. L2 is part
-        of what the strategy differentiates.
+        of what the strategy differentiates. If ``l1_ratio=1``,
+        :class:`~sklearn.feature_selection.SelectFromModel` selects by zero, as it does
+        for the lasso. If it is less, as for ElasticNet, or if `positive` is set, the
+        threshold is the mean of the coefficients' sizes: pass ``threshold=1e-5``.
     positive : bool, default=False
         Whether to keep all coefficients at zero or above, by setting negative ones to
         zero after each gradient step, which has to be a plain one.
@@ -156,13 +159,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         correlate and all have the variance one (without an intercept: the mean square)
         [7]_. It includes standardizing. Gradient descent is then preconditioned: for
         squared error the Hessian is a multiple of the identity, the least-squares or
-        ridge solution is one step away, and that step is Newton's. Where columns are
-        collinear, the coefficients are the shortest of standardized columns, as far as
-        they do not come from the start. The coordinates come from the moments of the
-        rows and, where columns nearly repeat each other, from a QR decomposition of the
-        rows, which tells columns apart down to 1e-13 of their spread. They take a
-        matrix of n_features x n_features, and make sparse rows dense that are not
-        condensed.
+        ridge solution is one step away, and that step is Newton's. The coordinates come
+        from the moments of the rows and, where columns nearly repeat each other, from a
+        QR decomposition of the rows, which tells columns apart down to 1e-13 of their
+        spread. They take a matrix of n_features x n_features, and make sparse rows
+        dense that are not condensed.
         Everything is reported in the data's units. Not with L1 or ``positive=True``,
         which act on the user's columns one by one. "auto": True if
         ``learning_rate="auto"``, unless ``standardize=False``, L1, `positive` or
@@ -270,8 +271,18 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
+    penalty : {"l1", "l2", "elasticnet"} or None
+        The penalty that `alpha` and `l1_ratio` make, by the names that SGDRegressor
+        has for them. Not a parameter: it cannot be set.
     coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
-        Coefficients, in the units and the floating dtype of the data.
+        Coefficients, in the units and the floating dtype of the data. Where many
+        coefficients predict the same, as with collinear columns and no penalty, these
+        are the shortest (in the Euclidean norm) for standardized columns;
+        LinearRegression's are for the user's columns about their means. With
+        ``standardize=False`` (the default of a float `learning_rate`) they are for the
+        user's columns and one of ones, the intercept's. What the descent starts with
+        that predicts zero for all rows stays: in `warm_start` and `partial_fit`, that
+        of the last model.
     intercept_ : float or ndarray of shape (n_targets,)
         Intercept; 0.0 where ``fit_intercept=False``.
     n_iter_ : int
@@ -682,6 +693,15 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             _validated(type(self), *values)
         else:
             super()._validate_params()
+
+    @property
+    def penalty(self) -> Literal["l1", "l2", "elasticnet"] | None:
+        """The penalty by name, of which SelectFromModel asks whether it is "l1"."""
+        if self.alpha == 0:
+            return None
+        if self.l1_ratio == 0:
+            return "l2"
+        return "l1" if self.l1_ratio == 1 else "elasticnet"
 
     @classmethod
     @cache

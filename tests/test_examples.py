@@ -16,6 +16,16 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 BENCHMARKS = ROOT / "examples" / "benchmarks"
 QUESTIONS = sorted(path.stem for path in (BENCHMARKS / "questions").glob("[!_]*.py"))
 
+SCORE = re.compile(r"R2|R\^2|R²|score", re.I)
+NEGATIVE = re.compile(r"(?<![\w.])-\d[\d.]*")  # -1, but not 1e-1 or 5-fold
+NOT_FINITE = re.compile(r"\b(nan|inf|infinity)\b", re.I)
+
+#: Lines, by their first words, that show what goes wrong and how to avoid it.
+BAD_ON_PURPOSE = {
+    "early_stopping": ["50", "100", "199"],  # epochs that overfit
+    "grid_search": ["0.001", "1.000"],  # a learning rate too small, and one too large
+}
+
 
 # Those of the libraries are not for the example's reader.
 @pytest.mark.filterwarnings("error", "ignore::DeprecationWarning")
@@ -31,6 +41,45 @@ def test_an_example_prints_something_and_no_warnings(
     printed = capfd.readouterr()
     assert not printed.err
     assert len(printed.out.splitlines()) > 3
+    bad = [line.split()[0] for line in bad_lines(printed.out)]
+    assert bad == BAD_ON_PURPOSE.get(script.stem, [])
+
+
+def bad_lines(printed):
+    """Return the lines that hold nan, infinity, or a score below zero.
+
+    A score stands to the right of its name: on the same line, or in the table below.
+    """
+    bad = []
+    for paragraph in re.split(r"\n\s*\n", printed):
+        column = len(printed)  # of a score's name; at first there is none
+        for line in paragraph.splitlines():
+            if name := SCORE.search(line):
+                column = name.start()
+            below_zero = [n for n in NEGATIVE.finditer(line) if n.end() > column]
+            if below_zero or NOT_FINITE.search(line):
+                bad.append(line)
+    return bad
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "R^2 = -7437.1",
+        "R²: -0.1",
+        "after 9 epochs the score is -2e+03",
+        "coef = [1. nan]",
+        "loss -inf",
+        "      coef   R2 test\nraw   -1.5  -0.0312",
+    ],
+)
+def test_a_score_below_zero_is_seen(line):
+    assert bad_lines(f"a title\n\n{line}\n") == line.splitlines()[-1:]
+
+
+def test_other_numbers_may_be_negative():
+    table = "coef    R2 (5-fold)\n-4.01        0.8673\n\nexcess\n-1.1e-16"
+    assert not bad_lines(table)
 
 
 def test_each_benchmark_measures_prints_and_draws(tmp_path):

@@ -8,14 +8,11 @@ import pandas as pd
 import pytest
 from conftest import STRATEGIES
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import BaggingRegressor, StackingRegressor
 from sklearn.exceptions import FitFailedWarning
-from sklearn.feature_selection import RFE
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.multioutput import MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -137,33 +134,6 @@ def test_a_column_transformer_feeds_it_a_mixed_table():
         GDLinearRegressor(),
     )
     assert model.fit(table, y).score(table, y) > 0.999
-
-
-@pytest.mark.parametrize(
-    "meta",
-    [
-        lambda model: BaggingRegressor(model, n_estimators=3, random_state=0),
-        lambda model: StackingRegressor([("gd", model), ("ls", LinearRegression())]),
-        lambda model: TransformedTargetRegressor(model, transformer=StandardScaler()),
-        lambda model: MultiOutputRegressor(model),
-    ],
-    ids=["bagging", "stacking", "transformed target", "multi-output"],
-)
-def test_meta_estimators_score_as_with_least_squares(meta, diabetes):
-    X, y = diabetes
-    if isinstance(meta(LinearRegression()), MultiOutputRegressor):
-        y = pd.DataFrame({"y": y, "minus": -y})
-    expected = meta(make_pipeline(StandardScaler(), LinearRegression())).fit(X, y)
-    model = meta(scaled()).fit(X, y)
-    assert model.score(X, y) == pytest.approx(expected.score(X, y), abs=2e-3)
-
-
-def test_recursive_feature_elimination_ranks_as_with_least_squares(regression):
-    X, y = regression
-    X = np.column_stack([X, np.random.default_rng(1).standard_normal((40, 2))])
-    expected = RFE(LinearRegression(), n_features_to_select=1).fit(X, y)
-    model = RFE(GDLinearRegressor(), n_features_to_select=1).fit(X, y)
-    assert model.ranking_.tolist() == expected.ranking_.tolist()
 
 
 def test_cross_validation_scores_as_with_least_squares(diabetes):

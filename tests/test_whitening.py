@@ -8,6 +8,7 @@ from by_hand import excess_loss
 from conftest import strategies_on
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.linalg import null_space
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
@@ -378,3 +379,63 @@ def test_a_tol_that_rounding_puts_out_of_reach_is_said():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         model.set_params(tol=0.0).fit(X, y)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"whiten": False},
+        {"fit_intercept": False},
+        {"learning_rate": 0.05, "standardize": True},
+        {"learning_rate": 0.05, "whiten": True},
+        {"loss": "huber", "epsilon": 0.5},
+        {"batch_size": 4, "random_state": 0},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("layout", [np.asarray, csr_array])
+def test_coefficients_of_collinear_columns_are_shortest_where_standardized(
+    params, wide, layout
+):
+    X, y = collinear(wide=wide)
+    model = GDLinearRegressor(max_iter=5000, **params).fit(layout(X), y)
+    scale = X.std(axis=0)
+    Z = (X - X.mean(axis=0)) / scale
+    if not model.fit_intercept:
+        scale = np.sqrt((X**2).mean(axis=0))
+        Z = X / scale
+    standardized = scale * model.coef_
+    predict_zero = null_space(Z, rcond=1e-10)
+    assert predict_zero.shape[1] > 0
+    components = predict_zero.T @ standardized
+    assert np.linalg.norm(components) < 1e-7 * np.linalg.norm(standardized)
+
+
+def test_in_the_user_s_units_the_shortest_count_the_intercept():
+    X, y = collinear(wide=False)
+    model = GDLinearRegressor(learning_rate=0.01, max_iter=20_000).fit(X, y)
+    parameters = np.append(model.coef_, model.intercept_)
+    predict_zero = null_space(np.column_stack([X, np.ones(len(X))]), rcond=1e-10)
+    assert predict_zero.shape[1] > 0
+    components = predict_zero.T @ parameters
+    assert np.linalg.norm(components) < 1e-7 * np.linalg.norm(parameters)
+
+
+def test_what_predicts_zero_stays_as_the_descent_starts_with_it():
+    X, y = collinear(wide=False)
+    (predicts_zero,) = null_space((X - X.mean(axis=0)), rcond=1e-10).T
+    model, moved = GDLinearRegressor().fit(X, y), GDLinearRegressor()
+    moved.fit(X, y, coef_init=5 * predicts_zero)
+    np.testing.assert_allclose(moved.coef_, model.coef_ + 5 * predicts_zero)
+    np.testing.assert_allclose(moved.predict(X), model.predict(X))
+
+
+def collinear(*, wide):
+    """Return a table whose last column is a sum of others, or with few rows."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((8 if wide else 40, 12 if wide else 3)) + 1
+    X[:, 1] *= 3
+    X[:, 2] = 2 * X[:, 0] + X[:, 1]
+    return X, X[:, 0] + X[:, 1] + rng.standard_normal(len(X))
