@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._data.user_input import (
     check_targets,
+    shaped_as_targets,
     start_of,
     unchanged_on_error,
     validated_features,
     validated_rows,
+    validated_validation_rows,
 )
 from skgd._descent.steps import SCHEDULE_NAMES
 from skgd._fit import fit
@@ -364,6 +367,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "early_stopping": ["boolean"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -395,6 +399,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         max_iter: int = 1000,
         tol: float | None = 1e-4,
         early_stopping: bool = False,
+        scoring: str | Callable[..., float] | None = None,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         warm_start: bool = False,
@@ -422,6 +427,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
@@ -436,6 +442,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | SparseLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Fit the model by gradient descent.
 
@@ -503,9 +513,17 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
+            validation = validated_validation_rows(
+                self,
+                X_val,
+                y_val,
+                sample_weight_val,
+                n_targets=rows.n_targets,
+                y_is_1d=y_is_1d,
+            )
             settings = settings_of(self, dtype, y_is_1d=y_is_1d)
             with settings.device.gradients_on():  # tensors are made here
-                problem = problem_of(rows, settings)
+                problem = problem_of(rows, settings, validation)
             start = start_of(self, rows, coef_init, intercept_init, going_on=going_on)
             fitted = fit(settings, problem, start)
             self._store(fitted, y_is_1d)
@@ -671,10 +689,6 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""
         for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
-        coef, *intercept = fitted.parameters
-        self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
-        self.intercept_: float | np.ndarray = 0.0
-        for value in intercept:
-            self.intercept_ = value[0] if y_is_1d else value
+        self.coef_, self.intercept_ = shaped_as_targets(fitted.parameters, y_is_1d)
         self.loss_curve_ = fitted.result.loss_curve
         self.n_iter_ = fitted.result.n_epochs
