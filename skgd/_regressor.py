@@ -245,12 +245,24 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         `n_iter_no_change` epochs in a row have not improved the best loss of any target
         by `tol` times that loss.
     early_stopping : bool, default=False
-        Whether to hold out rows, drawn at random, and to stop when `n_iter_no_change`
-        epochs in a row have not improved the best score (R^2) on them by `tol`
-        (absolute). The model is that of the best score. The full batch stops by the
-        rules of `tol` as well.
+        Whether to hold out rows, drawn at random or passed to `fit` as `X_val` and
+        `y_val`, and to stop when `n_iter_no_change` epochs in a row have not improved
+        the best score on them by `tol`, which is absolute, in the units of the score.
+        The model is that of the best score. The full batch stops by the rules of `tol`
+        as well.
+    scoring : str, callable or None, default=None
+        With `early_stopping`: what the rows held out are scored by, greater being
+        better; otherwise it is ignored. None: R^2, averaged over targets. A name of
+        ``sklearn.metrics.get_scorer_names()``, or a callable ``scorer(estimator, X,
+        y)`` that returns a number; it also gets ``sample_weight=...`` where the rows
+        have weights. The estimator is a copy that is fitted to the model of the epoch,
+        in the data's units, and X and y are NumPy or CSR arrays. R^2 and the (root)
+        mean squared error are taken from the descent; others cost a prediction an
+        epoch, and maybe more than the epoch itself. Where a score is in the units of y,
+        choose `tol` in these.
     validation_fraction : float in (0, 1), default=0.1
-        With `early_stopping`: share of the rows to hold out; at least two are.
+        With `early_stopping`: share of the rows to hold out, unless they are passed to
+        `fit`; at least two are.
     n_iter_no_change : int, default=5
         How many epochs in a row without improvement are a plateau.
     warm_start : bool, default=False
@@ -283,7 +295,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         parameters, or after a step that is about to be shortened, and may rise at
         times.
     validation_scores_ : list of float
-        ``validation_scores_[k]`` is the score on the rows held out, after epoch k.
+        ``validation_scores_[k]`` is the score (`scoring`) on the rows held out, after
+        epoch k.
         Defined only with ``early_stopping=True``.
     best_validation_score_ : float
         The largest of them, which is that of the model. Defined only with
@@ -475,6 +488,16 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             On standardized data it is not zero but such that the mean of X is predicted
             the mean of y (sparse X that is not condensed: X = 0; Huber's loss: the
             median of y).
+        X_val : {array-like, sparse matrix or array} of shape (n_val, n_features), \
+                default=None
+            With `early_stopping`: the rows to score, in place of rows held out at
+            random, which a time series or a table of groups does not allow. All of X is
+            trained on. In a :class:`~sklearn.pipeline.Pipeline`, it is transformed as X
+            is with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
+            Targets of these rows, shaped as y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Nonnegative weights of these rows. None: ones.
 
         Returns
         -------
@@ -495,8 +518,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ConvergenceWarning
             If `tol` was not reached in `max_iter` epochs, or is out of reach for
             rounding; if mini-batches, or an adaptive schedule, came to a plateau far
-            from the answer; if coefficients are so large, since columns nearly repeat
-            each other or lie far from zero, that rounding spoils the predictions.
+            from the answer; if `early_stopping` ended a descent that had hardly begun,
+            as it does where the learning rate is far too small; if coefficients are so
+            large, since columns nearly repeat each other or lie far from zero, that
+            rounding spoils the predictions.
         UserWarning
             If `batch_size` is larger than the number of rows to train on.
 
