@@ -32,18 +32,20 @@ _NOISE_OF_BATCHES = 10
 # explain: noise of batches at a constant rate leaves no more.
 _FAR_FROM_CONVERGED = 0.1
 
-# Share of what a validation score gained by a fall in the training loss, and still does
-# where the model does not overfit.
-_STILL_FOLLOWS = 0.1
-
-# The same of one that has a quarter, which is left where validation rows differ from
-# those trained on, but hardly where the model overfits.
+# The same of a feature that has a quarter to explain. It is left where validation rows
+# differ from those trained on, but hardly where the model overfits.
 _VERY_FAR = 0.5
+
+# A score that gains less than this share of what it did before, as the training loss
+# falls by as much, is that of a model that overfits.
+_STILL_FOLLOWS = 0.1
 
 # A step that gains less than this share of what a single feature would is short.
 _SHORT_STEP = 0.1
 
-# Noise correlates as much with the features in so many fits out of one.
+# Chance that noise correlates as much with the features, beyond which it may be noise.
+# In 90 tables of 24 to 240 rows of which features explain 0.3 there was no warning in
+# 11 for 0.05, and in 2 for 0.2; of as many of noise it was there in 8, and in 15.
 _LEAST_CHANCE_OF_NOISE = 0.1
 
 # Rounding of predictions over the spread of y: its square is a share of the loss.
