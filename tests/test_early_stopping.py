@@ -558,6 +558,17 @@ def test_steps_too_short_to_get_anywhere_are_said(signal, params, learning_rate)
     assert abs(model.coef_).max() < 1e-2
 
 
+def test_a_model_that_is_still_the_start_is_said():
+    """Where the rows to score contradict those trained on, the first is the best."""
+    X, y = table(0.15, offset=0, seed=0)
+    model = GDLinearRegressor(early_stopping=True, standardize=True)
+    with pytest.warns(
+        ConvergenceWarning, match="correlation of a feature .* is 0.[23]"
+    ):
+        model.set_params(learning_rate=1e-4).fit(X, y, X_val=X[:50], y_val=-y[:50])
+    assert np.argmax(model.validation_scores_) == 0
+
+
 def test_an_intercept_that_is_not_reached_is_said():
     X, y = table(0.0, offset=30, seed=0)
     model = GDLinearRegressor(early_stopping=True, learning_rate=1e-9, random_state=0)
