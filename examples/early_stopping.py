@@ -6,6 +6,9 @@ On a small noisy table with many columns, each epoch fits the training rows bett
 from some epoch on those held out worse. With early_stopping=True the coefficients of
 the best epoch are kept. The curves are saved in the current folder, as
 early_stopping.png.
+
+Rows are held out at random, unless you pass your own: of a series that drifts, the last
+months of what is known are like the months to come, and random rows are not.
 """
 
 import warnings
@@ -66,6 +69,25 @@ def main() -> None:
         print(f"{name:<40} {fitted.score(X_new, y_new):>7.4f}")
 
     save_picture("early_stopping.png", model, best)
+    forecast(rng)
+
+
+def forecast(rng: np.random.Generator) -> None:
+    """Hold out the end of a series that drifts, and forecast beyond it."""
+    X, y = table(600, rng)
+    y += X[:, 0] * np.linspace(0, 2, 600)
+    known, recent, future = slice(0, 120), slice(120, 180), slice(180, 600)
+
+    model = GDLinearRegressor(early_stopping=True, scoring="neg_mean_absolute_error")
+    model.fit(X[known], y[known], X_val=X[recent], y_val=y[recent])
+    whole = GDLinearRegressor().fit(X[known], y[known])
+    print("\nmean absolute error in the future of a series")
+    for name, fitted in {
+        "GDLinearRegressor()": whole,
+        f"stopped on recent rows ({model.n_iter_} epochs)": model,
+    }.items():
+        error = np.abs(fitted.predict(X[future]) - y[future]).mean()
+        print(f"{name:<40} {error:>7.2f}")
 
 
 def save_picture(path: str, model: GDLinearRegressor, best: int) -> None:

@@ -11,7 +11,6 @@ import numpy as np
 
 from skgd._callbacks import TrainingLog
 from skgd._data.batches import FullBatch
-from skgd._descent.held_out import HeldOutScore
 from skgd._descent.loop import Observer, descend
 from skgd._descent.problem import Problem
 from skgd._descent.secant_steps import SecantSteps
@@ -172,8 +171,8 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             targets=problem.target_moments,
             measure=measure,
         )
-    if problem.held_out is not None:
-        held_out = HeldOutScore(problem.held_out, problem.device)
+    if settings.early_stopping:
+        held_out = settings.scoring.on(problem)
     if held_out or not batches.whole or settings.schedule == "adaptive":
         plateau = Plateau(
             settings.tol, settings.n_iter_no_change, relative=held_out is None

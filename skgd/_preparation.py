@@ -36,7 +36,7 @@ from skgd._data.rows import (
     without_zero_weights,
 )
 from skgd._data.scatter import scatter_of
-from skgd._data.user_input import check_values
+from skgd._data.user_input import check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
     Triangle,
@@ -74,18 +74,46 @@ _FEW_ELEMENTS, _CONDITION_OF_FLOAT32 = 2**18, 100.0
 _FEW_COLUMNS = 100
 
 
-def problem_of(rows: Rows, settings: Settings) -> Problem:
+def problem_of(
+    rows: Rows, settings: Settings, validation: Rows | None = None
+) -> Problem:
+    """Return what to descend on, and what to score to stop early.
+
+    That is the validation rows or, where there are none, rows drawn at random.
+    """
+    if not settings.early_stopping:
+        return _problem_of(rows, settings)
+    held_out = validation
+    if held_out is None:
+        rows, held_out = split(
+            rows, settings.validation_fraction, settings.random_state
+        )
+    if held_out.n_with_weight < settings.scoring.least_rows:
+        raise ValueError(
+            "X_val has one row with a weight, and R^2 compares the errors with the "
+            "spread of y_val. Pass more rows, or score by another measure, such as "
+            "scoring='neg_mean_squared_error'."
+        )
+    if settings.scoring.of_squares:
+        weight, _ = averaging_one(held_out.weight)
+        return _problem_of(rows, settings, held_out._replace(weight=weight))
+    held_out = without_zero_weights(canonical(held_out))
+    refuse_nan_and_infinity(held_out.X)
+    if held_out.X.dtype.kind != "f":
+        held_out = held_out._replace(X=held_out.X.astype(np.float64))
+    return replace(_problem_of(rows, settings), scored_rows=held_out)
+
+
+def _problem_of(
+    rows: Rows, settings: Settings, held_out: Rows | None = None
+) -> Problem:
     """Return what to descend on.
 
     Rows are centred before they are cast: float32 then spends no digits on the offset.
     Condensed rows are so few that float64 costs no more.
     """
     weight, unit = averaging_one(rows.weight)
-    rows, held_out = rows._replace(weight=weight), None
-    if settings.early_stopping:
-        rows, held_out = split(
-            rows, settings.validation_fraction, settings.random_state
-        )
+    rows = rows._replace(weight=weight)
     n_rows = rows.n_with_weight
     batch_size = rows_a_batch(settings.batch_size, n_rows)
     if batch_size < n_rows:
@@ -107,7 +135,7 @@ def problem_of(rows: Rows, settings: Settings) -> Problem:
     else:
         check_values(rows)
         problem = uncondensed(rows, settings, held_out)
-    if moments is None or held_out is not None:
+    if moments is None or settings.early_stopping:
         return problem
     return replace(problem, moments=moments.times(unit))  # for a stream to go on from
 
@@ -444,4 +472,4 @@ def _restricted(rows: Rows, index: np.ndarray) -> Rows:
     """Return the rows of which only some have a weight."""
     weight = np.zeros(len(rows.y))
     weight[index] = 1 if rows.weight is None else rows.weight[index]
-    return rows._replace(weight=averaging_one(weight)[0])
+    return rows._replace(weight=weight)

@@ -6,7 +6,7 @@ descended (_fit, _descent) -> a model in the user's units``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import cache, lru_cache
 from numbers import Integral, Real
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import (
     Interval,
     RealNotInt,
@@ -24,10 +25,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from skgd._data.user_input import (
     check_targets,
+    shaped_as_targets,
     start_of,
     unchanged_on_error,
     validated_features,
     validated_rows,
+    validated_validation_rows,
 )
 from skgd._descent.steps import SCHEDULE_NAMES
 from skgd._fit import fit
@@ -251,12 +254,24 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         `n_iter_no_change` epochs in a row have not improved the best loss of any target
         by `tol` times that loss.
     early_stopping : bool, default=False
-        Whether to hold out rows, drawn at random, and to stop when `n_iter_no_change`
-        epochs in a row have not improved the best score (R^2) on them by `tol`
-        (absolute). The model is that of the best score. The full batch stops by the
-        rules of `tol` as well.
+        Whether to hold out rows, drawn at random or passed to `fit` as `X_val` and
+        `y_val`, and to stop when `n_iter_no_change` epochs in a row have not improved
+        the best score on them by `tol`, which is absolute, in the units of the score.
+        The model is that of the best score. The full batch stops by the rules of `tol`
+        as well.
+    scoring : str, callable or None, default=None
+        With `early_stopping`: what the rows held out are scored by, greater being
+        better; otherwise it is ignored. None: R^2, averaged over targets. A name of
+        ``sklearn.metrics.get_scorer_names()``, or a callable ``scorer(estimator, X,
+        y)`` that returns a number; it also gets ``sample_weight=...`` where the rows
+        have weights. The estimator is a copy that is fitted to the model of the epoch,
+        in the data's units, and X and y are NumPy or CSR arrays. R^2 and the (root)
+        mean squared error are taken from the descent; others cost a prediction an
+        epoch, and maybe more than the epoch itself. Where a score is in the units of y,
+        choose `tol` in these.
     validation_fraction : float in (0, 1), default=0.1
-        With `early_stopping`: share of the rows to hold out; at least two are.
+        With `early_stopping`: share of the rows to hold out, unless they are passed to
+        `fit`; at least two are.
     n_iter_no_change : int, default=5
         How many epochs in a row without improvement are a plateau.
     warm_start : bool, default=False
@@ -299,7 +314,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         parameters, or after a step that is about to be shortened, and may rise at
         times.
     validation_scores_ : list of float
-        ``validation_scores_[k]`` is the score on the rows held out, after epoch k.
+        ``validation_scores_[k]`` is the score (`scoring`) on the rows held out, after
+        epoch k.
         Defined only with ``early_stopping=True``.
     best_validation_score_ : float
         The largest of them, which is that of the model. Defined only with
@@ -383,6 +399,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left"), None],
         "early_stopping": ["boolean"],
+        "scoring": [StrOptions(set(get_scorer_names())), callable, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -414,6 +431,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         max_iter: int = 1000,
         tol: float | None = 1e-4,
         early_stopping: bool = False,
+        scoring: str | Callable[..., float] | None = None,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
         warm_start: bool = False,
@@ -441,6 +459,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
@@ -455,6 +474,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         sample_weight: ArrayLike | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
+        *,
+        X_val: ArrayLike | SparseLike | None = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Fit the model by gradient descent.
 
@@ -484,6 +507,16 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             On standardized data it is not zero but such that the mean of X is predicted
             the mean of y (sparse X that is not condensed: X = 0; Huber's loss: the
             median of y).
+        X_val : {array-like, sparse matrix or array} of shape (n_val, n_features), \
+                default=None
+            With `early_stopping`: the rows to score, in place of rows held out at
+            random, which a time series or a table of groups does not allow. All of X is
+            trained on. In a :class:`~sklearn.pipeline.Pipeline`, it is transformed as X
+            is with ``transform_input=["X_val"]``.
+        y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
+            Targets of these rows, shaped as y.
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Nonnegative weights of these rows. None: ones.
 
         Returns
         -------
@@ -504,8 +537,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ConvergenceWarning
             If `tol` was not reached in `max_iter` epochs, or is out of reach for
             rounding; if mini-batches, or an adaptive schedule, came to a plateau far
-            from the answer; if coefficients are so large, since columns nearly repeat
-            each other or lie far from zero, that rounding spoils the predictions.
+            from the answer; if `early_stopping` ended a descent that had hardly begun,
+            as it does where the learning rate is far too small; if coefficients are so
+            large, since columns nearly repeat each other or lie far from zero, that
+            rounding spoils the predictions.
         UserWarning
             If `batch_size` is larger than the number of rows to train on.
 
@@ -522,9 +557,17 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
             )
+            validation = validated_validation_rows(
+                self,
+                X_val,
+                y_val,
+                sample_weight_val,
+                n_targets=rows.n_targets,
+                y_is_1d=y_is_1d,
+            )
             settings = settings_of(self, dtype, y_is_1d=y_is_1d)
             with settings.device.gradients_on():  # tensors are made here
-                problem = problem_of(rows, settings)
+                problem = problem_of(rows, settings, validation)
             start = start_of(self, rows, coef_init, intercept_init, going_on=going_on)
             fitted = fit(settings, problem, start)
             self._store(fitted, y_is_1d)
@@ -690,9 +733,19 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         values = [getattr(self, name) for name in self._get_param_names()]
         if all(type(value) in _IMMUTABLE for value in values):
-            _validated(type(self), *values)
+            self._validate_values(*values)
         else:
             super()._validate_params()
+
+    @classmethod
+    @lru_cache(maxsize=1024, typed=True)
+    def _validate_values(cls, *values: Hashable) -> None:
+        """Check parameters in the order of their names."""
+        validate_parameter_constraints(
+            cls._parameter_constraints,
+            dict(zip(cls._get_param_names(), values, strict=True)),
+            caller_name=cls.__name__,
+        )
 
     @property
     def penalty(self) -> Literal["l1", "l2", "elasticnet"] | None:
@@ -722,21 +775,6 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""
         for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
-        coef, *intercept = fitted.parameters
-        self.coef_ = coef[:, 0].copy() if y_is_1d else coef.T.copy()
-        self.intercept_: float | np.ndarray = 0.0
-        for value in intercept:
-            self.intercept_ = value[0] if y_is_1d else value
+        self.coef_, self.intercept_ = shaped_as_targets(fitted.parameters, y_is_1d)
         self.loss_curve_ = fitted.result.loss_curve
         self.n_iter_ = fitted.result.n_epochs
-
-
-@lru_cache(maxsize=1024, typed=True)
-def _validated(estimator_type: type[GDLinearRegressor], *values: object) -> None:
-    """Raise if parameters, in the order of their names, are not valid."""
-    names = estimator_type._get_param_names()
-    validate_parameter_constraints(
-        estimator_type._parameter_constraints,
-        dict(zip(names, values, strict=True)),
-        caller_name=estimator_type.__name__,
-    )

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skgd._data.device import Device, device_of
+from skgd._descent.held_out import Scoring, scoring_from
 from skgd._objective.losses import Loss, loss_from
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with, strategy_from
@@ -21,9 +22,9 @@ from skgd.strategies._registry import names_of_strategies_with, strategy_from
 class Settings:
     """What a fit is to do; built once from the estimator.
 
-    The names are the estimator's. `strategy` is a strategy to be started, `loss` and
-    `device` are objects, and `random_state` draws. What "auto" means is resolved here
-    for `standardize`, and for `whiten` but for the number of columns; for
+    The names are the estimator's. `strategy` is a strategy to be started, `loss`,
+    `scoring` and `device` are objects, and `random_state` draws. What "auto" means is
+    resolved here for `standardize`, and for `whiten` but for the number of columns; for
     `learning_rate`, `momentum` and `schedule` it depends on the batches, and is
     resolved in `_fit`; for `precompute` on the rows, in `_preparation`.
     """
@@ -51,6 +52,7 @@ class Settings:
     max_iter: int
     tol: float | None
     early_stopping: bool
+    scoring: Scoring
     validation_fraction: float
     n_iter_no_change: int
     verbose: int
@@ -93,6 +95,7 @@ def settings_of(
         "y_is_1d": y_is_1d,
         "loss": loss,
         "random_state": check_random_state(estimator.random_state),
+        "scoring": scoring_from(estimator, dtype, y_is_1d=y_is_1d),
     }
     if not loss.condenses:
         if estimator.precompute is True:

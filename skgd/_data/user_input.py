@@ -71,6 +71,53 @@ def validated_rows(
     return Rows(X, targets, checked_weight(sample_weight, X)), dtype, y_is_1d
 
 
+def validated_validation_rows(
+    estimator: BaseEstimator,
+    X_val: Matrix | None,
+    y_val: ArrayLike | None,
+    sample_weight_val: ArrayLike | None,
+    *,
+    n_targets: int,
+    y_is_1d: bool,
+) -> Rows | None:
+    """Check rows to score in place of rows held out at random; None: there are none.
+
+    Unlike training data they are looked through for NaN at once.
+    """
+    given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
+    names = [name for name, value in given.items() if value is not None]
+    if not names:
+        return None
+    if X_val is None or y_val is None:
+        missing = " and ".join(name for name in ("X_val", "y_val") if name not in names)
+        raise ValueError(
+            f"{' and '.join(names)} passed to fit without {missing}: rows to score are "
+            f"features and targets. Pass {missing} as well, or leave out "
+            f"{' and '.join(names)} to hold out rows at random."
+        )
+    if not estimator.early_stopping:
+        raise ValueError(
+            f"{' and '.join(names)} passed to fit with early_stopping=False, which "
+            "scores no rows. Set early_stopping=True, or leave them out."
+        )
+    try:
+        rows, _, is_1d = validated_rows(
+            estimator, X_val, y_val, sample_weight_val, reset=False
+        )
+        check_values(rows)
+    except ValueError as error:
+        raise ValueError(f"In {', '.join(names)}: {error}") from error
+    if (is_1d, rows.n_targets) != (y_is_1d, n_targets):
+        shape, expected = (
+            "(n_samples,)" if one else f"(n_samples, {n})"
+            for one, n in ((is_1d, rows.n_targets), (y_is_1d, n_targets))
+        )
+        raise ValueError(
+            f"y_val has shape {shape}; it must have the shape of y, {expected}."
+        )
+    return rows
+
+
 def checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | None:
     """Return nonnegative weights in float64, or None."""
     if sample_weight is None:
@@ -143,6 +190,16 @@ def start_of(
             "fit_intercept=False. Leave it out, or set fit_intercept=True."
         )
     return (coef,)
+
+
+def shaped_as_targets(
+    parameters: NumpyParameters, y_is_1d: bool
+) -> tuple[np.ndarray, float | np.ndarray]:
+    """Return `coef_` and `intercept_` of a model in the user's units."""
+    coef, *intercept = parameters
+    if y_is_1d:
+        return coef[:, 0].copy(), intercept[0][0] if intercept else 0.0
+    return coef.T.copy(), intercept[0] if intercept else 0.0
 
 
 def check_targets(estimator: BaseEstimator, rows: Rows, y_is_1d: bool) -> None:

@@ -204,6 +204,28 @@ class StoppingRule:
             what = "square root of the residual's size over the target's"
         return float(reached[last]), what
 
+    def correlations(
+        self, losses: Sequence[float], gradients: Parameters
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return how much there may be to gain, after an evaluation.
+
+        Returns
+        -------
+        correlations : ndarray of shape (n_features + 1, n_targets)
+            Of each feature, and of the ones of an intercept, with the residual, without
+            their sign; one row less where there is no intercept.
+        shares : ndarray of shape (n_targets,)
+            Of the squares of the target in those of the residual: about its mean where
+            there is an intercept. 1 where the loss need not go by residuals.
+        """
+        pseudo_residual, residual = self._sizes(losses)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = self._slopes(gradients) / (2 * pseudo_residual)
+            shares = (residual / self._target_norms) ** 2
+        shares[np.isinf(residual)] = 1
+        # 0 / 0: a target that is met exactly.
+        return np.nan_to_num(found, posinf=0), np.nan_to_num(shares, posinf=1)
+
     def _denied_by_steepest(
         self, losses: Sequence[float], gradients: Parameters
     ) -> bool:
