@@ -22,8 +22,10 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._data.containers import readable
 from skgd._data.user_input import (
     check_targets,
+    naming_columns,
     start_of,
     unchanged_on_error,
     validated_features,
@@ -517,7 +519,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), naming_columns(X):
             going_on = self.warm_start and self.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
@@ -626,7 +628,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
-        with unchanged_on_error(self):
+        with unchanged_on_error(self), naming_columns(X):
             going_on = self.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
                 self._validate_params()
@@ -681,6 +683,39 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         check_is_fitted(self)
         X = validated_features(self, X)
         return X @ self.coef_.T + self.intercept_
+
+    def score(
+        self,
+        X: ArrayLike | SparseLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the coefficient of determination R^2 of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nonnegative weights. None: ones.
+
+        Returns
+        -------
+        score : float
+            One minus the mean squared error over the variance of y, as from
+            :func:`~sklearn.metrics.r2_score`; of several targets the mean.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressor
+        >>> X, y = [[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0]
+        >>> round(GDLinearRegressor().fit(X, y).score(X, y), 6)
+        1.0
+        """
+        y, weight = readable("y", y), readable("sample_weight", sample_weight)
+        return super().score(X, y, weight)
 
     def _validate_params(self) -> None:
         """Check the parameters, unless equal ones were found to be valid before.

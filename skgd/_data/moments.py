@@ -6,16 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_X_y
 
-from skgd._data.rows import Rows, means, root_mean_squares
+from skgd._data.rows import means, root_mean_squares
 from skgd._data.scatter import pivoted_factor, scatter_of, two_sum
 from skgd._data.shifted import ShiftedMatrix
-from skgd._data.user_input import (
-    checked_weight,
-    refuse_sparse_targets,
-    refuse_torch_layouts,
-)
+from skgd._data.user_input import naming_columns, rows_of_moments
 from skgd._typing import ArrayLike, Matrix, SparseLike
 
 
@@ -152,21 +147,10 @@ class Moments:
         array([[2., 4.],
                [4., 8.]])
         """
-        refuse_torch_layouts(X)
-        checked, targets = check_X_y(
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            ensure_all_finite=False,
-            multi_output=True,
-            y_numeric=True,
-        )
-        refuse_sparse_targets(targets)
-        y_is_1d = targets.ndim == 1
-        targets = targets[:, None] if y_is_1d else targets
-        rows = Rows(checked, targets, checked_weight(sample_weight, checked))
-        sums = scatter_of(rows)._asdict()
-        return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
+        rows, y_is_1d = rows_of_moments(X, y, sample_weight)
+        with naming_columns(X):
+            sums = scatter_of(rows)._asdict()
+            return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both data sets together, in O(r^2).
