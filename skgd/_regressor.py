@@ -25,9 +25,8 @@ from sklearn.utils.validation import check_is_fitted
 from skgd._data.containers import readable
 from skgd._data.user_input import (
     check_targets,
-    naming_columns,
+    fitting,
     start_of,
-    unchanged_on_error,
     validated_features,
     validated_rows,
 )
@@ -519,7 +518,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with unchanged_on_error(self), naming_columns(X):
+        with fitting(self, X):
             going_on = self.warm_start and self.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
@@ -628,7 +627,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
-        with unchanged_on_error(self), naming_columns(X):
+        with fitting(self, X):
             going_on = self.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
                 self._validate_params()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Hashable, Iterator
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -68,6 +69,11 @@ def dtype_names(X: Container) -> list[str]:
     return [names[dtype] for dtype in dtypes]
 
 
+def are_floats(data: Container) -> bool:
+    """Return whether all columns are floats by their dtypes."""
+    return all(name.startswith("float") for name in dtype_names(data))
+
+
 def labeled_columns(name: str, data: Container) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each column, or its stored values, and what to call it in a message."""
     if is_frame(data):
@@ -96,10 +102,16 @@ def _in_numpy(data: Container) -> np.ndarray:
 
 
 def _dtype_name(dtype: Hashable) -> str:
-    """Return a name that does not depend on the order of bytes."""
+    """Return the name of a dtype, in lower case."""
     if isinstance(dtype, np.dtype):
-        dtype = dtype.newbyteorder("=")
+        return _numpy_dtype_name(dtype)
     return str(dtype).lower()
+
+
+@cache
+def _numpy_dtype_name(dtype: np.dtype) -> str:
+    """Return a name that does not depend on the order of bytes; NumPy takes 5 us."""
+    return str(dtype.newbyteorder("="))
 
 
 def _tensor_in_numpy(name: str, tensor: Container) -> np.ndarray:

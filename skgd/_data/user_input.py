@@ -20,7 +20,7 @@ from skgd._data.columns import (
     not_finite,
     not_numbers,
 )
-from skgd._data.containers import dtype_names, readable
+from skgd._data.containers import are_floats, dtype_names, readable
 from skgd._data.rows import Rows, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
 from skgd._warn import warn
@@ -29,15 +29,20 @@ from skgd._warn import warn
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
 
 # As NumPy, pandas, polars and pyarrow call it.
-_FLOAT32_NAMES = {"float32", "torch.float32", "float[pyarrow]"}
+_FLOAT32_NAMES = {"float32", "float[pyarrow]"}
 
 
 @contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the estimator as it was if the block raises."""
+def fitting(estimator: BaseEstimator, X: Matrix) -> Iterator[None]:
+    """Restore the estimator as it was if the block raises, and name columns of X.
+
+    NumPy's own warnings are off: what leaves the range of a dtype is checked for, and
+    named, where it matters.
+    """
     before = dict(estimator.__dict__)
     try:
-        yield
+        with naming_columns(X), np.errstate(all="ignore"):
+            yield
     except BaseException:
         estimator.__dict__ = before
         raise
@@ -122,8 +127,9 @@ def _checked(
             targets = targets.astype(np.float64)
         assert_all_finite(targets, input_name="y")  # None among objects is NaN now
     for name, data, found in ("X", X, numbers), ("y", y, targets):
-        _refuse_missing_dates(name, data)
-        _warn_of_dates_and_digits(name, data, found)
+        if not are_floats(data):
+            _refuse_missing_dates(name, data)
+            _warn_of_dates_and_digits(name, data, found)
     return numbers, targets
 
 

@@ -117,7 +117,7 @@ class StoppingRule:
         self._measure = measure
         self._proximal = penalty.has_prox
         self._penalized = penalty.l2 is not None or penalty.has_prox
-        self._met = 0.0 if self._penalized else tol**2
+        self._met = 0.0 if self._penalized else tol * tol
         d = rows.n_features
         mean, spread = np.zeros(d), np.ones(d)
         if not white:
