@@ -171,6 +171,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             white=problem.is_white,
             targets=problem.target_moments,
             measure=measure,
+            largest_pseudo_residual=objective.loss.largest_pseudo_residual,
         )
     if problem.held_out is not None:
         held_out = HeldOutScore(problem.held_out, problem.device)

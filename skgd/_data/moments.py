@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from skgd._data.rows import means, root_mean_squares
+from skgd._data.rows import means, peaks, root_mean_squares
 from skgd._data.scatter import pivoted_factor, scatter_of, two_sum
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.user_input import naming_columns, rows_of_moments
@@ -119,8 +119,9 @@ class Moments:
         Parameters
         ----------
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Rows; may be memory-mapped, or integers. Names of columns are ignored: to
-            add moments up, keep the columns in the same order.
+            Rows; may be memory-mapped, integers, frames or CPU tensors. Names of
+            columns are ignored, but in errors: to add moments up, keep the columns in
+            the same order.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -147,8 +148,8 @@ class Moments:
         array([[2., 4.],
                [4., 8.]])
         """
-        rows, y_is_1d = rows_of_moments(X, y, sample_weight)
-        with naming_columns(X):
+        with naming_columns(X), np.errstate(all="ignore"):
+            rows, y_is_1d = rows_of_moments(X, y, sample_weight)
             sums = scatter_of(rows)._asdict()
             return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
 
@@ -303,7 +304,13 @@ class ColumnMoments(NamedTuple):
             return cls(total, mean - columns.right[0], spread)
         total = float(columns.shape[0] if weight is None else weight.sum())
         mean = means(columns, weight)
-        return cls(total, mean, root_mean_squares(columns, weight, mean))
+        spread = root_mean_squares(columns, weight, mean)
+        if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
+            raise ValueError(
+                "The sum of the values of a column of X or y overflows float64: the "
+                f"largest is {float(peaks(columns).max()):.3g}. Rescale the column."
+            )
+        return cls(total, mean, spread)
 
     @classmethod
     def from_moments(cls, moments: Moments) -> tuple[ColumnMoments, ColumnMoments]:

@@ -198,6 +198,17 @@ def check_values(rows: Rows) -> None:
         )
 
 
+def check_sizes(X: Matrix) -> None:
+    """Raise where a column is too small to be descended on in the user's units."""
+    sizes = peaks(X)
+    for j in np.flatnonzero((sizes > 0) & (sizes < np.finfo(np.float64).tiny ** 0.5)):
+        raise ValueError(
+            f"The squares of the values in column {j} of X underflow float64: the "
+            f"largest value is {sizes[j]:.3g}. Rescale the column, or pass "
+            "standardize=True to GDLinearRegressor."
+        )
+
+
 def refuse_nan_and_infinity(X: Matrix) -> None:
     """Raise where X holds them, in scikit-learn's words."""
     try:
@@ -309,11 +320,14 @@ def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     if np.iscomplexobj(y):
         raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
     targets = y if y.dtype == dtype else y.astype(np.float64)
-    largest = np.finfo(dtype).max
-    if targets.dtype != dtype and not (np.abs(targets) <= largest).all():
+    if targets.dtype == dtype:
+        return targets
+    limits, largest = np.finfo(dtype), np.abs(targets).max()
+    if not largest <= limits.max or 0 < largest < limits.tiny:
+        how = "large" if largest > 1 else "small"
         raise ValueError(
-            f"y holds values too large for {dtype}, the dtype of X: the largest is "
-            f"{np.abs(y).max():.3g}. Rescale y, or pass X as float64."
+            f"y holds values too {how} for {dtype}, the dtype of X: the largest is "
+            f"{largest:.3g}. Rescale y, or pass X as float64."
         )
     return targets
 

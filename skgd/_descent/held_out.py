@@ -8,7 +8,14 @@ import numpy as np
 
 from skgd._data.batches import RowSource
 from skgd._data.device import Device, to_numpy
-from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
+from skgd._data.rows import (
+    Rows,
+    means,
+    peaks,
+    predicted,
+    root_mean_squares,
+    sum_over,
+)
 from skgd._typing import Parameters
 
 
@@ -40,6 +47,13 @@ class HeldOutScore:
             self._on_device = list(map(device.send_rows, rows))
         y, weight = rows.targets()
         self._variance = root_mean_squares(y, weight, means(y, weight)) ** 2
+        if not np.isfinite(self._variance).all():
+            largest = float(peaks(y).max())
+            raise ValueError(
+                "The squares of the targets that early_stopping=True holds out "
+                f"overflow float64: the largest is {largest:.3g}. Rescale y, or leave "
+                "out outliers."
+            )
         self.scores: list[float] = []
         self.best: Parameters = ()
 
