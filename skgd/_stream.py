@@ -214,6 +214,12 @@ class Stream:
         self._n_rows += n_rows
         self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
         relative = unit / self._mean_weight
+        if not _LEAST_WEIGHT < relative < np.inf:
+            raise ValueError(
+                f"The weights of these rows average {unit:.3g}, and those of all rows "
+                f"so far {self._mean_weight:.3g}: float64 does not hold their ratio. "
+                "Pass sample_weight in the same unit for all chunks."
+            )
         share = min(relative * n_rows / self._n_rows, 1.0)  # but for rounding
         chunk = Seen.of_chunk(rows._replace(weight=weight), white=white)
         self._seen = chunk if self._seen is None else self._seen.merge(chunk, share)
