@@ -84,7 +84,8 @@ def merge_and_fit(
     moments = replace(moments, y_is_1d=settings.y_is_1d)
     if going_on:
         moments = estimator.moments_ + moments
-    if not np.isfinite(moments.scatter).all() or moments.weight < _LEAST_WEIGHT:
+    in_range = _LEAST_WEIGHT <= moments.weight < np.inf
+    if not (in_range and np.isfinite(moments.scatter).all()):
         raise ValueError(
             "The sums of sample_weight times the squares of the columns leave the "
             f"range of float64: the weights of these rows average {unit:.3g}. "

@@ -104,6 +104,13 @@ def test_tensors_of_every_float_are_read(dtype, kept, requires_grad):
     assert_allclose(moments.mean, Moments.from_data(X, y, np.arange(40)).mean, 1e-5)
 
 
+def test_a_fit_may_start_from_a_layer_of_torch():
+    layer = torch.nn.Linear(3, 1)
+    model = GDLinearRegressor(learning_rate=1e-12, max_iter=1, tol=None)
+    model.fit(X, Y, coef_init=layer.weight, intercept_init=layer.bias)
+    assert_allclose(model.coef_, layer.weight[0].detach(), atol=1e-9)
+
+
 @pytest.mark.parametrize("name", ["X", "y", "sample_weight"])
 def test_a_tensor_elsewhere_is_to_be_brought_to_the_cpu(name):
     arguments = {"X": X, "y": Y, "sample_weight": np.ones(40)}

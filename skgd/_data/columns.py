@@ -108,7 +108,7 @@ def lost_digits(name: str, data: Container, numbers: np.ndarray) -> str:
     )
 
 
-def listed(labels: Sequence[str]) -> str:
+def _listed(labels: Sequence[str]) -> str:
     """Return the first few names, and how many more there are."""
     named, n_others = list(labels[:_MOST_NAMED]), len(labels) - _MOST_NAMED
     last = f"{n_others} more" if n_others > 0 else named.pop()
@@ -129,7 +129,7 @@ def _which_hold(labels: Sequence[str], what: str) -> str:
     """Return that some columns hold something; empty: there are none."""
     if not labels:
         return ""
-    return f"{listed(labels)} {'holds' if len(labels) == 1 else 'hold'} {what}"
+    return f"{_listed(labels)} {'holds' if len(labels) == 1 else 'hold'} {what}"
 
 
 def _with_counts(counts: dict[str, int], n_rows: int) -> list[str]:

@@ -306,9 +306,10 @@ class ColumnMoments(NamedTuple):
         mean = means(columns, weight)
         spread = root_mean_squares(columns, weight, mean)
         if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
+            largest = min(float(peaks(columns).max()), float(np.finfo(np.float64).max))
             raise ValueError(
                 "The sum of the values of a column of X or y overflows float64: the "
-                f"largest is {float(peaks(columns).max()):.3g}. Rescale the column."
+                f"largest is {largest:.3g}. Rescale the column."
             )
         return cls(total, mean, spread)
 

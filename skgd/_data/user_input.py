@@ -152,7 +152,7 @@ def _explaining(**named: Matrix | ArrayLike) -> Iterator[None]:
             raise
         words = str(error)
         if isinstance(error, DTypePromotionError):
-            words = "Numbers and what is none have no common dtype."
+            words = "The columns have no common dtype."
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"{words}\n{blame}") from error
 
@@ -300,7 +300,7 @@ def _validated_start(
 ) -> np.ndarray:
     """Check a place to start from, which may have one of these shapes."""
     array = check_array(
-        np.asarray(value),
+        np.asarray(readable(name, value)),
         dtype=np.float64,
         ensure_2d=False,
         ensure_min_samples=0,
