@@ -154,7 +154,9 @@ class Seen(NamedTuple):
         """Return what a chunk tells; to whiten takes its moments."""
         if white:
             with suppress(ValueError):  # their squares leave the range of float64
-                return cls.of_moments(moments_of(rows))
+                moments = moments_of(rows)
+                if _squares_fit(moments):
+                    return cls.of_moments(moments)
         X = ColumnMoments.from_columns(rows.X, rows.weight)
         return cls(X._replace(weight=1.0), means(rows.y, rows.weight), None)
 
@@ -163,12 +165,18 @@ class Seen(NamedTuple):
         if share == 1:  # what was before weighs next to nothing
             return chunk
         if self.moments is not None and chunk.moments is not None:
-            return Seen.of_moments(
-                self.moments.times(1 - share) + chunk.moments.times(share)
-            )
+            merged = self.moments.times(1 - share) + chunk.moments.times(share)
+            if _squares_fit(merged):
+                return Seen.of_moments(merged)
+            chunk = chunk._replace(moments=None)
         X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))
         y_mean = self.y_mean + share * (chunk.y_mean - self.y_mean)
         return Seen(X._replace(weight=1.0), y_mean, chunk.moments)
+
+
+def _squares_fit(moments: Moments) -> bool:
+    """Return whether float64 holds the sums of squares, those of the means included."""
+    return bool(np.isfinite(moments.scatter.sum() + moments.mean @ moments.mean))
 
 
 class Stream:
