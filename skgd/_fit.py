@@ -170,6 +170,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             white=problem.is_white,
             targets=problem.target_moments,
             measure=measure,
+            largest_pseudo_residual=objective.loss.largest_pseudo_residual,
         )
     if settings.early_stopping:
         held_out = settings.scoring.on(problem)

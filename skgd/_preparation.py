@@ -36,7 +36,7 @@ from skgd._data.rows import (
     without_zero_weights,
 )
 from skgd._data.scatter import scatter_of
-from skgd._data.user_input import check_values, refuse_nan_and_infinity
+from skgd._data.user_input import check_sizes, check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
     Triangle,
@@ -201,6 +201,8 @@ def uncondensed(
     rows, device = canonical(rows), settings.device
     if coordinates is None:
         coordinates = coordinates_of(rows, settings, in_batches=batch_size is not None)
+    if not settings.standardize:
+        check_sizes(rows.X)
     dtype = _dtype_of_rows(rows, coordinates, settings)
     others: RowSource | None = None
     if batch_size is not None:

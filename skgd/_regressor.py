@@ -23,11 +23,12 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._data.containers import readable
 from skgd._data.user_input import (
     check_targets,
+    fitting,
     shaped_as_targets,
     start_of,
-    unchanged_on_error,
     validated_features,
     validated_rows,
     validated_validation_rows,
@@ -40,6 +41,7 @@ from skgd._settings import settings_of
 from skgd._stream import merge_and_fit, merges_moments, step_over_chunk
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
 from skgd._verdict import Fitted
+from skgd._warn import warn
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
 
@@ -484,13 +486,14 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Training data: arrays, memory maps, lists, pandas and polars frames, CPU
-            torch tensors, SciPy's sparse matrices of all layouts (CSR is read as it is,
+            Training data: arrays, memory maps, lists, frames that narwhals knows
+            (pandas, polars, pyarrow, modin, ...), CPU torch tensors (which may require
+            gradients), SciPy's sparse matrices of all layouts (CSR is read as it is,
             CSC where it is condensed; others are converted). Sparse X is not made
             dense, whichever the strategy, but by `whiten` and for its filled columns, a
             block of rows at a time. float32 stays float32, though it is descended on in
             float64 where that costs little (condensed, or up to some 250,000 values);
-            anything else becomes float64.
+            bfloat16 becomes float32, and anything else float64.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -529,8 +532,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If the learning rate is too large for the data. The message names the
             largest stable one, where it is known.
         ValueError
-            On bad input or parameters. Whatever is raised, the estimator stays as it
-            was before.
+            On bad input or parameters. Columns that hold text, dates beside numbers, or
+            missing values are named. Whatever is raised, the estimator stays as it was
+            before.
+        TypeError
+            Where scikit-learn raises one, as on objects that are no numbers.
 
         Warns
         -----
@@ -542,7 +548,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             large, since columns nearly repeat each other or lie far from zero, that
             rounding spoils the predictions.
         UserWarning
-            If `batch_size` is larger than the number of rows to train on.
+            If `batch_size` is larger than the number of rows to train on; if columns
+            are dates, which are fitted as numbers in the unit of their dtype; if they
+            are integers that float64 does not hold, such as ids above 2**53.
 
         Examples
         --------
@@ -552,7 +560,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with unchanged_on_error(self):
+        with fitting(self, X):
             going_on = self.warm_start and self.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_rows(
                 self, X, y, sample_weight, reset=not going_on
@@ -669,7 +677,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
-        with unchanged_on_error(self):
+        with fitting(self, X):
             going_on = self.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
                 self._validate_params()
@@ -711,6 +719,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         ValueError
             If X has other features than those of `fit`, or holds NaN or infinity.
 
+        Warns
+        -----
+        UserWarning
+            If predictions overflow their dtype.
+
         Examples
         --------
         >>> from skgd import GDLinearRegressor
@@ -723,7 +736,49 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validated_features(self, X)
-        return X @ self.coef_.T + self.intercept_
+        with np.errstate(all="ignore"):
+            prediction = X @ self.coef_.T + self.intercept_
+        n_overflow = np.count_nonzero(~np.isfinite(prediction))
+        if n_overflow:
+            warn(
+                f"{n_overflow} of {prediction.size} predictions overflow "
+                f"{prediction.dtype}: the values in X are too large.",
+                UserWarning,
+            )
+        return prediction
+
+    def score(
+        self,
+        X: ArrayLike | SparseLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
+        """Return the coefficient of determination R^2 of the predictions.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+            Samples.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Nonnegative weights. None: ones.
+
+        Returns
+        -------
+        score : float
+            One minus the mean squared error over the variance of y, as from
+            :func:`~sklearn.metrics.r2_score`; of several targets the mean.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressor
+        >>> X, y = [[1.0], [2.0], [3.0]], [3.0, 5.0, 7.0]
+        >>> round(GDLinearRegressor().fit(X, y).score(X, y), 6)
+        1.0
+        """
+        y, weight = readable("y", y), readable("sample_weight", sample_weight)
+        return super().score(X, y, weight)
 
     def _validate_params(self) -> None:
         """Check the parameters, unless equal ones were found to be valid before.

@@ -84,7 +84,8 @@ def merge_and_fit(
     moments = replace(moments, y_is_1d=settings.y_is_1d)
     if going_on:
         moments = estimator.moments_ + moments
-    if not np.isfinite(moments.scatter).all() or moments.weight < _LEAST_WEIGHT:
+    in_range = _LEAST_WEIGHT <= moments.weight < np.inf
+    if not (in_range and np.isfinite(moments.scatter).all()):
         raise ValueError(
             "The sums of sample_weight times the squares of the columns leave the "
             f"range of float64: the weights of these rows average {unit:.3g}. "
@@ -153,7 +154,9 @@ class Seen(NamedTuple):
         """Return what a chunk tells; to whiten takes its moments."""
         if white:
             with suppress(ValueError):  # their squares leave the range of float64
-                return cls.of_moments(moments_of(rows))
+                moments = moments_of(rows)
+                if _squares_fit(moments):
+                    return cls.of_moments(moments)
         X = ColumnMoments.from_columns(rows.X, rows.weight)
         return cls(X._replace(weight=1.0), means(rows.y, rows.weight), None)
 
@@ -162,12 +165,18 @@ class Seen(NamedTuple):
         if share == 1:  # what was before weighs next to nothing
             return chunk
         if self.moments is not None and chunk.moments is not None:
-            return Seen.of_moments(
-                self.moments.times(1 - share) + chunk.moments.times(share)
-            )
+            merged = self.moments.times(1 - share) + chunk.moments.times(share)
+            if _squares_fit(merged):
+                return Seen.of_moments(merged)
+            chunk = chunk._replace(moments=None)
         X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))
         y_mean = self.y_mean + share * (chunk.y_mean - self.y_mean)
         return Seen(X._replace(weight=1.0), y_mean, chunk.moments)
+
+
+def _squares_fit(moments: Moments) -> bool:
+    """Return whether float64 holds the sums of squares, those of the means included."""
+    return bool(np.isfinite(moments.scatter.sum() + moments.mean @ moments.mean))
 
 
 class Stream:
@@ -214,6 +223,12 @@ class Stream:
         self._n_rows += n_rows
         self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
         relative = unit / self._mean_weight
+        if not _LEAST_WEIGHT < relative < np.inf:
+            raise ValueError(
+                f"The weights of these rows average {unit:.3g}, and those of all rows "
+                f"so far {self._mean_weight:.3g}: float64 does not hold their ratio. "
+                "Pass sample_weight in the same unit for all chunks."
+            )
         share = min(relative * n_rows / self._n_rows, 1.0)  # but for rounding
         chunk = Seen.of_chunk(rows._replace(weight=weight), white=white)
         self._seen = chunk if self._seen is None else self._seen.merge(chunk, share)

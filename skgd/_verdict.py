@@ -211,7 +211,7 @@ def raise_if_out_of_range(parameters: NumpyParameters, exact: NumpyParameters) -
     if exact[0].any() and not parameters[0].any():
         raise ValueError(
             f"The coefficients underflow {dtype}, the dtype of X: the values in y are "
-            f"too small for those in X. {remedy}"
+            f"too small for those in X, or the learning rate is too small. {remedy}"
         )
 
 
@@ -245,12 +245,27 @@ def _refuse_bad_start(result: Result, problem: Problem) -> None:
     blame = problem.describe_bad_loss(start)
     if blame:
         raise ValueError(f"The loss at the start is {first}.{blame}")
-    dtype = problem.batches.dtype
+    dtype, largest = problem.batches.dtype, _largest_residual(start, problem)
+    remedy = f"Rescale X or y{', or pass X as float64' if dtype == np.float32 else ''}."
+    if not np.isfinite(largest):
+        raise ValueError(
+            f"The predictions at the start overflow {dtype}: the coefficients or the "
+            f"intercept to start from are too large for X. Leave them out. {remedy}"
+        )
     raise ValueError(
-        f"The loss at the start is {first}: X or y hold NaN, or the squares of the "
-        f"values in X, y, coef_init or intercept_init overflow {dtype}. Rescale the "
-        f"data{', or pass X as float64' if dtype == np.float32 else ''}."
+        f"The losses at the start overflow {dtype}: residuals are up to {largest:.3g}. "
+        f"{remedy}"
     )
+
+
+def _largest_residual(parameters: NumpyParameters, problem: Problem) -> float:
+    """Return the size of the largest residual of a model; inf where it overflows."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        largest = [
+            np.nan_to_num(np.abs(predicted(X, parameters) - y), nan=np.inf).max()
+            for X, y, _ in problem.rows
+        ]
+    return float(max(largest))
 
 
 def _acceptable(result: Result, problem: Problem, *, plain: bool) -> float:
@@ -372,7 +387,8 @@ def _lost_to_rounding(
     if not max(shares) > _MOST_ROUNDING:
         return ""
     as_float64 = "pass X and y as float64, or " if dtype == np.float32 else ""
-    spoils = f"rounding changes predictions by {max(shares):.1g} of the spread of y"
+    share = min(max(shares), np.finfo(np.float64).max)  # they may overflow
+    spoils = f"rounding changes predictions by {share:.1g} of the spread of y"
     if not shares[0] > _MOST_ROUNDING:
         return (
             f"The intercept is too large for {dtype}: {spoils}. y lies far from zero; "

@@ -93,6 +93,31 @@ def test_outliers_do_not_draw_the_model_after_them():
     assert moved[1] < moved[0] / 10
 
 
+@pytest.mark.parametrize("size", [1e13, 1e15])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_huge_outlier_does_not_end_the_descent_early(size, dtype, regression):
+    X, y = regression[0].astype(dtype), regression[1].copy()
+    y[5] = 1e3
+    expected = GDLinearRegressor(loss="huber", tol=1e-6).fit(X, y).coef_
+    y[5] = size
+    model = GDLinearRegressor(loss="huber").fit(X, y)
+    np.testing.assert_allclose(model.coef_, expected, rtol=1e-3)
+
+
+def test_an_epsilon_below_the_rounding_of_targets_is_not_silently_met(regression):
+    X, y = regression
+    with pytest.warns(ConvergenceWarning, match="used up max_iter"):
+        GDLinearRegressor(loss="huber", max_iter=50).fit(X, 1e200 * y)
+
+
+def test_epsilon_may_be_of_any_kind_of_float(strategy, regression):
+    models = [
+        GDLinearRegressor(strategy, loss="huber", epsilon=kind(0.5)).fit(*regression)
+        for kind in (float, np.float32)
+    ]
+    assert np.array_equal(models[0].coef_, models[1].coef_)
+
+
 def test_no_outliers_is_least_squares(strategy, two_targets):
     params = {"learning_rate": 0.1, "max_iter": 20, "tol": None}
     expected = GDLinearRegressor(strategy, **params).fit(*two_targets)

@@ -266,3 +266,10 @@ def test_a_factor_that_leaves_no_weights_is_named(factor):
 def test_parts_that_do_not_fit_are_refused(mean, scatter, n_features):
     with pytest.raises(ValueError, match=f"n_features={n_features}"):
         Moments(1.0, mean, scatter, n_features)
+
+
+def test_targets_beyond_the_range_of_float32_features_have_finite_moments():
+    X, y = np.zeros((50, 2), dtype="float32"), 1e60 * np.arange(50.0)
+    moments = Moments.from_data(X, y)
+    assert np.isfinite(moments.scatter).all()
+    np.testing.assert_allclose(moments.scatter[2, 2], 50 * y.var())

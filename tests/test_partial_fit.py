@@ -258,6 +258,13 @@ def test_weights_of_any_size_make_a_stream(params, regression):
             streamed(GDLinearRegressor(), X, y, [10], np.full(40, 1e308))
 
 
+def test_weights_whose_ratio_is_out_of_range_are_named(regression):
+    X, y = regression
+    model = GDLinearRegressor(batch_size=8).partial_fit(X, y, np.full(40, 1e200))
+    with pytest.raises(ValueError, match=r"average 1e-200, .* so far 5e\+199.* ratio"):
+        model.partial_fit(X, y, np.full(40, 1e-200))
+
+
 def test_weighted_rows_of_a_condensed_fit_count_as_they_weigh():
     rng = np.random.default_rng(0)
     X = rng.standard_normal((3000, 2))

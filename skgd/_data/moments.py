@@ -6,16 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_X_y
 
-from skgd._data.rows import Rows, means, root_mean_squares
+from skgd._data.rows import means, peaks, root_mean_squares
 from skgd._data.scatter import pivoted_factor, scatter_of, two_sum
 from skgd._data.shifted import ShiftedMatrix
-from skgd._data.user_input import (
-    checked_weight,
-    refuse_sparse_targets,
-    refuse_torch_layouts,
-)
+from skgd._data.user_input import naming_columns, rows_of_moments
 from skgd._typing import ArrayLike, Matrix, SparseLike
 
 
@@ -124,8 +119,9 @@ class Moments:
         Parameters
         ----------
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Rows; may be memory-mapped, or integers. Names of columns are ignored: to
-            add moments up, keep the columns in the same order.
+            Rows; may be memory-mapped, integers, frames or CPU tensors. Names of
+            columns are ignored, but in errors: to add moments up, keep the columns in
+            the same order.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -152,21 +148,10 @@ class Moments:
         array([[2., 4.],
                [4., 8.]])
         """
-        refuse_torch_layouts(X)
-        checked, targets = check_X_y(
-            X,
-            y,
-            accept_sparse=["csr", "csc"],
-            ensure_all_finite=False,
-            multi_output=True,
-            y_numeric=True,
-        )
-        refuse_sparse_targets(targets)
-        y_is_1d = targets.ndim == 1
-        targets = targets[:, None] if y_is_1d else targets
-        rows = Rows(checked, targets, checked_weight(sample_weight, checked))
-        sums = scatter_of(rows)._asdict()
-        return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
+        with naming_columns(X), np.errstate(all="ignore"):
+            rows, y_is_1d = rows_of_moments(X, y, sample_weight)
+            sums = scatter_of(rows)._asdict()
+            return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both data sets together, in O(r^2).
@@ -319,7 +304,14 @@ class ColumnMoments(NamedTuple):
             return cls(total, mean - columns.right[0], spread)
         total = float(columns.shape[0] if weight is None else weight.sum())
         mean = means(columns, weight)
-        return cls(total, mean, root_mean_squares(columns, weight, mean))
+        spread = root_mean_squares(columns, weight, mean)
+        if not (np.isfinite(mean).all() and np.isfinite(spread).all()):
+            largest = min(float(peaks(columns).max()), float(np.finfo(np.float64).max))
+            raise ValueError(
+                "The sum of the values of a column of X or y overflows float64: the "
+                f"largest is {largest:.3g}. Rescale the column."
+            )
+        return cls(total, mean, spread)
 
     @classmethod
     def from_moments(cls, moments: Moments) -> tuple[ColumnMoments, ColumnMoments]:

@@ -80,6 +80,7 @@ def _dense_scatter(
     if X.dtype == np.float32:
         sums = _scatter_by_blocks(X, y, sample_weight, np.float32)
         squared = not _wrongly_squared(sums, X, y, sample_weight, np.float32)
+        squared = squared and bool(np.isfinite(sums.scatter).all())  # y may be float64
         if squared and _least_pivot(sums.scatter) > _LEAST_PIVOT_OF_FLOAT32:
             return sums
     sums = _scatter_by_blocks(X, y, sample_weight, np.float64)
@@ -223,6 +224,7 @@ def _wrongly_squared(
         column = column.toarray()[:, 0] if issparse(column) else column[:, 0]
         if sample_weight is not None:
             column = column[sample_weight > 0]
+        column = column.astype(np.float64)  # which may not hold integers apart
         if (column != column[0]).any():
             return f"The squares of the values in {name} underflow"
     return ""

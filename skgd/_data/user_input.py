@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
+from numpy.exceptions import DTypePromotionError
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import assert_all_finite, check_array
+from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skgd._data.columns import (
+    dates_as_numbers,
+    lost_digits,
+    missing_dates,
+    not_finite,
+    not_numbers,
+)
+from skgd._data.containers import are_floats, dtype_names, readable
 from skgd._data.rows import Rows, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
+from skgd._warn import warn
 
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
 
+# As NumPy, pandas, polars and pyarrow call it.
+_FLOAT32_NAMES = {"float32", "float[pyarrow]"}
+
 
 @contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the estimator as it was if the block raises."""
+def fitting(estimator: BaseEstimator, X: Matrix) -> Iterator[None]:
+    """Restore the estimator as it was if the block raises, and name columns of X.
+
+    NumPy's own warnings are off: what leaves the range of a dtype is checked for, and
+    named, where it matters.
+    """
     before = dict(estimator.__dict__)
     try:
-        yield
+        with naming_columns(X), np.errstate(all="ignore"):
+            yield
     except BaseException:
         estimator.__dict__ = before
         raise
@@ -52,23 +71,15 @@ def validated_rows(
     y_is_1d : bool
         Whether y was one-dimensional.
     """
-    refuse_torch_layouts(X)
-    X, targets = validate_data(
-        estimator,
-        X,
-        y,
-        reset=reset,
-        accept_sparse=["csr", "csc"],
-        dtype=[*_kept_dtypes(X), *(_INTEGERS if isinstance(X, np.ndarray) else [])],
-        ensure_all_finite=False,
-        multi_output=True,
-        y_numeric=True,
-    )
-    dtype = np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
+    X_read, y_read = readable("X", X), readable("y", y)
+    check = partial(validate_data, estimator, reset=reset)
+    numbers, targets = _checked(check, X_read, y_read)
+    dtype = np.dtype(np.float32 if numbers.dtype == np.float32 else np.float64)
     targets = _validated_targets(targets, dtype)
     y_is_1d = targets.ndim == 1
     targets = targets[:, None] if y_is_1d else targets
-    return Rows(X, targets, checked_weight(sample_weight, X)), dtype, y_is_1d
+    weight = _checked_weight(sample_weight, numbers)
+    return Rows(numbers, targets, weight), dtype, y_is_1d
 
 
 def validated_validation_rows(
@@ -104,7 +115,8 @@ def validated_validation_rows(
         rows, _, is_1d = validated_rows(
             estimator, X_val, y_val, sample_weight_val, reset=False
         )
-        check_values(rows)
+        with naming_columns(X_val):
+            check_values(rows)
     except ValueError as error:
         raise ValueError(f"In {', '.join(names)}: {error}") from error
     if (is_1d, rows.n_targets) != (y_is_1d, n_targets):
@@ -118,12 +130,107 @@ def validated_validation_rows(
     return rows
 
 
-def checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | None:
+def rows_of_moments(
+    X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None
+) -> tuple[Rows, bool]:
+    """Check data of which there is no estimator, but for NaN and infinity in X."""
+    X, y = readable("X", X), readable("y", y)
+    numbers, targets = _checked(check_X_y, X, y)
+    y_is_1d = targets.ndim == 1
+    targets = targets[:, None] if y_is_1d else targets
+    weight = _checked_weight(sample_weight, numbers)
+    return Rows(numbers, targets, weight), y_is_1d
+
+
+@contextmanager
+def naming_columns(X: Matrix) -> Iterator[None]:
+    """Say in which columns of X, as the user passed it, NaN or infinity is."""
+    try:
+        yield
+    except NotFiniteError as error:
+        blame = not_finite("X", readable("X", X))
+        raise ValueError(f"{error}\n{blame}") from None
+
+
+class NotFiniteError(ValueError):
+    """Raised where X holds NaN or infinity, of which only `naming_columns` knows."""
+
+
+def _checked(
+    check: Callable[..., tuple[Matrix, np.ndarray]], X: Matrix, y: ArrayLike
+) -> tuple[Matrix, np.ndarray]:
+    """Return X and y by scikit-learn's check; X may hold NaN and infinity."""
+    with _explaining(X=X, y=y):
+        numbers, targets = check(
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            dtype=[*_kept_dtypes(X), *(_INTEGERS if isinstance(X, np.ndarray) else [])],
+            ensure_all_finite=False,
+            multi_output=True,
+            y_numeric=True,
+        )
+        _refuse_sparse_targets(targets)
+        if targets.dtype.kind not in "fiubc":
+            targets = targets.astype(np.float64)
+        assert_all_finite(targets, input_name="y")  # None among objects is NaN now
+    for name, data, found in ("X", X, numbers), ("y", y, targets):
+        if not are_floats(data):
+            _refuse_missing_dates(name, data)
+            _warn_of_dates_and_digits(name, data, found)
+    return numbers, targets
+
+
+@contextmanager
+def _explaining(**named: Matrix | ArrayLike) -> Iterator[None]:
+    """Say which columns hold no numbers, or NaN in y, where a check has failed.
+
+    scikit-learn checks X first.
+    """
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        blames = (
+            find(name, data)
+            for name, data in named.items()
+            for find in ((not_numbers, not_finite) if name == "y" else (not_numbers,))
+        )
+        blame = next(filter(None, blames), "")
+        if not blame:
+            raise
+        words = str(error)
+        if isinstance(error, DTypePromotionError):
+            words = "The columns have no common dtype."
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"{words}\n{blame}") from error
+
+
+def _refuse_missing_dates(name: str, data: Matrix | ArrayLike) -> None:
+    """Raise where a date is missing, which scikit-learn casts to a number."""
+    blame = missing_dates(name, data)
+    if blame:
+        raise ValueError(f"Input {name} contains NaN.\n{blame}")
+
+
+def _warn_of_dates_and_digits(
+    name: str, data: Matrix | ArrayLike, numbers: Matrix
+) -> None:
+    """Warn of numbers that may not be those that the user has in mind."""
+    for find in dates_as_numbers, lost_digits:
+        blame = find(name, data, numbers)
+        if blame:
+            warn(blame, UserWarning)
+
+
+def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | None:
     """Return nonnegative weights in float64, or None."""
     if sample_weight is None:
         return None
     weight: np.ndarray = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+        readable("sample_weight", sample_weight),
+        X,
+        dtype=np.float64,
+        ensure_non_negative=True,
     )
     return weight
 
@@ -139,18 +246,41 @@ def check_values(rows: Rows) -> None:
         )
 
 
+def check_sizes(X: Matrix) -> None:
+    """Raise where a column is too small to be descended on in the user's units."""
+    sizes = peaks(X)
+    for j in np.flatnonzero((sizes > 0) & (sizes < np.finfo(np.float64).tiny ** 0.5)):
+        raise ValueError(
+            f"The squares of the values in column {j} of X underflow float64: the "
+            f"largest value is {sizes[j]:.3g}. Rescale the column, or pass "
+            "standardize=True to GDLinearRegressor."
+        )
+
+
 def refuse_nan_and_infinity(X: Matrix) -> None:
-    """Raise scikit-learn's error where X holds them."""
-    with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
-        assert_all_finite(X, estimator_name="GDLinearRegressor", input_name="X")
+    """Raise where X holds them, in scikit-learn's words."""
+    try:
+        with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
+            assert_all_finite(X, input_name="X")
+    except ValueError as error:
+        raise NotFiniteError(*error.args) from None
 
 
 def validated_features(estimator: BaseEstimator, X: Matrix) -> Matrix:
     """Check the features of a prediction."""
-    refuse_torch_layouts(X)
-    return validate_data(
-        estimator, X, reset=False, accept_sparse="csr", dtype=_kept_dtypes(X)
-    )
+    X = readable("X", X)
+    with naming_columns(X), _explaining(X=X):
+        numbers = validate_data(
+            estimator,
+            X,
+            reset=False,
+            accept_sparse="csr",
+            dtype=_kept_dtypes(X),
+            ensure_all_finite=False,
+        )
+        refuse_nan_and_infinity(numbers)
+    _refuse_missing_dates("X", X)
+    return numbers
 
 
 def start_of(
@@ -216,11 +346,9 @@ def check_targets(estimator: BaseEstimator, rows: Rows, y_is_1d: bool) -> None:
 def _kept_dtypes(X: Matrix) -> list[type]:
     """Return the dtypes that X may keep; others become the first.
 
-    check_array reads NumPy's and pandas' dtypes; polars' and torch's are read here.
+    check_array reads NumPy's and pandas' dtypes; those of other frames are read here.
     """
-    dtypes = X.dtypes if hasattr(X, "columns") else [getattr(X, "dtype", None)]
-    names = [str(d.newbyteorder("=") if isinstance(d, np.dtype) else d) for d in dtypes]
-    if all(name.lower().endswith("float32") for name in names):
+    if all(name in _FLOAT32_NAMES for name in dtype_names(X)):
         return [np.float32]
     return [np.float64, np.float32]
 
@@ -230,7 +358,7 @@ def _validated_start(
 ) -> np.ndarray:
     """Check a place to start from, which may have one of these shapes."""
     array = check_array(
-        np.asarray(value),
+        np.asarray(readable(name, value)),
         dtype=np.float64,
         ensure_2d=False,
         ensure_min_samples=0,
@@ -247,30 +375,22 @@ def _validated_start(
 
 def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Return checked targets: float64, or float32 as X. Casts come with X's own."""
-    refuse_sparse_targets(y)
     if np.iscomplexobj(y):
         raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
     targets = y if y.dtype == dtype else y.astype(np.float64)
-    largest = np.finfo(dtype).max
-    if targets.dtype != dtype and not (np.abs(targets) <= largest).all():
+    if targets.dtype == dtype:
+        return targets
+    limits, largest = np.finfo(dtype), np.abs(targets).max()
+    if not largest <= limits.max or 0 < largest < limits.tiny:
+        how = "large" if largest > 1 else "small"
         raise ValueError(
-            f"y holds values too large for {dtype}, the dtype of X: the largest is "
-            f"{np.abs(y).max():.3g}. Rescale y, or pass X as float64."
+            f"y holds values too {how} for {dtype}, the dtype of X: the largest is "
+            f"{largest:.3g}. Rescale y, or pass X as float64."
         )
     return targets
 
 
-def refuse_sparse_targets(y: Matrix) -> None:
+def _refuse_sparse_targets(y: Matrix) -> None:
     """Raise where y is sparse, of which scikit-learn's checks do not complain."""
     if issparse(y):
         raise ValueError("y is a sparse matrix. Pass y.toarray() instead.")
-
-
-def refuse_torch_layouts(X: Matrix) -> None:
-    """Refuse sparse tensors, of which NumPy makes a matrix of objects, or nothing."""
-    layout = str(getattr(X, "layout", "torch.strided"))
-    if layout != "torch.strided":
-        raise ValueError(
-            f"X is a torch tensor of layout {layout}. Pass a SciPy sparse array "
-            "instead: scipy.sparse.csr_array((values, col_indices, crow_indices))."
-        )

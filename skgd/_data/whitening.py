@@ -264,6 +264,11 @@ def _triangle_of_root(
         ridge = np.zeros((d, columns.shape[1]))
         ridge[np.diag_indices(d)] = np.sqrt(l2) * columns[:, :d].any(axis=0)
         columns = np.vstack([columns, ridge])
+    if not np.isfinite(columns).all():
+        raise ValueError(
+            "The products of the values in X and y with the weights of the rows "
+            "overflow float64. Rescale the columns, or the weights."
+        )
     X, y = columns[:, :d], columns[:, d:]
     peak = np.abs(X).max(axis=0, initial=0.0)
     unit = np.where(peak > 0, peak, 1)

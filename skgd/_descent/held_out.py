@@ -14,7 +14,14 @@ from sklearn.base import BaseEstimator
 from sklearn.metrics import check_scoring
 
 from skgd._data.device import to_numpy
-from skgd._data.rows import Rows, means, predicted, root_mean_squares, sum_over
+from skgd._data.rows import (
+    Rows,
+    means,
+    peaks,
+    predicted,
+    root_mean_squares,
+    sum_over,
+)
 from skgd._data.user_input import shaped_as_targets
 from skgd._descent.problem import Problem
 from skgd._typing import NumpyParameters, Parameters
@@ -148,6 +155,13 @@ class _ScoreOfSquares(HeldOutScore):
         y, weight = rows.targets()
         self._dtype, self._dtype_of_descent = y.dtype, problem.batches.dtype
         self._variance = root_mean_squares(y, weight, means(y, weight)) ** 2
+        if not np.isfinite(self._variance).all():
+            largest = float(peaks(y).max())
+            raise ValueError(
+                "The squares of the targets that early_stopping=True holds out "
+                f"overflow float64: the largest is {largest:.3g}. Rescale y, or leave "
+                "out outliers."
+            )
 
     def _score_of(self, parameters: Parameters) -> float:
         def squares(rows: Rows) -> tuple[np.ndarray]:

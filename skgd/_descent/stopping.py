@@ -92,6 +92,8 @@ class StoppingRule:
         Means and spreads of the targets, where they are known.
     measure : callable or None, default=None
         Returns `Sizes` at the current parameters. None: the loss is squared error.
+    largest_pseudo_residual : float, default=inf
+        Largest pseudo-residual that a row may have.
 
     Attributes
     ----------
@@ -109,6 +111,7 @@ class StoppingRule:
         white: bool = False,
         targets: ColumnMoments | None = None,
         measure: Callable[[], Sizes] | None = None,
+        largest_pseudo_residual: float = np.inf,
     ) -> None:
         self.tol = tol
         self.dtype = rows.y.dtype
@@ -117,7 +120,7 @@ class StoppingRule:
         self._measure = measure
         self._proximal = penalty.has_prox
         self._penalized = penalty.l2 is not None or penalty.has_prox
-        self._met = 0.0 if self._penalized else tol**2
+        self._met = 0.0 if self._penalized else tol * tol
         d = rows.n_features
         mean, spread = np.zeros(d), np.ones(d)
         if not white:
@@ -137,6 +140,10 @@ class StoppingRule:
             targets = ColumnMoments.from_columns(rows.y, rows.weight)
         self._target_sizes = np.hypot(targets.mean, targets.spread)
         self._target_norms = targets.spread if fit_intercept else self._target_sizes
+        self._largest_pseudo_residual = largest_pseudo_residual
+        # A row whose target is larger than its prediction by more has the largest
+        # pseudo-residual, which is not rounded: outliers do not count.
+        self._largest_terms = np.minimum(self._target_sizes, largest_pseudo_residual)
         zeros = np.zeros((d, len(self._target_sizes)))
         self._remember(0, 0, float(self._rounding((zeros,))[0]))
         self._measured: Sizes | None = None
@@ -163,7 +170,9 @@ class StoppingRule:
         pseudo_residual, residual = self._sizes(losses)
         slopes = self._slopes(gradients)
         rounding = self._rounding(parameters)
-        limits = 2 * np.maximum(self.tol * pseudo_residual, rounding)
+        # Above that, all pseudo-residuals may be rounding, and tell nothing.
+        tells = rounding < self._largest_pseudo_residual
+        limits = 2 * np.maximum(self.tol * pseudo_residual, tells * rounding)
         # Negated comparisons, so that a slope of nan counts as steep.
         steep = ~(self._combined(slopes) <= limits)
         steep &= ~(residual <= self._met * self._target_norms)
@@ -294,7 +303,7 @@ class StoppingRule:
     def _rounding(self, parameters: Parameters) -> np.ndarray:
         """Return what the residual's terms are rounded by, of each target."""
         coef, *intercept = (np.abs(to_numpy(each)) for each in parameters)
-        terms = self._target_sizes + (self._sizes_of_features * coef).sum(axis=0)
+        terms = self._largest_terms + (self._sizes_of_features * coef).sum(axis=0)
         eps = float(np.finfo(self.dtype).eps)
         return _ROUNDINGS * eps * sum(intercept, start=terms)
 

@@ -44,9 +44,12 @@ class Loss(ABC):
         Whether the second derivative is far below `curvature` for some residuals.
     condenses : bool
         Whether the mean over rows depends on the moments of the data alone.
+    largest_pseudo_residual : float
+        Largest size of half the derivative.
     """
 
     kind: ClassVar[str]
+    largest_pseudo_residual: float = np.inf
     curvature: ClassVar[float | None] = None
     curvature_varies: ClassVar[bool] = False
     condenses: ClassVar[bool] = False
@@ -145,7 +148,7 @@ class Huber(Loss):
     curvature_varies = True
 
     def __init__(self, epsilon: float) -> None:
-        self.epsilon = epsilon
+        self.epsilon = self.largest_pseudo_residual = float(epsilon)
 
     def value(self, prediction: Array, y: Array) -> Array:
         """Return the loss of each element."""

@@ -1,0 +1,167 @@
+"""What holds a user's data: arrays, frames and tensors, as scikit-learn reads them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Hashable, Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from scipy.sparse import csc_array, issparse
+
+#: Data as a user passes them: array-likes, sparse matrices, frames, tensors.
+Container = Any
+
+
+def readable(name: str, data: Container) -> Container:
+    """Return data in a form that scikit-learn reads, without a copy where it can be.
+
+    Tensors become NumPy arrays, those of narwhals the frames that they wrap, and lists
+    arrays, so that their dtype is known.
+
+    Raises
+    ------
+    ValueError
+        Where these are no rows, or rows that cannot be read, with what to pass instead.
+    """
+    if isinstance(data, np.ndarray):
+        _refuse_masked(name, data)
+        return data
+    if issparse(data):
+        return data
+    if isinstance(data, (list, tuple)):
+        return np.asarray(data)
+    torch = sys.modules.get("torch")  # there are no tensors where it is not imported
+    if torch is not None:
+        if isinstance(data, torch.Tensor):
+            return _tensor_in_numpy(name, data)
+        _refuse_loaders(name, data)
+    frame = nw.from_native(data, pass_through=True)
+    if isinstance(frame, nw.LazyFrame) and not hasattr(data, "__array__"):
+        raise ValueError(
+            f"{name} is a {_type_of(data)}, of which no rows have been read. Pass "
+            f"{name}.collect() instead."
+        )
+    return nw.to_native(data, pass_through=True)
+
+
+def is_frame(X: Container) -> bool:
+    """Return whether data are a frame: pandas', polars', pyarrow's, modin's, ..."""
+    return not isinstance(X, np.ndarray) and nw.dependencies.is_into_dataframe(X)
+
+
+def dtype_names(X: Container) -> list[str]:
+    """Return the dtypes of the columns of a frame, or that of anything else.
+
+    By their names, in lower case: pandas, polars and pyarrow call them alike.
+    """
+    dtypes: list[Hashable]
+    if not is_frame(X):
+        dtypes = [getattr(X, "dtype", None)]
+    elif hasattr(X, "dtypes"):
+        dtypes = list(X.dtypes)
+    else:
+        dtypes = list(nw.from_native(X).schema.values())
+    names = {dtype: _dtype_name(dtype) for dtype in dict.fromkeys(dtypes)}
+    return [names[dtype] for dtype in dtypes]
+
+
+def are_floats(data: Container) -> bool:
+    """Return whether all columns are floats by their dtypes."""
+    return all(name.startswith("float") for name in dtype_names(data))
+
+
+def labeled_columns(name: str, data: Container) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each column, or its stored values, and what to call it in a message."""
+    if is_frame(data):
+        for series in nw.from_native(data).iter_columns():
+            yield f"column {series.name!r}", series.to_numpy()
+        return
+    if issparse(data):
+        columns = csc_array(data)
+        for j, (first, last) in enumerate(pairwise(columns.indptr)):
+            yield f"column {j}", columns.data[first:last]
+        return
+    array = _in_numpy(data)
+    if array.ndim == 1 and name != "X":
+        yield name, array
+    elif array.ndim == 2:
+        for j, column in enumerate(array.T):
+            yield f"column {j}{'' if name == 'X' else f' of {name}'}", column
+
+
+def _in_numpy(data: Container) -> np.ndarray:
+    """Return an array of any dtype; of objects, where rows are of different lengths."""
+    try:
+        return np.asarray(data)
+    except ValueError:
+        return np.asarray(data, dtype=object)
+
+
+def _dtype_name(dtype: Hashable) -> str:
+    """Return the name of a dtype, in lower case."""
+    if isinstance(dtype, np.dtype):
+        return _numpy_dtype_name(dtype)
+    return str(dtype).lower()
+
+
+@cache
+def _numpy_dtype_name(dtype: np.dtype) -> str:
+    """Return a name that does not depend on the order of bytes; NumPy takes 5 us."""
+    return str(dtype.newbyteorder("="))
+
+
+def _tensor_in_numpy(name: str, tensor: Container) -> np.ndarray:
+    """Return a dense tensor on the CPU in NumPy, which has no bfloat16."""
+    import torch
+
+    if tensor.layout != torch.strided:
+        raise ValueError(
+            f"{name} is a torch tensor of layout {tensor.layout}. Pass a SciPy sparse "
+            "array instead: scipy.sparse.csr_array((values, col_indices, "
+            "crow_indices))."
+        )
+    if tensor.device.type != "cpu":
+        raise ValueError(
+            f"{name} is a torch tensor on the device {str(tensor.device)!r}. Pass "
+            f"{name}.cpu() instead; `device` says where to descend."
+        )
+    in_numpy = torch.float64, torch.float32, torch.float16
+    if tensor.dtype.is_floating_point and tensor.dtype not in in_numpy:
+        tensor = tensor.float()
+    array: np.ndarray = tensor.numpy(force=True)  # also where it requires a gradient
+    return array
+
+
+def _refuse_loaders(name: str, data: Container) -> None:
+    """Raise where data are a Dataset or a DataLoader of torch."""
+    from torch.utils.data import DataLoader, Dataset
+
+    if not isinstance(data, (DataLoader, Dataset)):
+        return
+    loader = "loader"
+    if isinstance(data, Dataset):
+        loader = "torch.utils.data.DataLoader(dataset, batch_size=1024)"
+    raise ValueError(
+        f"{name} is a torch {type(data).__name__}. Pass arrays or tensors X and y, or "
+        f"its batches one by one: for X, y in {loader}: model.partial_fit(X, y)."
+    )
+
+
+def _refuse_masked(name: str, array: np.ndarray) -> None:
+    """Raise where values are masked, which scikit-learn would read all the same."""
+    if isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array):
+        n_missing = np.ma.getmaskarray(array).sum()
+        raise ValueError(
+            f"{name} is a masked array, of which {n_missing} values "
+            f"are missing. Impute {name}.filled(numpy.nan), or leave out these rows."
+        )
+
+
+def _type_of(data: Container) -> str:
+    """Return the package and the class of an object."""
+    kind = type(data)
+    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
