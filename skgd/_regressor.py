@@ -24,10 +24,10 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._data.user_input import (
+    changed_at_once,
     check_targets,
     shaped_as_targets,
     start_of,
-    unchanged_on_error,
     validated_features,
     validated_rows,
     validated_validation_rows,
@@ -552,30 +552,30 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with unchanged_on_error(self):
-            going_on = self.warm_start and self.__sklearn_is_fitted__()
+        with changed_at_once(self) as model:
+            going_on = model.warm_start and model.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_rows(
-                self, X, y, sample_weight, reset=not going_on
+                model, X, y, sample_weight, reset=not going_on
             )
             validation = validated_validation_rows(
-                self,
+                model,
                 X_val,
                 y_val,
                 sample_weight_val,
                 n_targets=rows.n_targets,
                 y_is_1d=y_is_1d,
             )
-            settings = settings_of(self, dtype, y_is_1d=y_is_1d)
+            settings = settings_of(model, dtype, y_is_1d=y_is_1d)
             with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of(rows, settings, validation)
-            start = start_of(self, rows, coef_init, intercept_init, going_on=going_on)
-            fitted = fit(settings, problem, start)
-            self._store(fitted, y_is_1d)
+            start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
+            fitted = fit(settings, problem, start, interruptible=True)
+            model._store(fitted, y_is_1d)
             if fitted.stopping.held_out is not None:
-                self.validation_scores_ = fitted.stopping.held_out.scores
-                self.best_validation_score_ = max(self.validation_scores_)
+                model.validation_scores_ = fitted.stopping.held_out.scores
+                model.best_validation_score_ = max(model.validation_scores_)
             if problem.moments is not None:
-                self.moments_ = replace(problem.moments, y_is_1d=y_is_1d)
+                model.moments_ = replace(problem.moments, y_is_1d=y_is_1d)
         return self
 
     @available_if(_check_partial_fit_available)
@@ -669,26 +669,28 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
-        with unchanged_on_error(self):
-            going_on = self.__sklearn_is_fitted__()
+        with changed_at_once(self) as model:
+            going_on = model.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
-                self._validate_params()
+                model._validate_params()
             rows, dtype, y_is_1d = validated_rows(
-                self, X, y, sample_weight, reset=not going_on
+                model, X, y, sample_weight, reset=not going_on
             )
             if going_on:
-                check_targets(self, rows, y_is_1d)
-            settings = settings_of(self, dtype, y_is_1d=y_is_1d)
+                check_targets(model, rows, y_is_1d)
+            settings = settings_of(model, dtype, y_is_1d=y_is_1d)
             if merges_moments(rows, settings):
-                fitted, moments = merge_and_fit(self, rows, settings, going_on=going_on)
-                self._store(fitted, y_is_1d)
-                self.moments_ = moments
+                fitted, moments = merge_and_fit(
+                    model, rows, settings, going_on=going_on
+                )
+                model._store(fitted, y_is_1d)
+                model.moments_ = moments
             else:
                 fitted, stream = step_over_chunk(
-                    self, rows, settings, going_on=going_on
+                    model, rows, settings, going_on=going_on
                 )
-                self._store(fitted, y_is_1d)
-                self._stream = stream
+                model._store(fitted, y_is_1d)
+                model._stream = stream
         return self
 
     def predict(self, X: ArrayLike | SparseLike) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 from scipy.sparse import issparse
@@ -14,19 +15,23 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 from skgd._data.rows import Rows, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
 
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
+
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
 
 
 @contextmanager
-def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
-    """Restore the estimator as it was if the block raises."""
-    before = dict(estimator.__dict__)
-    try:
-        yield
-    except BaseException:
-        estimator.__dict__ = before
-        raise
+def changed_at_once(estimator: Estimator) -> Iterator[Estimator]:
+    """Yield a copy to fit, whose attributes are the estimator's when the block ends.
+
+    Whatever the block raises, Ctrl-C at any moment included, the estimator is as it was
+    before; and other threads never see it half-fitted.
+    """
+    changed = object.__new__(type(estimator))
+    changed.__dict__.update(estimator.__dict__)
+    yield changed
+    estimator.__dict__ = changed.__dict__
 
 
 def validated_rows(

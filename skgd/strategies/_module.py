@@ -167,16 +167,28 @@ def build_model(
     """Build the module, and find the coefficients in it."""
     coef, *intercept = parameters
     (n_features, n_targets), fit_intercept = coef.shape, bool(intercept)
+    if factory is None:
+        linear = _UnsetLinear(
+            n_features,
+            n_targets,
+            bias=fit_intercept,
+            device=coef.device,
+            dtype=coef.dtype,
+        )
+        views = [View(p, torch.t) for p in linear.parameters()]
+        return linear, HeldCoefficients(linear, views)
     with torch.random.fork_rng(devices=[]):
-        if factory is None:
-            linear = nn.Linear(n_features, n_targets, bias=fit_intercept)
-            linear.to(coef.device, coef.dtype)
-            views = [View(p, torch.t) for p in linear.parameters()]
-            return linear, HeldCoefficients(linear, views)
         module = call_factory(factory, n_features, n_targets)
-        module.to(coef.device, coef.dtype)
-        implied = ImpliedCoefficients(module, n_features, n_targets, fit_intercept)
-        return module, implied.recognized()
+    module.to(coef.device, coef.dtype)
+    implied = ImpliedCoefficients(module, n_features, n_targets, fit_intercept)
+    return module, implied.recognized()
+
+
+class _UnsetLinear(nn.Linear):
+    """``nn.Linear`` that draws no numbers, which the start would replace."""
+
+    def reset_parameters(self) -> None:
+        """Leave the parameters unset."""
 
 
 def call_factory(
