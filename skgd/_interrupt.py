@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from inspect import currentframe
 from types import FrameType
+from typing import Any
+
+Handler = Callable[[int, FrameType | None], Any]
 
 
 class Interruption:
@@ -19,12 +23,19 @@ class Interruption:
         Whether it has had its effect. Otherwise it is raised when it may be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, handler: Handler) -> None:
         self.came = self.answered = False
+        self._handler = handler
+
+    def raise_if_it_came(self) -> None:
+        """Call the handler that was there before, which may raise or not."""
+        if self.came:
+            self.came = False
+            self._handler(signal.SIGINT, currentframe())
 
 
 #: For what is not to end early.
-NO_INTERRUPTION = Interruption()
+NO_INTERRUPTION = Interruption(signal.default_int_handler)
 
 
 def raises_keyboard_interrupt() -> bool:
@@ -46,18 +57,19 @@ def deferred_interrupts(*, only_first: bool = False) -> Iterator[Interruption]:
     only_first : bool, default=False
         Whether a second SIGINT in the block calls the handler that was there before.
     """
-    interruption, before = Interruption(), signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before):  # the signal is ignored, or ends the process
+        yield NO_INTERRUPTION
+        return
+    interruption = Interruption(before)
 
     def note(number: int, frame: FrameType | None) -> None:
-        if interruption.came and only_first and callable(before):
+        if interruption.came and only_first:
             # Put back before it raises: at whatever moment that is, nothing is left.
             signal.signal(signal.SIGINT, before)
             before(number, frame)
         interruption.came = True
 
-    if not callable(before):  # the signal is ignored, or ends the process
-        yield interruption
-        return
     try:
         with suppress(ValueError):  # not in the main thread
             signal.signal(signal.SIGINT, note)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from itertools import pairwise
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from threadpoolctl import LibController, ThreadpoolController
 
-from skgd._interrupt import deferred_interrupts
+from skgd._interrupt import Interruption, deferred_interrupts
 
 T = TypeVar("T")
 
@@ -25,6 +25,8 @@ _MOST_COLUMNS, _LEAST_BLOCKS = 64, 32
 # A share is so many blocks, of some milliseconds, or more where that would be more
 # shares than this.
 _BLOCKS_A_SHARE, _MOST_SHARES = 8, 64
+
+_SECONDS_OF_WAIT = 0.1
 
 
 def in_threads(
@@ -39,26 +41,25 @@ def in_threads(
     share. The work must spend its time where NumPy releases the GIL.
 
     The shares do not depend on the number of threads, so that sums over them have the
-    same digits in any number. After an interruption none is begun.
+    same digits in any number. An interruption is raised when the shares that are under
+    way are done.
     """
     if n_columns > _MOST_COLUMNS or len(blocks) < _LEAST_BLOCKS:
         return [work(blocks)]
     n_shares = min(len(blocks) // _BLOCKS_A_SHARE, _MOST_SHARES)
     bounds = [len(blocks) * i // n_shares for i in range(n_shares + 1)]
-    shares = [blocks[i:j] for i, j in pairwise(bounds)]
-
-    def work_in_one(share: list[slice]) -> T:
-        with _blas.in_one_thread():  # set and reset in a thread that no signal stops
-            return work(share)
-
-    pool = ThreadPoolExecutor(_blas.n_threads())
-    try:
-        return list(pool.map(work_in_one, shares))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _one_blas_thread() as interruption:
+        pool = ThreadPoolExecutor(_blas.n_threads)
+        try:
+            futures = [pool.submit(work, blocks[i:j]) for i, j in pairwise(bounds)]
+            while wait(futures, timeout=_SECONDS_OF_WAIT).not_done:
+                interruption.raise_if_it_came()
+            return [future.result() for future in futures]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def in_one_thread(n_columns: int) -> AbstractContextManager[None]:
+def in_one_thread(n_columns: int) -> AbstractContextManager[object]:
     """Keep BLAS to one thread, for what takes a millisecond.
 
     Up to 64 columns it uses one by itself, and to ask for that would take longer.
@@ -67,14 +68,18 @@ def in_one_thread(n_columns: int) -> AbstractContextManager[None]:
     large product: a factor of 300 x 300 right after one takes 1 ms with one thread, and
     40 ms with two on two cores.
     """
-    return _uninterrupted() if n_columns > 64 else nullcontext()
+    return _one_blas_thread() if n_columns > 64 else nullcontext()
 
 
 @contextmanager
-def _uninterrupted() -> Iterator[None]:
+def _one_blas_thread() -> Iterator[Interruption]:
     """Keep BLAS to one thread, and raise an interruption after that."""
-    with deferred_interrupts(), _blas.in_one_thread():
-        yield
+    with deferred_interrupts() as interruption:
+        _blas.enter()
+        try:
+            yield interruption
+        finally:
+            _blas.leave()
 
 
 class _Blas:
@@ -87,7 +92,7 @@ class _Blas:
     def __init__(self) -> None:
         self._lock = RLock()
         self._n_users = 0
-        self._n_threads: list[int] = []  # of each library, before the first user
+        self._before: list[int] = []  # numbers of threads of each library
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
                 before=self._lock.acquire,
@@ -95,49 +100,44 @@ class _Blas:
                 after_in_child=self._renew,
             )
 
+    @property
     def n_threads(self) -> int:
-        """Return how many threads BLAS may use, but for our own users."""
-        with self._lock:
-            return max(self._n_threads or _numbers_of_threads(), default=1)
+        """How many threads BLAS may use, but for our own users."""
+        return max(self._before, default=1)
 
-    @contextmanager
-    def in_one_thread(self) -> Iterator[None]:
-        """Keep BLAS to one thread. For where no interruption can come."""
+    def enter(self) -> None:
+        """Keep BLAS to one thread until `leave`; where no interruption can come."""
         with self._lock:
             if self._n_users == 0:
-                self._n_threads = _numbers_of_threads()
-                _set_numbers_of_threads([1] * len(self._n_threads))
+                self._before = [each.get_num_threads() for each in _libraries()]
+                self._set([1] * len(self._before))
             self._n_users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._n_users -= 1
-                if self._n_users == 0:
-                    self._reset()
+
+    def leave(self) -> None:
+        """Let BLAS use as many threads as before, if nobody else wants one."""
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                self._set(self._before)
 
     def _renew(self) -> None:
         """Reset in a forked child, in which only the thread that forked goes on."""
         if self._n_users > 0:
             self._n_users = 0
-            self._reset()
+            self._set(self._before)
         self._lock.release()
 
-    def _reset(self) -> None:
-        _set_numbers_of_threads(self._n_threads)
-        self._n_threads = []
+    @staticmethod
+    def _set(numbers: list[int]) -> None:
+        for library, number in zip(_libraries(), numbers, strict=True):
+            library.set_num_threads(number)
+            # Since threadpoolctl 3.8, others set it in vain while one thread claims it;
+            # but who resets it may be another than who set it.
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread()
 
 
 _blas = _Blas()
-
-
-def _numbers_of_threads() -> list[int]:
-    return [library.get_num_threads() for library in _libraries()]
-
-
-def _set_numbers_of_threads(numbers: list[int]) -> None:
-    for library, number in zip(_libraries(), numbers, strict=True):
-        library.set_num_threads(number)
 
 
 @cache
