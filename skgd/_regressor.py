@@ -93,7 +93,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tensors, "module" is ``nn.Linear``, ``nn.MSELoss`` and ``torch.optim.SGD``. Or
         an instance of a strategy, such as
         ``skgd.strategies.ModuleStrategy(optimizer=torch.optim.Adam)`` or one of your
-        own.
+        own. Once torch has computed in several threads, it hangs in a child that is
+        forked, here as elsewhere: start processes by "spawn", or by loky, which is
+        joblib's default.
     device : str or torch.device, default="cpu"
         Where the descent runs: "cpu", "cuda", "cuda:N", "mps", or "auto" for the first
         of cuda, mps (float32 data only) and cpu that is there. Fitted attributes and
@@ -540,9 +542,20 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             from the answer; if `early_stopping` ended a descent that had hardly begun,
             as it does where the learning rate is far too small; if coefficients are so
             large, since columns nearly repeat each other or lie far from zero, that
-            rounding spoils the predictions.
+            rounding spoils the predictions; and if the descent was interrupted (see
+            Notes).
         UserWarning
             If `batch_size` is larger than the number of rows to train on.
+
+        Notes
+        -----
+        Ctrl-C during the descent ends it after the batch under way (the full batch:
+        after the epoch), as `max_iter` would. The model is where it stands then, the
+        average so far, or the best so far with `early_stopping`, and a
+        ConvergenceWarning tells the epoch. So a search goes on with its next candidate.
+        At any other moment, and the second time, Ctrl-C raises KeyboardInterrupt, and
+        the estimator stays as it was before. A handler of SIGINT other than Python's
+        own is called at once, and what it raises is raised.
 
         Examples
         --------
@@ -649,6 +662,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         Notes
         -----
         The state of a torch optimizer, such as Adam's, starts anew with each chunk.
+
+        Ctrl-C raises KeyboardInterrupt; the chunk is then not taken, and the estimator
+        stays as it was before.
 
         References
         ----------

@@ -110,7 +110,8 @@ class _Blas:
         with self._lock:
             if self._n_users == 0:
                 self._before = [each.get_num_threads() for each in _libraries()]
-                self._set([1] * len(self._before))
+                for library in _libraries():
+                    _set_n_threads(library, 1)
             self._n_users += 1
 
     def leave(self) -> None:
@@ -118,23 +119,30 @@ class _Blas:
         with self._lock:
             self._n_users -= 1
             if self._n_users == 0:
-                self._set(self._before)
+                self._reset()
 
     def _renew(self) -> None:
         """Reset in a forked child, in which only the thread that forked goes on."""
         if self._n_users > 0:
             self._n_users = 0
-            self._set(self._before)
+            self._reset()
         self._lock.release()
 
-    @staticmethod
-    def _set(numbers: list[int]) -> None:
-        for library, number in zip(_libraries(), numbers, strict=True):
-            library.set_num_threads(number)
-            # Since threadpoolctl 3.8, others set it in vain while one thread claims it;
-            # but who resets it may be another than who set it.
-            if hasattr(library, "clear_controlling_thread"):
-                library.clear_controlling_thread()
+    def _reset(self) -> None:
+        for library, number in zip(_libraries(), self._before, strict=True):
+            if library.get_num_threads() == 1:  # as set here, and by nobody since
+                _set_n_threads(library, number)
+
+
+def _set_n_threads(library: LibController, number: int) -> None:
+    """Set the number of threads, and leave it to all to set the next.
+
+    Since threadpoolctl 3.8, a thread that sets it claims it, and others set it in vain.
+    But here, who resets it may be another thread than who set it.
+    """
+    library.set_num_threads(number)
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread()
 
 
 _blas = _Blas()

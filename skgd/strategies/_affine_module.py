@@ -231,6 +231,15 @@ class ImpliedCoefficients:
                 "X = 0 to 0. Give it one, or set fit_intercept=False."
             )
 
+    def _check_draws(self, draws: _RandomDraws) -> None:
+        """Check that the module draws no random numbers."""
+        if draws.refused:
+            raise ValueError(
+                "ModuleStrategy needs a module that is affine in X, and the same at "
+                f"each call. {self._name} draws random numbers. Remove dropout and "
+                "noise."
+            ) from None
+
     def _mapped(self, X: Tensor) -> Tensor:
         """Return what the module makes of X, with its shape checked."""
         draws = _RandomDraws()
@@ -238,16 +247,12 @@ class ImpliedCoefficients:
             with draws:
                 output = self._module(X)
         except (RuntimeError, ValueError, TypeError) as error:
-            if draws.refused:
-                raise ValueError(
-                    "ModuleStrategy needs a module that is affine in X, and the same "
-                    f"at each call. {self._name} draws random numbers. Remove dropout "
-                    "and noise."
-                ) from None
+            self._check_draws(draws)
             raise ValueError(
                 f"The module {self._name} does not take X of shape {tuple(X.shape)}, "
                 f"(n_rows, n_features): {error}"
             ) from error
+        self._check_draws(draws)  # it may have caught the refusal
         expected = (len(X), self._shape[1])
         shape = tuple(output.shape) if isinstance(output, Tensor) else None
         if shape != expected:
