@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -11,12 +11,17 @@ import numpy as np
 
 from skgd._callbacks import TrainingLog
 from skgd._data.batches import FullBatch
-from skgd._descent.loop import Observer, descend
+from skgd._descent.loop import Observer, Outcome, descend
 from skgd._descent.problem import Problem
 from skgd._descent.secant_steps import SecantSteps
 from skgd._descent.stable_rate import Smoothness
 from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
+from skgd._interrupt import (
+    NO_INTERRUPTION,
+    deferred_interrupts,
+    raises_keyboard_interrupt,
+)
 from skgd._settings import Settings, refuse_derived_steps
 from skgd._typing import NumpyParameters, Parameters
 from skgd._verdict import (
@@ -36,8 +41,16 @@ class Setup(NamedTuple):
     stopping: Stopping
 
 
-def fit(settings: Settings, problem: Problem, start: NumpyParameters) -> Fitted:
+def fit(
+    settings: Settings,
+    problem: Problem,
+    start: NumpyParameters,
+    *,
+    interruptible: bool = False,
+) -> Fitted:
     """Descend from a model in the user's units, up to `max_iter` epochs.
+
+    For `interruptible` see `run`.
 
     Raises
     ------
@@ -51,7 +64,7 @@ def fit(settings: Settings, problem: Problem, start: NumpyParameters) -> Fitted:
     """
     with in_strategy(settings):
         setup = set_up(settings, problem, start)
-        fitted = run(setup, max_iter=settings.max_iter)
+        fitted = run(setup, max_iter=settings.max_iter, interruptible=interruptible)
     with settings.device.gradients_on():  # a loss of the user's own is asked once more
         warn_unless_converged(fitted, setup.problem, settings)
     return fitted
@@ -78,15 +91,31 @@ def set_up(
     return Setup(settings, problem, steps, stopping_of(settings, problem))
 
 
-def run(setup: Setup, *, max_iter: int) -> Fitted:
-    """Run the descent, and return the model if it did not diverge."""
+def run(setup: Setup, *, max_iter: int, interruptible: bool = False) -> Fitted:
+    """Run the descent, and return the model if it did not diverge.
+
+    If it is `interruptible`, the first Ctrl-C ends it early, and the model is where it
+    stands then; otherwise, and the second time, it raises.
+    """
     settings, problem, steps, stopping = setup
     strategy, observers = settings.strategy, list[Observer]()
     if settings.verbose:
         observers.append(TrainingLog(settings.verbose, whole=problem.batches.whole))
-    result = descend(
-        problem, strategy, steps, stopping, max_iter=max_iter, observers=observers
-    )
+    noted = interruptible and raises_keyboard_interrupt()
+    with (
+        deferred_interrupts(only_first=True) if noted else nullcontext(NO_INTERRUPTION)
+    ) as interruption:
+        result = descend(
+            problem,
+            strategy,
+            steps,
+            stopping,
+            max_iter=max_iter,
+            observers=observers,
+            interruption=interruption,
+        )
+        if result.outcome is Outcome.INTERRUPTED:
+            interruption.answer()
     raise_if_diverged(result, problem, steps, plain=strategy.plain)
     parameters = problem.in_user_units(result.parameters, settings.dtype)
     exact = parameters

@@ -95,7 +95,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tensors, "module" is ``nn.Linear``, ``nn.MSELoss`` and ``torch.optim.SGD``. Or
         an instance of a strategy, such as
         ``skgd.strategies.ModuleStrategy(optimizer=torch.optim.Adam)`` or one of your
-        own.
+        own. Once torch has computed in several threads, it hangs in a child that is
+        forked, here as elsewhere: start processes by "spawn", or by loky, which is
+        joblib's default.
     device : str or torch.device, default="cpu"
         Where the descent runs: "cpu", "cuda", "cuda:N", "mps", or "auto" for the first
         of cuda, mps (float32 data only) and cpu that is there. Fitted attributes and
@@ -546,11 +548,22 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             from the answer; if `early_stopping` ended a descent that had hardly begun,
             as it does where the learning rate is far too small; if coefficients are so
             large, since columns nearly repeat each other or lie far from zero, that
-            rounding spoils the predictions.
+            rounding spoils the predictions; and if the descent was interrupted (see
+            Notes).
         UserWarning
             If `batch_size` is larger than the number of rows to train on; if columns
             are dates, which are fitted as numbers in the unit of their dtype; if they
             are integers that float64 does not hold, such as ids above 2**53.
+
+        Notes
+        -----
+        Ctrl-C during the descent ends it after the batch under way (the full batch:
+        after the epoch), as `max_iter` would. The model is where it stands then, the
+        average so far, or the best so far with `early_stopping`, and a
+        ConvergenceWarning tells the epoch. So a search goes on with its next candidate.
+        At any other moment, and the second time within two seconds, Ctrl-C raises
+        KeyboardInterrupt, and the estimator stays as it was before. A handler of SIGINT
+        other than Python's own is called at once, and what it raises is raised.
 
         Examples
         --------
@@ -560,30 +573,30 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with fitting(self, X):
-            going_on = self.warm_start and self.__sklearn_is_fitted__()
+        with fitting(self, X) as model:
+            going_on = model.warm_start and model.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_rows(
-                self, X, y, sample_weight, reset=not going_on
+                model, X, y, sample_weight, reset=not going_on
             )
             validation = validated_validation_rows(
-                self,
+                model,
                 X_val,
                 y_val,
                 sample_weight_val,
                 n_targets=rows.n_targets,
                 y_is_1d=y_is_1d,
             )
-            settings = settings_of(self, dtype, y_is_1d=y_is_1d)
+            settings = settings_of(model, dtype, y_is_1d=y_is_1d)
             with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of(rows, settings, validation)
-            start = start_of(self, rows, coef_init, intercept_init, going_on=going_on)
-            fitted = fit(settings, problem, start)
-            self._store(fitted, y_is_1d)
+            start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
+            fitted = fit(settings, problem, start, interruptible=True)
+            model._store(fitted, y_is_1d)
             if fitted.stopping.held_out is not None:
-                self.validation_scores_ = fitted.stopping.held_out.scores
-                self.best_validation_score_ = max(self.validation_scores_)
+                model.validation_scores_ = fitted.stopping.held_out.scores
+                model.best_validation_score_ = max(model.validation_scores_)
             if problem.moments is not None:
-                self.moments_ = replace(problem.moments, y_is_1d=y_is_1d)
+                model.moments_ = replace(problem.moments, y_is_1d=y_is_1d)
         return self
 
     @available_if(_check_partial_fit_available)
@@ -658,6 +671,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         -----
         The state of a torch optimizer, such as Adam's, starts anew with each chunk.
 
+        Ctrl-C raises KeyboardInterrupt; the chunk is then not taken, and the estimator
+        stays as it was before.
+
         References
         ----------
         .. [1] S. Ross, P. Mineiro and J. Langford, "Normalized online learning", UAI
@@ -677,26 +693,28 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
-        with fitting(self, X):
-            going_on = self.__sklearn_is_fitted__()
+        with fitting(self, X) as model:
+            going_on = model.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
-                self._validate_params()
+                model._validate_params()
             rows, dtype, y_is_1d = validated_rows(
-                self, X, y, sample_weight, reset=not going_on
+                model, X, y, sample_weight, reset=not going_on
             )
             if going_on:
-                check_targets(self, rows, y_is_1d)
-            settings = settings_of(self, dtype, y_is_1d=y_is_1d)
+                check_targets(model, rows, y_is_1d)
+            settings = settings_of(model, dtype, y_is_1d=y_is_1d)
             if merges_moments(rows, settings):
-                fitted, moments = merge_and_fit(self, rows, settings, going_on=going_on)
-                self._store(fitted, y_is_1d)
-                self.moments_ = moments
+                fitted, moments = merge_and_fit(
+                    model, rows, settings, going_on=going_on
+                )
+                model._store(fitted, y_is_1d)
+                model.moments_ = moments
             else:
                 fitted, stream = step_over_chunk(
-                    self, rows, settings, going_on=going_on
+                    model, rows, settings, going_on=going_on
                 )
-                self._store(fitted, y_is_1d)
-                self._stream = stream
+                model._store(fitted, y_is_1d)
+                model._stream = stream
         return self
 
     def predict(self, X: ArrayLike | SparseLike) -> np.ndarray:

@@ -229,6 +229,8 @@ def _what_happened(result: Result, problem: Problem, *, plain: bool) -> str:
     else:
         if last <= _with_noise(problem.loss_of_zero_coef()):
             return ""
+        if result.outcome is Outcome.INTERRUPTED:  # that of a few batches, perhaps
+            last = problem.loss_at(_in_numpy(result.last))
         first = problem.loss_at(_in_numpy(result.start))
         if last <= _with_noise(first):
             return ""
@@ -322,6 +324,9 @@ def _advice(learning_rate: float, stable: float | None, problem: Problem) -> str
 def warn_unless_converged(fitted: Fitted, problem: Problem, settings: Settings) -> None:
     """Warn where a descent ended short of the minimum, or rounding is in the way."""
     result, stopping = fitted.result, fitted.stopping
+    if result.outcome is Outcome.INTERRUPTED:
+        warn(_interrupted(result, stopping), ConvergenceWarning)
+        return
     ended = _short_end(result, problem, stopping)
     if result.outcome is Outcome.PLATEAU and stopping.held_out is not None:
         ended = _early_stop_too_early(result, problem, settings, stopping)
@@ -336,6 +341,25 @@ def warn_unless_converged(fitted: Fitted, problem: Problem, settings: Settings) 
     ended = ended or _lost_to_rounding(fitted.parameters, fitted.exact, problem)
     if ended:
         warn(ended, ConvergenceWarning)
+
+
+def _interrupted(result: Result, stopping: Stopping) -> str:
+    """Return where an interruption ended a descent."""
+    ended = f"Gradient descent was interrupted in epoch {result.n_epochs - 1}."
+    if stopping.held_out is not None:
+        return f"{ended} The model is the best so far on the rows held out."
+    if stopping.rule is not None:
+        ended = f"{ended} {_reached(stopping.rule, result)}"
+    return (
+        f"{ended} The model is where the descent stood. To go on from there, fit with "
+        "warm_start=True."
+    )
+
+
+def _reached(rule: StoppingRule, result: Result) -> str:
+    """Return how far a descent has come."""
+    reached, what = rule.achieved(result.smooth_losses, result.gradients)
+    return f"The {what} is {reached:.2g}, and tol={rule.tol:g}."
 
 
 def _out_of_reach(rule: StoppingRule | None) -> str:
@@ -428,8 +452,7 @@ def _short_end(result: Result, problem: Problem, stopping: Stopping) -> str:
     elif result.outcome is not Outcome.OUT_OF_EPOCHS:
         return ""
     if rule is not None and held_out is None:
-        reached, what = rule.achieved(result.smooth_losses, result.gradients)
-        return f"{ended} The {what} is {reached:.2g}, and tol={rule.tol:g}. {remedy}"
+        return f"{ended} {_reached(rule, result)} {remedy}"
     if plateau is None or not plateau.ends_descent:
         return ""
     if result.outcome is Outcome.PLATEAU:

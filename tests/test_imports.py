@@ -95,7 +95,7 @@ LAYERS = (
     ("strategies",),
     ("_objective",),
     ("_data",),
-    ("_typing", "_warn"),
+    ("_typing", "_warn", "_interrupt"),
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,12 +47,7 @@ class Device(NamedTuple):
 
         if any(stride < 0 or stride % array.itemsize for stride in array.strides):
             array = np.ascontiguousarray(array)  # torch knows no such strides
-        if array.flags.writeable:
-            return torch.from_numpy(array).to(self.torch_device)
-        with warnings.catch_warnings():
-            # torch warns of writing into read-only memory; rows are only read.
-            warnings.filterwarnings("ignore", message=".*not writable")
-            return torch.from_numpy(array).to(self.torch_device)
+        return torch.from_numpy(_writable(array)).to(self.torch_device)
 
     def _sparse(self, array: Matrix) -> Array:
         """Return what torch multiplies in place of a sparse array."""
@@ -97,6 +91,26 @@ class Device(NamedTuple):
         if self.torch_device is None:
             return rows._replace(y=y)
         return Rows(self.send(rows.X), self.send(y), self.send(rows.weight))
+
+
+class _Writable:
+    """Read-only memory as such that may be written: torch warns of other, and reads.
+
+    Filters of warnings, which are the whole process's, are not for threads.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array  # kept as long as what is made of it
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {
+            **array.__array_interface__,
+            "data": (address, False),
+        }
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """Return the array, or a writable view of its read-only memory."""
+    return array if array.flags.writeable else np.asarray(_Writable(array))
 
 
 def device_of(

@@ -14,6 +14,12 @@ from scipy.sparse import csr_array
 _MATMUL = {torch.matmul, torch.mm, torch.Tensor.matmul, torch.Tensor.__matmul__}
 _MATMUL |= {torch.Tensor.mm, torch.Tensor.__rmatmul__, torch.sparse.mm}
 
+with warnings.catch_warnings():
+    # The first such tensor of a process brings a notice to torch's users, not to ours:
+    # what is used here is tested. Filters are the whole process's, and not for threads.
+    warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
+    torch.sparse_csr_tensor([0, 0], [], [], (1, 1), check_invariants=False)
+
 
 class SparseMatrix:
     """A CSR matrix that torch multiplies, and differentiates the product of.
@@ -46,16 +52,13 @@ class SparseMatrix:
     ) -> None:
         self.shape = matrix.shape
         self._matrix, self._to_device, self._outer = matrix, to_device, outer
-        with warnings.catch_warnings():
-            # A notice to torch's users, not to ours: what is used here is tested.
-            warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in")
-            self.tensor = torch.sparse_csr_tensor(
-                to_device(matrix.indptr),
-                to_device(matrix.indices),
-                to_device(matrix.data),
-                matrix.shape,
-                check_invariants=False,  # SciPy's are kept
-            )
+        self.tensor = torch.sparse_csr_tensor(
+            to_device(matrix.indptr),
+            to_device(matrix.indices),
+            to_device(matrix.data),
+            matrix.shape,
+            check_invariants=False,  # SciPy's are kept
+        )
         self.dtype, self.device = self.tensor.dtype, self.tensor.device
 
     @cached_property

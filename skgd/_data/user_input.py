@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.exceptions import DTypePromotionError
@@ -25,6 +26,8 @@ from skgd._data.rows import Rows, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
 from skgd._warn import warn
 
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
+
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
 
@@ -33,19 +36,19 @@ _FLOAT32_NAMES = {"float32", "float[pyarrow]"}
 
 
 @contextmanager
-def fitting(estimator: BaseEstimator, X: Matrix) -> Iterator[None]:
-    """Restore the estimator as it was if the block raises, and name columns of X.
+def fitting(estimator: Estimator, X: Matrix) -> Iterator[Estimator]:
+    """Yield a copy to fit, whose attributes are the estimator's when the block ends.
 
+    Whatever the block raises, Ctrl-C at any moment included, the estimator is as it was
+    before; and other threads never see it half-fitted. Errors name columns of X.
     NumPy's own warnings are off: what leaves the range of a dtype is checked for, and
     named, where it matters.
     """
-    before = dict(estimator.__dict__)
-    try:
-        with naming_columns(X), np.errstate(all="ignore"):
-            yield
-    except BaseException:
-        estimator.__dict__ = before
-        raise
+    changed = object.__new__(type(estimator))
+    changed.__dict__.update(estimator.__dict__)
+    with naming_columns(X), np.errstate(all="ignore"):
+        yield changed
+    estimator.__dict__ = changed.__dict__
 
 
 def validated_rows(

@@ -17,6 +17,7 @@ from skgd._data.rows import Rows
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
 from skgd._descent.stopping import Stopping, StoppingRule
+from skgd._interrupt import NO_INTERRUPTION, Interruption
 from skgd._typing import Array, NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy
 
@@ -27,6 +28,7 @@ class Outcome(Enum):
     CONVERGED = "the stopping rule was met"
     PLATEAU = "the loss, or the validation score, no longer improved"
     OUT_OF_EPOCHS = "max_iter epochs were run"
+    INTERRUPTED = "an interruption came"
     OVERFLOW = "the loss is not finite"
 
 
@@ -67,6 +69,7 @@ def descend(
     *,
     max_iter: int,
     observers: Sequence[Observer] = (),
+    interruption: Interruption = NO_INTERRUPTION,
 ) -> Result:
     """Run up to `max_iter` epochs from where the strategy was started.
 
@@ -75,11 +78,12 @@ def descend(
     stopping rule met, or the loss not finite, is the last one and does not take its
     last step, unless that is a proximal one, since only such a step sets coefficients
     to exactly zero. With momentum, a step begins at the extrapolation of the last one;
-    the last epoch ends without.
+    the last epoch ends without. An interruption ends it after the batch in which it
+    comes, as `max_iter` would.
 
     It never raises or warns by itself: whether the result will do is for others to say.
     """
-    descent = Descent(problem, strategy, steps, stopping, observers)
+    descent = Descent(problem, strategy, steps, stopping, observers, interruption)
     with np.errstate(over="ignore", invalid="ignore"):  # an outcome, not a warning
         return descent.run(max_iter)
 
@@ -94,9 +98,11 @@ class Descent:
         steps: Steps,
         stopping: Stopping,
         observers: Sequence[Observer],
+        interruption: Interruption,
     ) -> None:
         self.problem, self.strategy, self.steps = problem, strategy, steps
         self.stopping, self.observers = stopping, observers
+        self.interruption = interruption
         self.penalty = problem.device_objective.penalty
         self.loss_curve: list[float] = []
         self.losses: list[float] = []  # of each target
@@ -153,7 +159,10 @@ class Descent:
                 self.stopping.score(self.steps.model(self.strategy))
                 return Outcome.CONVERGED
             self._step()
-            if may_plateau and self._end_epoch():
+            at_plateau = may_plateau and self._end_epoch()
+            if self.interruption.came:
+                break
+            if at_plateau:
                 return Outcome.PLATEAU
         if self.problem.batches.whole:  # of batches, that would be another pass
             self.losses = self._evaluate_all()
@@ -161,6 +170,8 @@ class Descent:
                 self.losses = self._evaluate_all()
         if not math.isfinite(sum(self.losses)):
             return Outcome.OVERFLOW
+        if self.interruption.came:
+            return Outcome.INTERRUPTED
         if self._meets(rule):
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS
@@ -175,7 +186,8 @@ class Descent:
         """Evaluate an epoch, up to its last step, and return the loss of each target.
 
         Each row counts for the same in every epoch: the step of the last batch, where
-        it is short of rows, is as much shorter.
+        it is short of rows, is as much shorter. An interrupted epoch is as much
+        shorter, and its loss that of the batches evaluated.
         """
         batches = self.problem.batches
         if isinstance(batches, FullBatch):
@@ -183,8 +195,12 @@ class Descent:
                 self.steps.extrapolate(self.strategy, self._mapping)
             return self._evaluate_all()
         total: Array = 0
+        n_rows = batches.n_samples
         for i, rows in enumerate(batches):
             if i > 0:
+                if self.interruption.came:
+                    n_rows = i * batches.batch_size
+                    break
                 self._step()
             self._n_read = len(rows.y)
             self._share = self._n_read / batches.batch_size
@@ -196,7 +212,7 @@ class Descent:
             if self._share != 1:
                 losses = losses * self._share
             total = losses + total  # left on the device until the end of the epoch
-        share = batches.batch_size / batches.n_samples
+        share = batches.batch_size / n_rows
         return [loss * share for loss in total.tolist()]
 
     def _evaluate_all(self) -> list[float]:

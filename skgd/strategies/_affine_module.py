@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skgd._objective.objective import Objective
 from skgd._typing import Parameters
@@ -202,14 +203,7 @@ class ImpliedCoefficients:
 
     def _check_affine(self, U: Tensor, V: Tensor) -> Tensor:
         """Check that the module maps 2U - V to 2 module(U) - module(V)."""
-        before = self._generator_state()
         at_U, at_V = self._mapped(U), self._mapped(V[:-1])
-        if not torch.equal(self._generator_state(), before):
-            raise ValueError(
-                "ModuleStrategy needs a module that is affine in X, and the same at "
-                f"each call. {self._name} draws random numbers. Remove dropout and "
-                "noise."
-            )
         extrapolated = 2 * at_U[:-1] - at_V
         mapped = self._mapped((2 * U - V)[:-1])
         if not _equal(mapped, extrapolated, size=at_U):
@@ -237,15 +231,28 @@ class ImpliedCoefficients:
                 "X = 0 to 0. Give it one, or set fit_intercept=False."
             )
 
+    def _check_draws(self, draws: _RandomDraws) -> None:
+        """Check that the module draws no random numbers."""
+        if draws.refused:
+            raise ValueError(
+                "ModuleStrategy needs a module that is affine in X, and the same at "
+                f"each call. {self._name} draws random numbers. Remove dropout and "
+                "noise."
+            ) from None
+
     def _mapped(self, X: Tensor) -> Tensor:
         """Return what the module makes of X, with its shape checked."""
+        draws = _RandomDraws()
         try:
-            output = self._module(X)
+            with draws:
+                output = self._module(X)
         except (RuntimeError, ValueError, TypeError) as error:
+            self._check_draws(draws)
             raise ValueError(
                 f"The module {self._name} does not take X of shape {tuple(X.shape)}, "
                 f"(n_rows, n_features): {error}"
             ) from error
+        self._check_draws(draws)  # it may have caught the refusal
         expected = (len(X), self._shape[1])
         shape = tuple(output.shape) if isinstance(output, Tensor) else None
         if shape != expected:
@@ -268,12 +275,30 @@ class ImpliedCoefficients:
     def _zeros(self, n_rows: int) -> Tensor:
         return self._trainable[0].new_zeros(n_rows, self._shape[0])
 
-    def _generator_state(self) -> Tensor:
-        """Return the state of the generator that the module would draw from."""
-        device = self._trainable[0].device
-        if device.type == "cpu":
-            return torch.get_rng_state()
-        return torch.get_device_module(device).get_rng_state()
+
+class _RandomDraws(TorchDispatchMode):
+    """Refuses torch's random draws in this thread, and leaves all generators alone.
+
+    The state of torch's own generator, which is the whole process's, would change with
+    the draws of other threads as well; and outputs hardly tell a dropout of few values.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = False
+
+    def __torch_dispatch__(
+        self,
+        operation: torch._ops.OpOverload,
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run an operation of torch's, if it does not draw."""
+        if torch.Tag.nondeterministic_seeded in operation.tags:
+            self.refused = True
+            raise RuntimeError(f"{operation} draws random numbers.")
+        return operation(*args, **(kwargs or {}))
 
 
 def _equal(values: Tensor, expected: Tensor, size: Tensor | None = None) -> bool:

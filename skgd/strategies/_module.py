@@ -29,7 +29,9 @@ class ModuleStrategy(GradientStrategy):
         with a bias where the estimator has ``fit_intercept=True``; a factory of your
         own has to agree with `fit_intercept` (``functools.partial(nn.Linear,
         bias=False)`` for False). To pickle the estimator, or to search with
-        ``n_jobs``, use a named function or a class rather than a lambda.
+        ``n_jobs``, use a named function or a class rather than a lambda. In several
+        threads at once, it must not rely on seeding torch's generator, which all of
+        them share: it has to set the parameters with a ``torch.Generator`` of its own.
     optimizer : callable, default=torch.optim.SGD
         Class of the optimizer, or a factory called like one: ``optimizer(parameters,
         lr=1.0, **optimizer_params)``. At each step its learning rates are multiplied by
@@ -71,7 +73,7 @@ class ModuleStrategy(GradientStrategy):
     `coef_init`, `intercept_init`, a warm start and a second `partial_fit` are refused.
     Its coefficients are read off as ``module(I) - module(0)``. The factory runs with a
     fork of torch's random generator: ``torch.manual_seed`` controls it, and `fit`
-    leaves the generator as it was.
+    leaves the generator as it was. Without a factory nothing is drawn.
 
     Examples
     --------
@@ -167,16 +169,28 @@ def build_model(
     """Build the module, and find the coefficients in it."""
     coef, *intercept = parameters
     (n_features, n_targets), fit_intercept = coef.shape, bool(intercept)
+    if factory is None:
+        linear = _UnsetLinear(
+            n_features,
+            n_targets,
+            bias=fit_intercept,
+            device=coef.device,
+            dtype=coef.dtype,
+        )
+        views = [View(p, torch.t) for p in linear.parameters()]
+        return linear, HeldCoefficients(linear, views)
     with torch.random.fork_rng(devices=[]):
-        if factory is None:
-            linear = nn.Linear(n_features, n_targets, bias=fit_intercept)
-            linear.to(coef.device, coef.dtype)
-            views = [View(p, torch.t) for p in linear.parameters()]
-            return linear, HeldCoefficients(linear, views)
         module = call_factory(factory, n_features, n_targets)
-        module.to(coef.device, coef.dtype)
-        implied = ImpliedCoefficients(module, n_features, n_targets, fit_intercept)
-        return module, implied.recognized()
+    module.to(coef.device, coef.dtype)
+    implied = ImpliedCoefficients(module, n_features, n_targets, fit_intercept)
+    return module, implied.recognized()
+
+
+class _UnsetLinear(nn.Linear):
+    """``nn.Linear`` that draws no numbers, which the start would replace."""
+
+    def reset_parameters(self) -> None:
+        """Leave the parameters unset."""
 
 
 def call_factory(
