@@ -6,14 +6,12 @@ The estimator is read for what it was fitted to; it is for the caller to change 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from copy import copy, deepcopy
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
-from scipy.linalg import eigh
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
@@ -22,10 +20,9 @@ from skgd._data.coordinates import (
     WhiteCoordinates,
     standardized_coordinates,
     user_coordinates,
-    varies,
 )
-from skgd._data.moments import ColumnMoments, Moments
-from skgd._data.rows import Rows, averaging_one, canonical, means, predicted
+from skgd._data.moments import Moments
+from skgd._data.rows import Rows, averaging_one, canonical, joined, predicted
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.stable_rate import Smoothness
 from skgd._descent.steps import StepsState
@@ -41,6 +38,7 @@ from skgd._preparation import (
     white_coordinates_of,
     whitens_rows,
 )
+from skgd._seen import Seen, outgrown_columns, outgrown_directions
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters
 from skgd._verdict import Fitted
@@ -50,11 +48,13 @@ _FLOAT64 = np.dtype(np.float64)
 # Of all rows of a stream; below, float64 has no digits for it.
 _LEAST_WEIGHT = float(np.finfo(np.float64).tiny)
 
-# A variance is outgrown where it was less than this share of what it is now.
-_OUTGROWN = 1.1**-2
-
 # Times as many rows as features; fewer tell too little of how columns correlate.
 _ENOUGH_TO_WHITEN = 3
+
+# Coordinates stay as they are for chunks of up to so many rows, up to so many rows
+# together, whose squares there are less than this share of those of all rows before
+# along a single direction.
+_FEW_ROWS, _MOST_ROWS, _LEAST_CHANGE = 16, 64, 0.25
 
 
 def merges_moments(rows: Rows, settings: Settings) -> bool:
@@ -117,66 +117,18 @@ def step_over_chunk(
     shuffle = None
     if settings.shuffle and n_rows < rows.n_with_weight:
         shuffle = stream.random_state = deepcopy(stream.random_state)
-    rows = stream.count(rows, white=whitens_rows(rows, settings, in_batches=True))
-    coordinates = stream.coordinates(rows, settings)
-    if settings.standardize:
-        stream.adapt(rows, settings, coordinates)
+    rows, coordinates = stream.take_in(rows, settings)
     if settings.learning_rate == "auto" and settings.schedule == "auto":
         # "adaptive" would compare the losses of different rows.
         settings = replace(settings, schedule=stream.schedule(settings.power_t))
     with settings.device.gradients_on():
         problem = uncondensed(rows, settings, None, n_rows, shuffle, coordinates)
     with in_strategy(settings):
-        so_far = stream.smoothness(coordinates, settings)
-        setup = set_up(settings, problem, stream.parameters, so_far)
+        setup = set_up(settings, problem, stream.parameters, stream.smoothness)
         stream.resume(setup)
         fitted = run(setup, max_iter=1)
         stream.keep(setup)
     return fitted, stream
-
-
-class Seen(NamedTuple):
-    """What is known of all rows so far, which together have the weight one."""
-
-    X: ColumnMoments
-    y_mean: np.ndarray
-    moments: Moments | None  # where rows are whitened
-
-    @classmethod
-    def of_moments(cls, moments: Moments) -> Seen:
-        """Return what moments tell."""
-        moments = moments.times(1 / moments.weight)
-        X, y = ColumnMoments.from_moments(moments)
-        return cls(X, y.mean, moments)
-
-    @classmethod
-    def of_chunk(cls, rows: Rows, *, white: bool) -> Seen:
-        """Return what a chunk tells; to whiten takes its moments."""
-        if white:
-            with suppress(ValueError):  # their squares leave the range of float64
-                moments = moments_of(rows)
-                if _squares_fit(moments):
-                    return cls.of_moments(moments)
-        X = ColumnMoments.from_columns(rows.X, rows.weight)
-        return cls(X._replace(weight=1.0), means(rows.y, rows.weight), None)
-
-    def merge(self, chunk: Seen, share: float) -> Seen:
-        """Return what is known with a chunk that has this share of the weight."""
-        if share == 1:  # what was before weighs next to nothing
-            return chunk
-        if self.moments is not None and chunk.moments is not None:
-            merged = self.moments.times(1 - share) + chunk.moments.times(share)
-            if _squares_fit(merged):
-                return Seen.of_moments(merged)
-            chunk = chunk._replace(moments=None)
-        X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))
-        y_mean = self.y_mean + share * (chunk.y_mean - self.y_mean)
-        return Seen(X._replace(weight=1.0), y_mean, chunk.moments)
-
-
-def _squares_fit(moments: Moments) -> bool:
-    """Return whether float64 holds the sums of squares, those of the means included."""
-    return bool(np.isfinite(moments.scatter.sum() + moments.mean @ moments.mean))
 
 
 class Stream:
@@ -206,6 +158,8 @@ class Stream:
         self.random_state = random_state
         self._n_rows, self._mean_weight = 0, 0.0
         self._seen: Seen | None = None
+        self._pending: tuple[Rows, ...] = ()  # rows that are to be added to it
+        self._basis: _Basis | None = None  # coordinates by what was seen
         self._reference: Seen | None = None  # what growth is measured by
         self._n_rows_of_reference = 0
         self._steps = StepsState()
@@ -216,12 +170,18 @@ class Stream:
             self._mean_weight = moments.weight / self._n_rows
             self._seen = Seen.of_moments(moments)
 
-    def count(self, rows: Rows, *, white: bool) -> Rows:
-        """Count a chunk, and return it with weights over the average of all so far."""
+    def take_in(self, rows: Rows, settings: Settings) -> tuple[Rows, Coordinates]:
+        """Return a chunk with weights over the average of all rows so far, and where.
+
+        That is in coordinates in which all rows so far are white, or standardized. Few
+        rows that change these but little are put aside, up to so many: of one row, a
+        chunk takes half the time.
+        """
         weight, unit = averaging_one(rows.weight)
-        n_rows = rows.n_with_weight
-        self._n_rows += n_rows
-        self._mean_weight += (unit - self._mean_weight) * (n_rows / self._n_rows)
+        self._n_rows += rows.n_with_weight
+        self._mean_weight += (unit - self._mean_weight) * (
+            rows.n_with_weight / self._n_rows
+        )
         relative = unit / self._mean_weight
         if not _LEAST_WEIGHT < relative < np.inf:
             raise ValueError(
@@ -229,14 +189,45 @@ class Stream:
                 f"so far {self._mean_weight:.3g}: float64 does not hold their ratio. "
                 "Pass sample_weight in the same unit for all chunks."
             )
-        share = min(relative * n_rows / self._n_rows, 1.0)  # but for rounding
-        chunk = Seen.of_chunk(rows._replace(weight=weight), white=white)
-        self._seen = chunk if self._seen is None else self._seen.merge(chunk, share)
         if relative != 1:
             weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
-        return rows._replace(weight=weight)
+        weighted = rows._replace(weight=weight)
+        basis = self._basis and self._basis.with_rows(weighted, settings)
+        if basis is None:
+            basis = self._new_basis(joined((*self._pending, rows)), settings)
+            self._pending = ()
+        else:  # the user may write new rows into the same arrays
+            self._pending = (*self._pending, deepcopy(rows))
+        self._basis = basis
+        return weighted, basis.coordinates
 
-    def coordinates(self, rows: Rows, settings: Settings) -> Coordinates:
+    @property
+    def smoothness(self) -> Smoothness:
+        """Return that of all rows so far, where it is known."""
+        assert self._basis is not None
+        return self._basis.smoothness
+
+    def _new_basis(self, rows: Rows, settings: Settings) -> _Basis:
+        """Return coordinates by all rows so far, these included."""
+        weight, unit = averaging_one(rows.weight)
+        rows = rows._replace(weight=weight)
+        chunk = Seen.of_chunk(rows, white=whitens_rows(rows, settings, in_batches=True))
+        if self._seen is None:
+            self._seen = chunk
+        else:
+            share = unit / self._mean_weight * rows.n_with_weight / self._n_rows
+            self._seen = self._seen.merge(chunk, min(share, 1.0))  # but for rounding
+        coordinates = self._coordinates(rows, settings)
+        if settings.standardize:
+            self._adapt(rows, settings, coordinates)
+        smoothness = self._smoothness(coordinates, settings)
+        n_columns = rows.n_features + settings.fit_intercept
+        most = _LEAST_CHANGE * self._n_rows * smoothness.row / n_columns
+        return _Basis(
+            coordinates, smoothness, _what_it_goes_by(rows, settings), most, _MOST_ROWS
+        )
+
+    def _coordinates(self, rows: Rows, settings: Settings) -> Coordinates:
         """Return coordinates in which all rows so far are white, or standardized.
 
         The model is kept in the user's units, so that the offset of y matters for where
@@ -260,7 +251,7 @@ class Stream:
             self._seen.X, y_offset, centered=_centers(rows, settings), l2=settings.l2
         )
 
-    def smoothness(self, coordinates: Coordinates, settings: Settings) -> Smoothness:
+    def _smoothness(self, coordinates: Coordinates, settings: Settings) -> Smoothness:
         """Return that of all rows so far, where it is known."""
         if isinstance(coordinates, WhiteCoordinates):
             return Smoothness(1.0, float(coordinates.rank + settings.fit_intercept))
@@ -303,7 +294,7 @@ class Stream:
         self._steps = state
         self._plateau = stopping.plateau
 
-    def adapt(self, rows: Rows, settings: Settings, coordinates: Coordinates) -> None:
+    def _adapt(self, rows: Rows, settings: Settings, coordinates: Coordinates) -> None:
         """Give less weight to what was learned from rows that are outgrown.
 
         A column that has shown one small number has a coefficient in proportion, which
@@ -342,8 +333,10 @@ class Stream:
         if before is None or now is None:
             return None
         if isinstance(coordinates, WhiteCoordinates) and before.moments is not None:
-            return _outgrown_directions(before, coordinates, settings)
-        return _outgrown_columns(before.X, now.X, centered=_centers(rows, settings))
+            return outgrown_directions(
+                before, coordinates, centered=settings.fit_intercept
+            )
+        return outgrown_columns(before.X, now.X, centered=_centers(rows, settings))
 
     def _shrunk(
         self,
@@ -374,50 +367,34 @@ class Stream:
         )
 
 
-def _outgrown_columns(
-    before: ColumnMoments, now: ColumnMoments, *, centered: bool
-) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
-    """Return growth and excess of coefficients of columns whose scales grew."""
-    first, last = (
-        X.spread if centered else np.hypot(X.mean, X.spread) for X in (before, now)
-    )
-    shares = np.ones_like(first)
-    np.divide(first, last, out=shares, where=last > first)
-    shares = np.where(varies(before.mean, first), shares**2, 1.0)
-    outgrown = shares < _OUTGROWN
-    if not outgrown.any():
-        return None
-    excess = np.where(outgrown, 1 - shares, 0.0)[:, None]
-    return 1 / max(float(shares.mean()), _LEAST_WEIGHT), lambda coef: excess * coef
+class _Basis(NamedTuple):
+    """Coordinates by all rows of a stream, until others have changed them enough."""
+
+    coordinates: Coordinates
+    smoothness: Smoothness
+    goes_by: tuple[object, ...]  # what they are for
+    most: float  # sum of squares of rows that are not enough
+    most_rows: int  # and their number
+
+    def with_rows(self, rows: Rows, settings: Settings) -> _Basis | None:
+        """Return the same for more rows; None: they are enough."""
+        few = len(rows.y) <= min(_FEW_ROWS, self.most_rows) and not issparse(rows.X)
+        if not few or self.goes_by != _what_it_goes_by(rows, settings):
+            return None
+        features = self.coordinates.features(rows.X.astype(np.float64))
+        weight = np.ones(len(features)) if rows.weight is None else rows.weight
+        squares = weight @ (np.einsum("ij,ij->i", features, features) + 1)
+        if not squares < self.most:
+            return None
+        return self._replace(
+            most=self.most - squares, most_rows=self.most_rows - len(rows.y)
+        )
 
 
-def _outgrown_directions(
-    before: Seen, coordinates: WhiteCoordinates, settings: Settings
-) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
-    """Return the same for directions in which the variance was less."""
-    assert before.moments is not None
-    d, rank = len(coordinates.matrix), coordinates.rank
-    matrix = coordinates.matrix[:, :rank]
-    covariance = before.moments.scatter[:d, :d] / before.moments.weight
-    if not settings.fit_intercept:
-        covariance = covariance + np.outer(before.X.mean, before.X.mean)
-    # In white coordinates, the variance of all rows is 1.
-    shares = matrix.T @ covariance @ matrix
-    try:
-        np.linalg.cholesky(shares - _OUTGROWN * np.eye(rank))
-    except np.linalg.LinAlgError:
-        pass
-    else:
-        return None
-    shares, along = eigh(shares)
-    outgrown = shares < _OUTGROWN
-    along, excess = along[:, outgrown], 1 - np.clip(shares[outgrown], 0, 1)[:, None]
-
-    def part(coef: np.ndarray) -> np.ndarray:
-        white = along.T @ coordinates.coef_from_user(coef)[:rank]
-        return matrix @ (along @ (excess * white))
-
-    return 1 / max(float(np.clip(shares, 0, 1).mean()), _LEAST_WEIGHT), part
+def _what_it_goes_by(rows: Rows, settings: Settings) -> tuple[object, ...]:
+    """Return what coordinates depend on beside the rows seen."""
+    sparse, s = issparse(rows.X), settings
+    return sparse, s.fit_intercept, s.standardize, s.whiten, s.l2, s.loss.condenses
 
 
 def _centers(rows: Rows, settings: Settings) -> bool:

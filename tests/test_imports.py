@@ -89,6 +89,7 @@ LAYERS = (
     ("testing",),
     ("_regressor",),
     ("_stream",),
+    ("_seen",),
     ("_fit",),
     ("_preparation", "_verdict", "_callbacks"),
     ("_settings", "_descent"),

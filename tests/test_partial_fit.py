@@ -16,8 +16,6 @@ from scipy.sparse import csr_array, random_array
 from sklearn.linear_model import SGDRegressor
 
 from skgd import DivergenceError, GDLinearRegressor, Moments
-from skgd._data.rows import Rows
-from skgd._settings import settings_of
 from skgd.strategies import ModuleStrategy
 
 
@@ -296,10 +294,7 @@ def test_standardizing_goes_by_all_rows_so_far(fit_intercept, sparse, begin):
     mean = np.average(X, axis=0, weights=weight) if centred else np.zeros(3)
     spread = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
     y_mean = np.average(y, axis=0, weights=weight) if fit_intercept else np.zeros(2)
-    rows = Rows(container(X), y, None)
-    coordinates = model._stream.coordinates(
-        rows, settings_of(model, X.dtype, y_is_1d=False)
-    )
+    coordinates = model._stream._basis.coordinates
     # Weights of a chunk are those against the average so far, as its steps are.
     np.testing.assert_allclose(coordinates.X_offset, mean, rtol=1e-9)
     np.testing.assert_allclose(coordinates.X_scale, spread, rtol=1e-9)

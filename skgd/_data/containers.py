@@ -6,6 +6,7 @@ import sys
 from collections.abc import Hashable, Iterator
 from functools import cache
 from itertools import pairwise
+from numbers import Real
 from typing import Any
 
 import narwhals as nw
@@ -30,7 +31,7 @@ def readable(name: str, data: Container) -> Container:
     if isinstance(data, np.ndarray):
         _refuse_masked(name, data)
         return data
-    if issparse(data):
+    if issparse(data) or isinstance(data, Real):
         return data
     if isinstance(data, (list, tuple)):
         return np.asarray(data)

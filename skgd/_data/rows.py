@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import add
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import csc_array, csr_array, issparse
+from scipy.sparse import csc_array, csr_array, issparse, vstack
 
 from skgd._data.shifted import ShiftedMatrix
 from skgd._typing import Array, Matrix, Parameters
@@ -60,6 +60,20 @@ class Rows(NamedTuple):
         if weight is not None:
             weight = weight[index]
         return Rows(_gathered(X, index), _gathered(y, index), weight)
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Return the NumPy rows of all parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    X, y, weights = zip(*parts, strict=True)
+    weight = None
+    if any(each is not None for each in weights):
+        weight = np.concatenate(
+            [np.ones(len(y)) if w is None else w for _, y, w in parts]
+        )
+    stacked = vstack(X, format="csr") if any(map(issparse, X)) else np.concatenate(X)
+    return Rows(stacked, np.concatenate(y), weight)
 
 
 def predicted(X: Matrix, parameters: Parameters) -> Array:

@@ -31,6 +31,9 @@ Estimator = TypeVar("Estimator", bound=BaseEstimator)
 # Converted block by block, or not before they are needed.
 _INTEGERS = [np.dtype(code) for code in np.typecodes["AllInteger"]]
 
+# So few values are looked through at once.
+_FEW = 1000
+
 # As NumPy, pandas, polars and pyarrow call it.
 _FLOAT32_NAMES = {"float32", "float[pyarrow]"}
 
@@ -74,15 +77,36 @@ def validated_rows(
     y_is_1d : bool
         Whether y was one-dimensional.
     """
-    X_read, y_read = readable("X", X), readable("y", y)
-    check = partial(validate_data, estimator, reset=reset)
-    numbers, targets = _checked(check, X_read, y_read)
+    if not reset and _need_no_check(estimator, X, y):
+        numbers, targets = X, np.asarray(y)
+    else:
+        X_read, y_read = readable("X", X), readable("y", y)
+        check = partial(validate_data, estimator, reset=reset)
+        numbers, targets = _checked(check, X_read, y_read)
     dtype = np.dtype(np.float32 if numbers.dtype == np.float32 else np.float64)
     targets = _validated_targets(targets, dtype)
     y_is_1d = targets.ndim == 1
     targets = targets[:, None] if y_is_1d else targets
     weight = _checked_weight(sample_weight, numbers)
     return Rows(numbers, targets, weight), dtype, y_is_1d
+
+
+def _need_no_check(estimator: BaseEstimator, X: Matrix, y: ArrayLike) -> bool:
+    """Return whether X and y are float64 arrays that fit each other and the estimator.
+
+    scikit-learn's checks, which would find and change nothing then, are a quarter of a
+    `partial_fit` of one row.
+    """
+    return (
+        type(X) is type(y) is np.ndarray
+        and X.dtype == y.dtype == np.float64
+        and X.ndim == 2
+        and y.ndim in (1, 2)
+        and y.size >= len(y) == len(X) > 0
+        and X.shape[1] == estimator.n_features_in_
+        and not hasattr(estimator, "feature_names_in_")
+        and bool(np.isfinite(y).all())
+    )
 
 
 def validated_validation_rows(
@@ -265,6 +289,8 @@ def check_sizes(X: Matrix) -> None:
 
 def refuse_nan_and_infinity(X: Matrix) -> None:
     """Raise where X holds them, in scikit-learn's words."""
+    if isinstance(X, np.ndarray) and X.size <= _FEW and np.isfinite(X).all():
+        return  # in a tenth of the time
     try:
         with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
             assert_all_finite(X, input_name="X")
@@ -363,13 +389,15 @@ def _validated_start(
     name: str, value: ArrayLike, shapes: Sequence[tuple[int, ...]]
 ) -> np.ndarray:
     """Check a place to start from, which may have one of these shapes."""
-    array = check_array(
-        np.asarray(readable(name, value)),
-        dtype=np.float64,
-        ensure_2d=False,
-        ensure_min_samples=0,
-        input_name=name,
-    )
+    array = np.asarray(readable(name, value))
+    if array.dtype != np.float64 or not np.isfinite(array).all():
+        array = check_array(
+            array,
+            dtype=np.float64,
+            ensure_2d=False,
+            ensure_min_samples=0,
+            input_name=name,
+        )
     if array.shape not in shapes:
         allowed = " or ".join(str(shape) for shape in dict.fromkeys(shapes))
         raise ValueError(

@@ -111,7 +111,8 @@ class Problem:
         """
         y, weight = self.rows.targets()
         value = self.objective.loss.value(np.zeros_like(y), y)
-        return float(np.average(value, axis=0, weights=weight).sum())
+        mean = value.mean(axis=0) if weight is None else weight @ value / weight.sum()
+        return float(mean.sum())
 
     def describe_bad_loss(self, parameters: NumpyParameters) -> str:
         """Return where a loss of the user's own made no number of a finite prediction.
