@@ -276,7 +276,7 @@ def check_values(rows: Rows) -> None:
 def check_sizes(X: Matrix) -> None:
     """Raise where a column is too small to be descended on in the user's units."""
     least = np.finfo(np.float64).tiny ** 0.5
-    if (peaks(X[:1000]) >= least).all():  # as nearly always
+    if not issparse(X) and (peaks(X[:1000]) >= least).all():  # as nearly always
         return
     sizes = peaks(X)
     for j in np.flatnonzero((sizes > 0) & (sizes < least)):
