@@ -1,10 +1,16 @@
 """Streams whose columns drift, change their scale, or have outliers."""
 
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import numpy as np
 import pytest
 from conftest import STRATEGIES, strategies_on
+from scipy.sparse import csr_array
 from sklearn.linear_model import SGDRegressor
 from sklearn.preprocessing import StandardScaler
 
@@ -147,3 +153,85 @@ def test_years_in_order_are_learned(strategy):
     for first in range(0, 3500, 128):
         model.partial_fit(X[first : first + 128], y[first : first + 128])
     assert model.score(X, y) > 0.97
+
+
+KILLED = textwrap.dedent(
+    """
+    import os, pickle, signal, sys
+    import numpy as np
+
+    models, X, y = pickle.load(open(sys.argv[1], "rb"))
+    for first in range(0, 210, 7):
+        for i, model in enumerate(models):
+            model.partial_fit(X[first : first + 7], y[first : first + 7])
+            with open(f"{sys.argv[1]}.part", "wb") as file:
+                pickle.dump((first + 7, model), file)
+            os.replace(f"{sys.argv[1]}.part", f"{sys.argv[1]}.{i}")
+        if first == 105:
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_stream_that_was_killed_goes_on_from_its_pickle_with_the_same_digits(
+    tmp_path,
+):
+    X, y = drawn(scale_grows, 210)
+    models = [
+        GDLinearRegressor(strategy, random_state=0, **params)
+        for strategy in STRATEGIES
+        for params in (
+            {},
+            {"batch_size": 1},
+            {"batch_size": 3, "average": True},
+            {"batch_size": 3, "learning_rate": 1e-3, "schedule": "adaptive"},
+            {"batch_size": 3, "loss": "huber"},
+        )
+    ]
+    path = tmp_path / "streams"
+    path.write_bytes(pickle.dumps((models, X, y)))
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    for i, model in enumerate(models):
+        reached, resumed = pickle.loads((tmp_path / f"streams.{i}").read_bytes())
+        assert reached == 112
+        for first in range(0, 210, 7):
+            chunk = slice(first, first + 7)
+            model.partial_fit(X[chunk], y[chunk])
+            if first >= reached:
+                resumed.partial_fit(X[chunk], y[chunk])
+        assert resumed.coef_.tolist() == model.coef_.tolist()
+        assert resumed.intercept_ == model.intercept_
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, None])
+def test_an_array_that_is_used_again_for_the_next_chunk_does_no_harm(batch_size):
+    X, y = drawn(constant_at_first, 300)
+    models = [GDLinearRegressor(batch_size=batch_size, random_state=0) for _ in "12"]
+    buffer, targets = np.empty((3, 4)), np.empty(3)
+    for first in range(0, 300, 3):
+        buffer[:], targets[:] = X[first : first + 3], y[first : first + 3]
+        models[0].partial_fit(buffer, targets)
+        models[1].partial_fit(X[first : first + 3], y[first : first + 3])
+        buffer[:], targets[:] = np.nan, np.nan
+    assert models[0].coef_.tolist() == models[1].coef_.tolist()
+
+
+@pytest.mark.parametrize("chunk", [1, 5])
+def test_rows_put_aside_are_counted_once(chunk):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((603, 3)) * [1, 10, 100] + 5
+    y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(603)
+    weight = rng.uniform(0.5, 2, 603)
+    model = GDLinearRegressor(batch_size=chunk, random_state=0)
+    for first in range(0, 500, chunk):
+        part = slice(first, first + chunk)
+        model.partial_fit(X[part], y[part], weight[part])
+    model.partial_fit(csr_array(X[500:]), y[500:], weight[500:])  # asks for all
+    seen = model._stream._seen
+    mean = np.average(X, axis=0, weights=weight)
+    np.testing.assert_allclose(seen.X.mean, mean, rtol=1e-12)
+    spread = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
+    np.testing.assert_allclose(seen.X.spread, spread, rtol=1e-12)
+    assert not model._stream._pending
