@@ -177,7 +177,7 @@ KILLED = textwrap.dedent(
 def test_a_stream_that_was_killed_goes_on_from_its_pickle_with_the_same_digits(
     tmp_path,
 ):
-    X, y = drawn(scale_grows, 210)
+    X, y = drawn(scale_jumps, 210)
     models = [
         GDLinearRegressor(strategy, random_state=0, **params)
         for strategy in STRATEGIES
@@ -185,7 +185,7 @@ def test_a_stream_that_was_killed_goes_on_from_its_pickle_with_the_same_digits(
             {},
             {"batch_size": 1},
             {"batch_size": 3, "average": True},
-            {"batch_size": 3, "learning_rate": 1e-3, "schedule": "adaptive"},
+            {"batch_size": 3, "learning_rate": 1e-4, "standardize": True},
             {"batch_size": 3, "loss": "huber"},
         )
     ]
