@@ -178,16 +178,16 @@ def test_a_stream_that_was_killed_goes_on_from_its_pickle_with_the_same_digits(
     tmp_path,
 ):
     X, y = drawn(scale_jumps, 210)
+    batches = {"batch_size": 3, "average": True}
     models = [
         GDLinearRegressor(strategy, random_state=0, **params)
-        for strategy in STRATEGIES
-        for params in (
-            {},
-            {"batch_size": 1},
-            {"batch_size": 3, "average": True},
-            {"batch_size": 3, "learning_rate": 1e-4, "standardize": True},
-            {"batch_size": 3, "loss": "huber"},
-        )
+        for strategy, params in [
+            ("manual", {}),
+            ("manual", {"batch_size": 1}),
+            ("manual", {"batch_size": 3, "learning_rate": 1e-4, "standardize": True}),
+            ("manual", {"batch_size": 3, "loss": "huber"}),
+            *((strategy, batches) for strategy in STRATEGIES),
+        ]
     ]
     path = tmp_path / "streams"
     path.write_bytes(pickle.dumps((models, X, y)))
