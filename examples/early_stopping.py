@@ -11,8 +11,6 @@ Rows are held out at random, unless you pass your own: of a series that drifts, 
 months of what is known are like the months to come, and random rows are not.
 """
 
-import warnings
-
 import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
@@ -32,7 +30,6 @@ def table(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    warnings.simplefilter("ignore")  # all epochs are run, and none is to converge
     rng = np.random.default_rng(0)
     X, y = table(120, rng)
     X_new, y_new = table(5000, rng)

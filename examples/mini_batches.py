@@ -9,8 +9,6 @@ takes the noise away as well. SGDRegressor's defaults, one row at a time in raw 
 end nowhere.
 """
 
-import warnings
-
 import numpy as np
 from sklearn.linear_model import LinearRegression, SGDRegressor
 
@@ -27,7 +25,6 @@ def table(n: int = 1000) -> tuple[np.ndarray, np.ndarray]:
 
 
 def main() -> None:
-    warnings.simplefilter("ignore")  # 30 epochs are not meant to converge
     X, y = table()
     least = np.mean((y - LinearRegression().fit(X, y).predict(X)) ** 2)
 

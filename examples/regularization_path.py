@@ -27,7 +27,7 @@ def main() -> None:
 
     begin = perf_counter()
     few_rows, few_targets = Moments.from_data(X, y).condense()
-    model = GDLinearRegressor(l1_ratio=1.0, warm_start=True)
+    model = GDLinearRegressor(l1_ratio=1.0, warm_start=True, tol=1e-6)
     path, epochs = [], 0
     for alpha in ALPHAS:
         model.set_params(alpha=alpha).fit(few_rows, few_targets)
@@ -37,7 +37,7 @@ def main() -> None:
     seconds = perf_counter() - begin
 
     begin = perf_counter()
-    _, expected, _ = enet_path(X, y - y.mean(), l1_ratio=1.0, alphas=ALPHAS)
+    _, expected, _ = enet_path(X, y - y.mean(), l1_ratio=1.0, alphas=ALPHAS, tol=1e-8)
     peer_seconds = perf_counter() - begin
 
     print(f"{'alpha':>8} {'not zero':>8}  largest difference from enet_path")

@@ -30,7 +30,7 @@ def main() -> None:
     with_outliers = y.copy()
     with_outliers[np.random.default_rng(0).choice(len(y), 10, replace=False)] += 5000
 
-    print(f"{'':<52} moved by")
+    print(f"{'':<74} moved by")
     for model in (
         LinearRegression(),
         GDLinearRegressor(),
@@ -42,7 +42,7 @@ def main() -> None:
         before = clone(model).fit(X, y).coef_
         after = clone(model).fit(X, with_outliers).coef_
         name = " ".join(repr(model).split())
-        print(f"{name:<74} {np.linalg.norm(after - before):>7.1f}")
+        print(f"{name:<74} {np.linalg.norm(after - before):>8.1f}")
 
     print("\nshare of y below the prediction, by the quantile asked for")
     for quantile in (0.1, 0.5, 0.9):

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, ClassVar
 
 # A search begins the next fit at once: who presses Ctrl-C again wants to end it all.
-_SECONDS_OF_PATIENCE = 2.0
+SECONDS_TO_PRESS_AGAIN = 5.0
 
 Handler = Callable[[int, FrameType | None], Any]
 
@@ -67,7 +67,7 @@ def deferred_interrupts(*, only_first: bool = False) -> Iterator[Interruption]:
     Parameters
     ----------
     only_first : bool, default=False
-        Whether a second SIGINT, in the block or within two seconds after one that was
+        Whether a second SIGINT, in the block or within five seconds after one that was
         answered, calls the handler that was there before.
     """
     before = signal.getsignal(signal.SIGINT)
@@ -77,7 +77,7 @@ def deferred_interrupts(*, only_first: bool = False) -> Iterator[Interruption]:
     interruption = Interruption(before)
 
     def note(number: int, frame: FrameType | None) -> None:
-        again = monotonic() - Interruption.last_answered < _SECONDS_OF_PATIENCE
+        again = monotonic() - Interruption.last_answered < SECONDS_TO_PRESS_AGAIN
         if only_first and (interruption.came or again):
             # Put back before it raises: at whatever moment that is, nothing is left.
             signal.signal(signal.SIGINT, before)

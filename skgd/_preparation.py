@@ -96,7 +96,8 @@ def problem_of(
         )
     if settings.scoring.of_squares:
         weight, _ = averaging_one(held_out.weight)
-        return _problem_of(rows, settings, held_out._replace(weight=weight))
+        problem = _problem_of(rows, settings, held_out._replace(weight=weight))
+        return replace(problem, validation=validation is not None)
     held_out = without_zero_weights(canonical(held_out))
     refuse_nan_and_infinity(held_out.X)
     if held_out.X.dtype.kind != "f":

@@ -561,7 +561,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         after the epoch), as `max_iter` would. The model is where it stands then, the
         average so far, or the best so far with `early_stopping`, and a
         ConvergenceWarning tells the epoch. So a search goes on with its next candidate.
-        At any other moment, and the second time within two seconds, Ctrl-C raises
+        At any other moment, and the second time within five seconds, Ctrl-C raises
         KeyboardInterrupt, and the estimator stays as it was before. A handler of SIGINT
         other than Python's own is called at once, and what it raises is raised.
 

@@ -18,6 +18,7 @@ from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
 from skgd._descent.stopping import Stopping, StoppingRule
+from skgd._interrupt import SECONDS_TO_PRESS_AGAIN
 from skgd._objective.losses import Huber
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters, Parameters
@@ -53,6 +54,13 @@ _MOST_ROUNDING = 1e-3
 
 # A factor of the rows is one of rows that are rounded in float64 to so many units.
 _ROUNDINGS_OF_FIT = 4
+
+# Where rows to score are not prepared as those to train on, R^2 is far below 0.
+_LEAST_R2 = -0.1
+
+_TO_END_ALL = (
+    f"Ctrl-C again within {SECONDS_TO_PRESS_AGAIN:g} seconds raises: it ends a search."
+)
 
 
 class Fitted(NamedTuple):
@@ -337,22 +345,41 @@ def warn_unless_converged(fitted: Fitted, problem: Problem, settings: Settings) 
         )
     if not ended and result.outcome is Outcome.CONVERGED:
         ended = _out_of_reach(stopping.rule)
+    ended = ended or _worse_than_a_constant(problem, settings, stopping)
     ended = ended or _unresolved(problem)
     ended = ended or _lost_to_rounding(fitted.parameters, fitted.exact, problem)
     if ended:
         warn(ended, ConvergenceWarning)
 
 
+def _worse_than_a_constant(
+    problem: Problem, settings: Settings, stopping: Stopping
+) -> str:
+    """Return that the user's validation rows are predicted badly; empty if not."""
+    if stopping.held_out is None or not (problem.validation and settings.scoring.is_r2):
+        return ""
+    best = max(stopping.held_out.scores)
+    if not best < _LEAST_R2:
+        return ""
+    return (
+        f"The best score on the validation rows is an R^2 of {best:.3g}: a constant "
+        "predicts y_val better. Prepare X_val and y_val as X and y (in a pipeline, "
+        "X_val passes its steps with transform_input=['X_val']), or pass other rows."
+    )
+
+
 def _interrupted(result: Result, stopping: Stopping) -> str:
     """Return where an interruption ended a descent."""
     ended = f"Gradient descent was interrupted in epoch {result.n_epochs - 1}."
     if stopping.held_out is not None:
-        return f"{ended} The model is the best so far on the rows held out."
+        return (
+            f"{ended} The model is the best so far on the rows held out. {_TO_END_ALL}"
+        )
     if stopping.rule is not None:
         ended = f"{ended} {_reached(stopping.rule, result)}"
     return (
-        f"{ended} The model is where the descent stood. To go on from there, fit with "
-        "warm_start=True."
+        f"{ended} The model is where the descent stood. {_TO_END_ALL} To go on from "
+        "there, fit with warm_start=True."
     )
 
 

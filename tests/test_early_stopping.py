@@ -371,6 +371,7 @@ def test_rows_to_score_come_in_every_form(way, scoring, to_val):
         np.testing.assert_allclose(scores, expected, rtol=rtol)
 
 
+@pytest.mark.filterwarnings("ignore:The best score on the validation rows")
 def test_rows_to_score_may_leave_the_range_of_the_descent(strategy):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((50_000, 6)).astype(np.float32)  # too many for float64
@@ -598,3 +599,19 @@ def test_an_early_stop_that_is_right_is_silent(way, scoring):
         X, y = noisy(seed=seed)
         model = GDLinearRegressor(early_stopping=True, scoring=scoring, random_state=0)
         model.set_params(validation_fraction=0.3, **way).fit(X, y)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1000.0])
+def test_validation_rows_that_are_not_prepared_as_the_others_are_warned_of(
+    unit, strategy
+):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((200, 3)) + 1
+    y = X @ [1.0, 2.0, 3.0] + rng.standard_normal(200)
+    model = GDLinearRegressor(strategy, early_stopping=True)
+    if unit == 1:
+        model.fit(X[:150], y[:150], X_val=X[150:], y_val=y[150:])
+    else:
+        with pytest.warns(ConvergenceWarning, match="a constant predicts y_val better"):
+            model.fit(X[:150], y[:150], X_val=unit * X[150:], y_val=y[150:])
+    assert (model.best_validation_score_ < 0) == (unit > 1)

@@ -17,27 +17,29 @@ _MOST_NAMED = 5
 # From here on float64 does not hold every integer.
 _LARGEST_EXACT = 2**53
 
-_DATE_NAMES = "date", "timestamp", "timedelta", "duration"
+_DATE_NAMES = "date", "time", "duration"  # what their names begin with
 _INTEGER_NAMES = "int", "uint", "object"
 
-_ENCODE = {
-    "text": (
-        "Turn text into numbers (sklearn.preprocessing.OneHotEncoder or TargetEncoder; "
-        "skrub.TableVectorizer for a whole table), or leave it out."
-    ),
-    "dates": (
-        "Turn dates into numbers, such as the days since the first one, (dates - "
-        "dates.min()) / numpy.timedelta64(1, 'D'), or month, weekday and hour "
-        "(skrub.DatetimeEncoder for a whole column)."
-    ),
-}
 _IMPUTE = (
     "GDLinearRegressor does not accept missing values: put "
     "sklearn.impute.SimpleImputer before it in a pipeline, or leave out these rows."
 )
+_ENCODE = {
+    "missing values": _IMPUTE,
+    "text": (
+        "Turn text into numbers (sklearn.preprocessing.OneHotEncoder or TargetEncoder; "
+        "skrub.TableVectorizer for a whole table; pandas.to_numeric for numbers that "
+        "are written as text), or leave it out."
+    ),
+    "dates": (
+        "Turn dates and durations into numbers, such as the days since the first one "
+        "(of pandas: (dates - dates.min()).dt.days), or month, weekday and hour "
+        "(skrub.DatetimeEncoder for a whole column)."
+    ),
+}
 _LEAVE_OUT = (
-    "A row without a target cannot be fitted: leave it out, as by keep = "
-    "numpy.isfinite(y) and fit(X[keep], y[keep])."
+    "A row without a target cannot be fitted: leave it out of X and y (of NumPy: keep "
+    "= numpy.isfinite(y), and fit(X[keep], y[keep]))."
 )
 
 
@@ -72,7 +74,7 @@ def not_finite(name: str, data: Container) -> str:
 def missing_dates(name: str, data: Container) -> str:
     """Return which columns of dates lack some; cast to float64, these are -9.2e18."""
     counts = {
-        label: int(np.isnat(column).sum()) for label, column, _ in _dates(name, data)
+        label: int(np.isnat(column).sum()) for label, column in _dates(name, data)
     }
     if not any(counts.values()):
         return ""
@@ -82,9 +84,14 @@ def missing_dates(name: str, data: Container) -> str:
 
 def dates_as_numbers(name: str, data: Container, numbers: np.ndarray) -> str:
     """Return which columns are dates, and what numbers these became; empty: none."""
+    dtypes = dtype_names(data)
+    if not any(dtype.startswith(_DATE_NAMES) for dtype in dtypes):
+        return ""
+    columns = list(labeled_columns(name, data))
     examples = [
         f"{label} ({column[0]} is {np.atleast_1d(numbers[0])[j]:.8g})"
-        for label, column, j in _dates(name, data)
+        for j, (label, column) in enumerate(columns)
+        if dtypes[j % len(dtypes)].startswith(_DATE_NAMES)  # an array has one
     ]
     how = "dates, as numbers in the unit of their dtype"
     return _sentences(_which_hold(examples, how), _ENCODE["dates"])
@@ -177,17 +184,19 @@ def _kind_of_value(value: object) -> str:
             return "text"
         if isinstance(value, (date, time, timedelta, np.datetime64)):
             return "dates"
+        if type(value).__name__ == "NAType":  # that of pandas
+            return "missing values"
         return f"objects of type {type(value).__name__}" if value is not None else ""
     return ""
 
 
-def _dates(name: str, data: Container) -> Iterator[tuple[str, np.ndarray, int]]:
-    """Yield columns of dates or durations, with their numbers."""
+def _dates(name: str, data: Container) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield columns of NumPy's dates or durations."""
     if not any(dtype.startswith(_DATE_NAMES) for dtype in dtype_names(data)):
         return
-    for j, (label, column) in enumerate(labeled_columns(name, data)):
+    for label, column in labeled_columns(name, data):
         if column.dtype.kind in "mM":
-            yield label, column, j
+            yield label, column
 
 
 def _loses_digits(column: np.ndarray) -> bool:

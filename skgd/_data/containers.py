@@ -120,10 +120,12 @@ def _tensor_in_numpy(name: str, tensor: Container) -> np.ndarray:
     import torch
 
     if tensor.layout != torch.strided:
+        how = "csr_array((values, col_indices, crow_indices))"
+        if tensor.layout == torch.sparse_coo:
+            how = "coo_array((values, indices))"
         raise ValueError(
             f"{name} is a torch tensor of layout {tensor.layout}. Pass a SciPy sparse "
-            "array instead: scipy.sparse.csr_array((values, col_indices, "
-            "crow_indices))."
+            f"array instead: scipy.sparse.{how}."
         )
     if tensor.device.type != "cpu":
         raise ValueError(

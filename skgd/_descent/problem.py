@@ -28,6 +28,7 @@ class Problem:
     device: Device
     fit_intercept: bool
     held_out: RowSource | None = None
+    validation: bool = False  # whether these are rows that the user passed
     scored_rows: Rows | None = None  # held out for a scorer, in the user's units
     moments: Moments | None = None  # of all rows, in the user's units, where known
     known_targets: ColumnMoments | None = None  # of y, in these coordinates, likewise
