@@ -49,14 +49,23 @@ class Seen(NamedTuple):
         """Return what is known with a chunk that has this share of the weight."""
         if share == 1:  # what was before weighs next to nothing
             return chunk
-        if self.moments is not None and chunk.moments is not None:
-            merged = self.moments.times(1 - share) + chunk.moments.times(share)
+        if chunk.moments is not None:
+            before = self.moments or self._uncorrelated()
+            merged = before.times(1 - share) + chunk.moments.times(share)
             if _squares_fit(merged):
                 return Seen.of_moments(merged)
-            chunk = chunk._replace(moments=None)
         X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))
         y_mean = self.y_mean + share * (chunk.y_mean - self.y_mean)
-        return Seen(X._replace(weight=1.0), y_mean, chunk.moments)
+        return Seen(X._replace(weight=1.0), y_mean, None)
+
+    def _uncorrelated(self) -> Moments:
+        """Return moments of rows that were not whitened, as if nothing correlated.
+
+        Means and spreads are those of the rows; of y, nobody asks for the spread.
+        """
+        variances = np.concatenate([self.X.spread**2, np.zeros_like(self.y_mean)])
+        mean = np.concatenate([self.X.mean, self.y_mean])
+        return Moments(1.0, mean, np.diag(variances), len(self.X.mean))
 
 
 def _squares_fit(moments: Moments) -> bool:

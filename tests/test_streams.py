@@ -235,3 +235,21 @@ def test_rows_put_aside_are_counted_once(chunk):
     spread = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weight))
     np.testing.assert_allclose(seen.X.spread, spread, rtol=1e-12)
     assert not model._stream._pending
+
+
+@pytest.mark.parametrize("n_rows", [1, 2])
+def test_to_begin_to_whiten_forgets_no_rows(n_rows):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((600, 3)) + 5
+    y = X @ [1.0, 2.0, 3.0] + 0.1 * rng.standard_normal(600)
+    params = {"learning_rate": 0.1, "standardize": True, "random_state": 0}
+    model = GDLinearRegressor(batch_size=8, whiten=False, **params)
+    model.partial_fit(X[:500], y[:500]).set_params(whiten=True)
+    unexplained = 1 - model.score(X, y)
+    for first in range(500, 600, n_rows):
+        chunk = slice(first, first + n_rows)
+        model.partial_fit(X[chunk], y[chunk])
+    assert 1 - model.score(X, y) < 1.1 * unexplained
+    model.partial_fit(X[:20], y[:20])  # enough rows for new coordinates
+    whole = np.vstack([X, X[:20]])
+    np.testing.assert_allclose(model._stream._seen.X.spread, whole.std(axis=0))
