@@ -318,6 +318,12 @@ def test_integers_that_float64_holds_are_not_warned_of():
         GDLinearRegressor().fit(np.arange(40)[:, None] * 2**57, Y)
 
 
+def test_sparse_integers_of_which_none_is_stored_are_zeros():
+    features = sp.csr_array((40, 3), dtype=int)
+    assert not GDLinearRegressor().fit(features, Y).coef_.any()
+    assert not Moments.from_data(features, Y).mean[:3].any()
+
+
 @pytest.mark.parametrize(("size", "how"), [(1e39, "large"), (1e-41, "small")])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_targets_that_the_dtype_of_the_features_does_not_hold_are_named(

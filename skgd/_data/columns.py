@@ -103,7 +103,8 @@ def lost_digits(name: str, data: Container, numbers: np.ndarray) -> str:
     if not any(dtype.startswith(_INTEGER_NAMES) for dtype in dtypes):
         return ""
     values = np.asarray(numbers.data) if issparse(numbers) else numbers
-    if not max(float(values.max()), -float(values.min())) > _LARGEST_EXACT:
+    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+    if not largest > _LARGEST_EXACT:
         return ""
     labels = [
         label for label, column in labeled_columns(name, data) if _loses_digits(column)
