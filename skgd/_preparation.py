@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from numbers import Integral
 
@@ -138,7 +139,9 @@ def _problem_of(
         problem = uncondensed(rows, settings, held_out)
     if moments is None or settings.early_stopping:
         return problem
-    return replace(problem, moments=moments.times(unit))  # for a stream to go on from
+    with suppress(ValueError):  # the weights leave the range of float64
+        problem = replace(problem, moments=moments.times(unit))  # for a stream
+    return problem
 
 
 def condensed(

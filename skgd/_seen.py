@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import eigh
 
 from skgd._data.coordinates import WhiteCoordinates, varies
-from skgd._data.moments import ColumnMoments, Moments
+from skgd._data.moments import ColumnMoments, Moments, scaled
 from skgd._data.rows import Rows, means
 from skgd._preparation import moments_of
 
@@ -51,7 +51,7 @@ class Seen(NamedTuple):
             return chunk
         if chunk.moments is not None:
             before = self.moments or self._uncorrelated()
-            merged = before.times(1 - share) + chunk.moments.times(share)
+            merged = scaled(before, 1 - share) + scaled(chunk.moments, share)
             if _squares_fit(merged):
                 return Seen.of_moments(merged)
         X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))

@@ -80,17 +80,18 @@ def merge_and_fit(
             "alone."
         )
     weight, unit = averaging_one(rows.weight)
-    moments = moments_of(rows._replace(weight=weight)).times(unit)
+    moments = moments_of(rows._replace(weight=weight))
     moments = replace(moments, y_is_1d=settings.y_is_1d)
-    if going_on:
-        moments = estimator.moments_ + moments
-    in_range = _LEAST_WEIGHT <= moments.weight < np.inf
-    if not (in_range and np.isfinite(moments.scatter).all()):
+    try:
+        moments = moments.times(unit)
+        if going_on:
+            moments = estimator.moments_ + moments
+    except ValueError as error:
         raise ValueError(
             "The sums of sample_weight times the squares of the columns leave the "
             f"range of float64: the weights of these rows average {unit:.3g}. "
             "Rescale the weights of all chunks, or the columns."
-        )
+        ) from error
     with settings.device.gradients_on():
         # The number of rows is not known any more, only their weight.
         n_samples = max(round(moments.weight), 1)

@@ -1,5 +1,6 @@
 """Moments add up, and condense to a dataset on which nothing is different."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -250,6 +251,25 @@ def test_a_factor_that_leaves_no_weights_is_named(factor):
     moments = Moments.from_data(*draw(0, 10, 2, 1))
     with pytest.raises(ValueError, match=f"factor={factor!r}"):
         moments.times(factor)
+
+
+@pytest.mark.parametrize("factor", [1e-310, 1e307])
+def test_a_factor_that_leaves_the_range_of_float64_is_named(factor):
+    moments = Moments.from_data(*draw(0, 10, 2, 1))
+    with pytest.raises(ValueError, match=f"factor={re.escape(repr(factor))} takes"):
+        moments.times(factor)
+
+
+def test_weights_whose_sum_overflows_are_not_merged():
+    moments = Moments(1e308, np.zeros(2), np.eye(2), 1)
+    with pytest.raises(ValueError, match=r"sum of the weights.* overflows float64"):
+        moments + moments
+
+
+def test_targets_in_more_than_float64_have_sums_in_float64():
+    X, y, _ = draw(0, 50, 3, 1)
+    moments = Moments.from_data(X, y.astype(np.longdouble))
+    assert moments.mean.dtype == moments.scatter.dtype == np.float64
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,16 @@ def test_weights_of_any_size_make_a_stream(params, regression):
             streamed(GDLinearRegressor(), X, y, [10], np.full(40, 1e308))
 
 
+def test_weights_that_squares_are_too_small_for_are_named(regression):
+    X, y = regression
+    weight = np.full(40, 1e-200)
+    with pytest.raises(ValueError, match=r"sample_weight .* average 1e-200"):
+        GDLinearRegressor().partial_fit(1e-62 * X, y, weight)
+    model = GDLinearRegressor().fit(1e-62 * X, y, weight)  # which takes no sums of them
+    assert excess_loss(model.predict(1e-62 * X), X, y) < 1e-7
+    assert not hasattr(model, "moments_")
+
+
 def test_weights_whose_ratio_is_out_of_range_are_named(regression):
     X, y = regression
     model = GDLinearRegressor(batch_size=8).partial_fit(X, y, np.full(40, 1e200))

@@ -13,6 +13,9 @@ from skgd._data.shifted import ShiftedMatrix
 from skgd._data.user_input import naming_columns, rows_of_moments
 from skgd._typing import ArrayLike, Matrix, SparseLike
 
+# Below, float64 has fewer digits.
+_LEAST = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -171,7 +174,7 @@ class Moments:
         Raises
         ------
         ValueError
-            If the numbers of features or targets differ.
+            If the numbers of features or targets differ, or sums overflow float64.
 
         Examples
         --------
@@ -192,14 +195,13 @@ class Moments:
         step = step + (other.mean_rest - self.mean_rest)
         between = self.weight * share * np.outer(step, step)
         mean, rest = two_sum(self.mean, share * step + self.mean_rest)
-        return Moments(
-            weight,
-            mean,
-            self.scatter + other.scatter + between,
-            self.n_features,
-            self.y_is_1d,
-            rest,
-        )
+        scatter = self.scatter + other.scatter + between
+        if not (weight < np.inf and np.isfinite(scatter.diagonal()).all()):
+            raise ValueError(
+                "The sum of the weights, or of the scatters, overflows float64. "
+                "Multiply all weights by a small factor first; see `times`."
+            )
+        return Moments(weight, mean, scatter, self.n_features, self.y_is_1d, rest)
 
     def times(self, factor: float) -> Moments:
         """Return the moments of the same data with all weights multiplied.
@@ -218,7 +220,8 @@ class Moments:
         Raises
         ------
         ValueError
-            If the factor is not positive and finite.
+            If the factor is not positive and finite, or takes the weight or the
+            scatter out of the range of float64.
 
         Examples
         --------
@@ -231,9 +234,17 @@ class Moments:
         """
         if not 0 < factor < np.inf:
             raise ValueError(f"factor={factor!r} must be positive and finite.")
-        with np.errstate(over="ignore", under="ignore"):
-            scatter = self.scatter * factor
-        return replace(self, weight=self.weight * factor, scatter=scatter)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            product = scaled(self, factor)
+        squares, before = product.scatter.diagonal(), self.scatter.diagonal()
+        lost = (squares < _LEAST) & (before >= _LEAST)
+        in_range = _LEAST <= product.weight < np.inf and np.isfinite(squares).all()
+        if not in_range or lost.any():
+            raise ValueError(
+                f"factor={factor!r} takes the weight {self.weight:.3g}, or the "
+                "scatter, out of the range of float64."
+            )
+        return product
 
     def __add__(self, other: Moments) -> Moments:
         """Merge, so that moments of parts add up."""
@@ -282,6 +293,12 @@ class Moments:
         rows = self.mean + condensed_rows(root)
         X, y = rows[:, : self.n_features], rows[:, self.n_features :]
         return X, y[:, 0] if self.y_is_1d else y
+
+
+def scaled(moments: Moments, factor: float) -> Moments:
+    """Return what `Moments.times` does, whatever it leaves of the digits."""
+    scatter = moments.scatter * factor
+    return replace(moments, weight=moments.weight * factor, scatter=scatter)
 
 
 class ColumnMoments(NamedTuple):

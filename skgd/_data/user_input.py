@@ -198,7 +198,7 @@ def _checked(
             y_numeric=True,
         )
         _refuse_sparse_targets(targets)
-        if targets.dtype.kind not in "fiubc":
+        if targets.dtype.kind not in "fiubc" or targets.dtype == np.longdouble:
             targets = targets.astype(np.float64)
         assert_all_finite(targets, input_name="y")  # None among objects is NaN now
     for name, data, found in ("X", X, numbers), ("y", y, targets):
