@@ -113,6 +113,7 @@ def step_over_chunk(
             start_of(estimator, rows, going_on=going_on),
             np.random.RandomState(settings.random_state.randint(2**31 - 1)),
             getattr(estimator, "moments_", None),
+            averaging_one(rows.weight)[1],
         )
     n_rows = rows_a_batch(settings.batch_size, rows.n_with_weight, of_a_chunk=True)
     shuffle = None
@@ -147,6 +148,8 @@ class Stream:
         Draws the order of the rows of a chunk. The stream's own.
     moments : Moments or None, default=None
         Of the rows before, where they are known.
+    unit : float, default=1.0
+        What the weights of these rows average, as far as is known: those of the next.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class Stream:
         start: NumpyParameters,
         random_state: RandomState,
         moments: Moments | None = None,
+        unit: float = 1.0,
     ) -> None:
         self.parameters = start
         self.random_state = random_state
@@ -167,7 +171,8 @@ class Stream:
         self._age = 0.0  # steps so far, those on rows of a smaller scale for less
         self._plateau: Plateau | None = None
         if moments is not None:
-            self._n_rows = max(round(moments.weight), 1)
+            n_rows = moments.weight / unit
+            self._n_rows = round(n_rows) if 1 <= n_rows < np.inf else 1
             self._mean_weight = moments.weight / self._n_rows
             self._seen = Seen.of_moments(moments)
 

@@ -256,6 +256,20 @@ def test_weights_of_any_size_make_a_stream(params, regression):
             streamed(GDLinearRegressor(), X, y, [10], np.full(40, 1e308))
 
 
+@pytest.mark.parametrize("learning_rate", ["auto", 0.01])
+def test_batches_after_a_fit_go_by_the_unit_of_its_weights(learning_rate, regression):
+    X, y = regression
+
+    def coef(unit):
+        model = GDLinearRegressor(random_state=0)
+        model.fit(X[:20], y[:20], np.full(20, unit))
+        model.set_params(batch_size=4, learning_rate=learning_rate)
+        return model.partial_fit(X[20:], y[20:], np.full(20, unit)).coef_
+
+    for unit in (1e-4, 1e4, 1e200):
+        np.testing.assert_allclose(coef(unit), coef(1.0), rtol=1e-7)
+
+
 def test_weights_that_squares_are_too_small_for_are_named(regression):
     X, y = regression
     weight = np.full(40, 1e-200)
