@@ -89,12 +89,8 @@ def problem_of(
         rows, held_out = split(
             rows, settings.validation_fraction, settings.random_state
         )
-    if held_out.n_with_weight < settings.scoring.least_rows:
-        raise ValueError(
-            "X_val has one row with a weight, and R^2 compares the errors with the "
-            "spread of y_val. Pass more rows, or score by another measure, such as "
-            "scoring='neg_mean_squared_error'."
-        )
+    if settings.scoring.is_r2:
+        _check_spread(rows, held_out)
     if settings.scoring.of_squares:
         weight, _ = averaging_one(held_out.weight)
         problem = _problem_of(rows, settings, held_out._replace(weight=weight))
@@ -472,6 +468,32 @@ def split(
     )
     training, held_out = (_restricted(rows, index) for index in chosen)
     return training, held_out
+
+
+def _check_spread(training: Rows, held_out: Rows) -> None:
+    """Raise or warn where R^2 has no spread of the targets to compare with."""
+    n = held_out.n_with_weight
+    if n < 2:
+        raise ValueError(
+            "X_val has one row with a weight, and R^2 compares the errors with the "
+            "spread of y_val. Pass more rows, or score by another measure, such as "
+            "scoring='neg_mean_squared_error'."
+        )
+    if _targets_vary(training) and not _targets_vary(held_out):
+        warn(
+            f"The targets of the {n} rows held out do not vary. R^2 compares the "
+            "errors with their spread, and is the same for all models: early_stopping "
+            "keeps that of the first epoch. Score by another measure, such as "
+            "scoring='neg_mean_squared_error', or hold out other rows (X_val and "
+            "y_val), or more (validation_fraction).",
+            UserWarning,
+        )
+
+
+def _targets_vary(rows: Rows) -> bool:
+    """Return whether any target does, among the rows that have a weight."""
+    y = rows.y if rows.weight is None else rows.y[rows.weight > 0]
+    return bool((y != y[0]).any())
 
 
 def _restricted(rows: Rows, index: np.ndarray) -> Rows:

@@ -551,7 +551,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rounding spoils the predictions; and if the descent was interrupted (see
             Notes).
         UserWarning
-            If `batch_size` is larger than the number of rows to train on; if columns
+            If `batch_size` is larger than the number of rows to train on; if
+            `early_stopping` scores by R^2, and targets held out do not vary; if columns
             are dates, which are fitted as numbers in the unit of their dtype; if they
             are integers that float64 does not hold, such as ids above 2**53.
 

@@ -495,6 +495,24 @@ def test_one_row_has_a_squared_error():
     assert model.best_validation_score_ == pytest.approx(-(error[0] ** 2))
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_held_out_targets_that_do_not_vary_are_said(way, own):
+    X, y, validation = own_rows()
+    if own:
+        validation["y_val"] = np.full(30, 5.0)
+    else:  # so few that differ that none is drawn
+        y, validation = np.where(np.arange(len(y)) < 2, y, 0.0), {}
+    model = GDLinearRegressor(early_stopping=True, random_state=0, **way)
+    with pytest.warns(UserWarning, match=r"held out do not vary\. R\^2 .* scoring="):
+        model.fit(X, y, **validation)
+    model.set_params(scoring="neg_mean_squared_error")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y, **validation)
+        model.set_params(scoring=None).fit(X, np.zeros(len(y)))  # as is all of y
+
+
 def test_a_warm_start_scores_from_where_it_stands(way):
     X, y, validation = own_rows()
     shared = {"early_stopping": True, "learning_rate": 1e-3, "tol": None}

@@ -64,14 +64,11 @@ class Scoring(ABC):
         Whether a score is a function of the mean squared error, which is the same in
         the coordinates of the descent, and of condensed rows.
     is_r2 : bool
-        Whether it is R^2.
-    least_rows : int
-        How many rows have a score.
+        Whether it is R^2, which compares with the spread of the targets.
     """
 
     of_squares: bool
     is_r2 = False
-    least_rows = 1
 
     @abstractmethod
     def on(self, problem: Problem) -> HeldOutScore:
@@ -129,7 +126,6 @@ class ScoringBySquares(Scoring):
     def __init__(self, name: str) -> None:
         self._score = _SCORES_OF_SQUARES[name]
         self.is_r2 = name == "r2"
-        self.least_rows = 2 if self.is_r2 else 1
 
     def on(self, problem: Problem) -> HeldOutScore:
         """Return the score on rows in the coordinates of the descent."""
