@@ -17,6 +17,9 @@ from skgd._preparation import moments_of
 # A variance is outgrown where it was less than this share of what it is now.
 _OUTGROWN = 1.1**-2
 
+# Where the share is less, differences of coefficients have no digits for predictions.
+_VANISHED = 1e-24
+
 _LEAST = float(np.finfo(np.float64).tiny)
 
 
@@ -51,9 +54,10 @@ class Seen(NamedTuple):
             return chunk
         if chunk.moments is not None:
             before = self.moments or self._uncorrelated()
-            merged = scaled(before, 1 - share) + scaled(chunk.moments, share)
-            if _squares_fit(merged):
-                return Seen.of_moments(merged)
+            with suppress(ValueError):  # the squares of one of them overflow
+                merged = scaled(before, 1 - share) + scaled(chunk.moments, share)
+                if _squares_fit(merged):
+                    return Seen.of_moments(merged)
         X = self.X._replace(weight=1 - share).merge(chunk.X._replace(weight=share))
         y_mean = self.y_mean + share * (chunk.y_mean - self.y_mean)
         return Seen(X._replace(weight=1.0), y_mean, None)
@@ -76,22 +80,17 @@ def _squares_fit(moments: Moments) -> bool:
 def outgrown_columns(
     before: ColumnMoments, now: ColumnMoments, *, centered: bool
 ) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
-    """Return growth and excess of coefficients of columns whose scales grew."""
-    first, last = (
-        X.spread if centered else np.hypot(X.mean, X.spread) for X in (before, now)
-    )
-    shares = np.ones_like(first)
-    np.divide(first, last, out=shares, where=last > first)
-    shares = np.where(varies(before.mean, first), shares**2, 1.0)
+    """Return growth, and what shrinks coefficients of columns whose scales grew."""
+    shares = _shares(before, now, centered=centered)
     outgrown = shares < _OUTGROWN
     if not outgrown.any():
         return None
-    excess = np.where(outgrown, 1 - shares, 0.0)[:, None]
-    return 1 / max(float(shares.mean()), _LEAST), lambda coef: excess * coef
+    kept = np.where(outgrown, shares, 1.0)[:, None]
+    return 1 / max(float(shares.mean()), _LEAST), lambda coef: kept * coef
 
 
 def outgrown_directions(
-    before: Seen, coordinates: WhiteCoordinates, *, centered: bool
+    before: Seen, now: Seen, coordinates: WhiteCoordinates, *, centered: bool
 ) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
     """Return the same for directions in which the variance was less."""
     assert before.moments is not None
@@ -111,9 +110,22 @@ def outgrown_directions(
     shares, along = eigh(shares)
     outgrown = shares < _OUTGROWN
     along, excess = along[:, outgrown], 1 - np.clip(shares[outgrown], 0, 1)[:, None]
+    # Left out before what they predict goes to columns that correlate with them.
+    vanished = _shares(before.X, now.X, centered=centered) < _VANISHED
 
-    def part(coef: np.ndarray) -> np.ndarray:
+    def shrunk(coef: np.ndarray) -> np.ndarray:
+        coef = np.where(vanished[:, None], 0.0, coef)
         white = along.T @ coordinates.coef_from_user(coef)[:rank]
-        return matrix @ (along @ (excess * white))
+        return coef - matrix @ (along @ (excess * white))
 
-    return 1 / max(float(np.clip(shares, 0, 1).mean()), _LEAST), part
+    return 1 / max(float(np.clip(shares, 0, 1).mean()), _LEAST), shrunk
+
+
+def _shares(before: ColumnMoments, now: ColumnMoments, *, centered: bool) -> np.ndarray:
+    """Return what share of the mean square of each column was there before."""
+    first, last = (
+        X.spread if centered else np.hypot(X.mean, X.spread) for X in (before, now)
+    )
+    shares = np.ones_like(first)
+    np.divide(first, last, out=shares, where=last > first)
+    return np.where(varies(before.mean, first), shares**2, 1.0)

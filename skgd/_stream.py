@@ -316,14 +316,14 @@ class Stream:
         """
         outgrown = self._outgrown(rows, settings, coordinates)
         if outgrown is not None:
-            growth, part = outgrown
+            growth, shrink = outgrown
             self._steps = self._steps._replace(
                 n_averaged=self._steps.n_averaged / growth
             )
             self._age /= growth
-            self.parameters = self._shrunk(self.parameters, part, rows, settings)
+            self.parameters = self._shrunk(self.parameters, shrink, rows, settings)
             if self._steps.average:
-                average = self._shrunk(self._steps.average, part, rows, settings)
+                average = self._shrunk(self._steps.average, shrink, rows, settings)
                 self._steps = self._steps._replace(average=average)
         if outgrown is not None or self._n_rows >= 2 * self._n_rows_of_reference:
             self._reference, self._n_rows_of_reference = self._seen, self._n_rows
@@ -331,7 +331,7 @@ class Stream:
     def _outgrown(
         self, rows: Rows, settings: Settings, coordinates: Coordinates
     ) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
-        """Return the growth of the mean square, and what coefficients have too much.
+        """Return the growth of the mean square, and what shrinks coefficients by it.
 
         None if no spread has grown by a tenth.
         """
@@ -340,26 +340,26 @@ class Stream:
             return None
         if isinstance(coordinates, WhiteCoordinates) and before.moments is not None:
             return outgrown_directions(
-                before, coordinates, centered=settings.fit_intercept
+                before, now, coordinates, centered=settings.fit_intercept
             )
         return outgrown_columns(before.X, now.X, centered=_centers(rows, settings))
 
     def _shrunk(
         self,
         parameters: NumpyParameters,
-        part: Callable[[np.ndarray], np.ndarray],
+        shrink: Callable[[np.ndarray], np.ndarray],
         rows: Rows,
         settings: Settings,
     ) -> NumpyParameters:
-        """Return parameters without a part of the coefficients, if that fits the rows.
+        """Return parameters with smaller coefficients, if these fit the rows better.
 
         About the mean of the rows before.
         """
         assert self._reference is not None
         coef, *intercept = parameters
-        less = part(coef)
-        shift = self._reference.X.mean @ less
-        shrunk = coef - less, *(b + shift for b in intercept)
+        smaller = shrink(coef)
+        shift = self._reference.X.mean @ (coef - smaller)
+        shrunk = smaller, *(b + shift for b in intercept)
 
         def loss(parameters: NumpyParameters) -> np.ndarray:
             value = settings.loss.value(predicted(rows.X, parameters), rows.y)

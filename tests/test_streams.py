@@ -253,3 +253,17 @@ def test_to_begin_to_whiten_forgets_no_rows(n_rows):
     model.partial_fit(X[:20], y[:20])  # enough rows for new coordinates
     whole = np.vstack([X, X[:20]])
     np.testing.assert_allclose(model._stream._seen.X.spread, whole.std(axis=0))
+
+
+@pytest.mark.parametrize("size", [1e20, 1e60, 1e200])
+@pytest.mark.parametrize("n_rows", [1, 10])
+def test_a_huge_value_costs_its_column_alone(n_rows, size):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((900, 4))
+    y = X @ [1.0, 2.0, 3.0, 4.0] + rng.standard_normal(900)
+    X[300, 0] = size
+    model = GDLinearRegressor(batch_size=10, random_state=0)
+    for first in range(0, 900, n_rows):
+        chunk = slice(first, first + n_rows)
+        model.partial_fit(X[chunk], y[chunk])
+    assert model.score(X[301:], y[301:]) > 0.9
