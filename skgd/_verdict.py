@@ -378,8 +378,8 @@ def _interrupted(result: Result, stopping: Stopping) -> str:
     if stopping.rule is not None:
         ended = f"{ended} {_reached(stopping.rule, result)}"
     return (
-        f"{ended} The model is where the descent stood. {_TO_END_ALL} To go on from "
-        "there, fit with warm_start=True."
+        f"{ended} The model is where the descent stood, or the average so far. "
+        f"{_TO_END_ALL} To go on from it, fit with warm_start=True."
     )
 
 

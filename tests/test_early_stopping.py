@@ -371,6 +371,7 @@ def test_rows_to_score_come_in_every_form(way, scoring, to_val):
         np.testing.assert_allclose(scores, expected, rtol=rtol)
 
 
+# A value of 1e17 is what the test is about, and predicted as badly as that.
 @pytest.mark.filterwarnings("ignore:The best score on the validation rows")
 def test_rows_to_score_may_leave_the_range_of_the_descent(strategy):
     rng = np.random.default_rng(0)

@@ -177,7 +177,7 @@ def _example(value: object) -> str:
 def _kind_of_value(value: object) -> str:
     """Return what a value is if float() does not take it; empty if it does."""
     try:
-        float(value)  # type: ignore[arg-type]
+        float(value)  # type: ignore[arg-type]  # which is to be found out
     except OverflowError:
         return "integers too large for float64"
     except (ValueError, TypeError):
