@@ -235,6 +235,6 @@ def _starting_parameters(
     if settings.positive:  # the objective is infinite elsewhere
         coef = coef.clip(min=0)
     if settings.alpha:  # a feature that became zero is only penalised: to 0
-        coef = np.where(problem.coordinates.is_zeroed[:, None], 0.0, coef)
+        coef = np.where(problem.coordinates.is_zeroed, 0.0, coef)
     intercept = intercept or [np.zeros(coef.shape[1])]
     return problem.send_parameters((coef, *intercept)[: 1 + settings.fit_intercept])

@@ -22,6 +22,7 @@ from skgd._data.batches import (
 )
 from skgd._data.coordinates import (
     Coordinates,
+    RowCoordinates,
     WhiteCoordinates,
     standardized_coordinates,
     user_coordinates,
@@ -158,7 +159,7 @@ def condensed(
     most = _most_columns(n_samples, moments.n_features)
     white = whitens(moments.n_features, settings, MOST_COLUMNS if of_a_stream else most)
     columns, y = ColumnMoments.from_moments(moments)
-    coordinates: Coordinates
+    coordinates: RowCoordinates
     if white:
         centered = settings.fit_intercept
         find = triangle_of_moments if of_a_stream else triangle_of
@@ -184,7 +185,7 @@ def condensed(
     return replace(problem, known_targets=targets)
 
 
-def _condensed_in(coordinates: Coordinates, moments: Moments) -> Rows:
+def _condensed_in(coordinates: RowCoordinates, moments: Moments) -> Rows:
     """Return a few rows that have the moments, in these coordinates."""
     return Rows(*replace(coordinates.moments(moments), y_is_1d=False).condense())
 
@@ -195,7 +196,7 @@ def uncondensed(
     held_out: Rows | None = None,
     batch_size: int | None = None,
     shuffle: RandomState | None = None,
-    coordinates: Coordinates | None = None,
+    coordinates: RowCoordinates | None = None,
 ) -> Problem:
     """Return the problem on the rows themselves: all at once, or a batch at a time."""
     rows, device = canonical(rows), settings.device
@@ -270,7 +271,7 @@ def _problem(
 
 def coordinates_of(
     data: Rows | Moments, settings: Settings, *, in_batches: bool = False
-) -> Coordinates:
+) -> RowCoordinates:
     """Return white coordinates, standardized ones, or the user's own.
 
     Sparse rows of the full batch are centred as well: where their entries are positive,
@@ -332,7 +333,7 @@ def _white(
     X_offset, sizes = columns.mean, np.hypot(columns.mean, columns.spread)
     if not settings.fit_intercept:
         X_offset, y_offset = np.zeros_like(X_offset), np.zeros_like(y_offset)
-    return white_coordinates(triangle, X_offset, y_offset, sizes, l2=l2)
+    return white_coordinates(triangle, X_offset, y_offset, sizes[:, None], l2=l2)
 
 
 def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bool:

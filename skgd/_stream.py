@@ -16,7 +16,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from skgd._data.coordinates import (
-    Coordinates,
+    RowCoordinates,
     WhiteCoordinates,
     standardized_coordinates,
     user_coordinates,
@@ -176,7 +176,7 @@ class Stream:
             self._mean_weight = moments.weight / self._n_rows
             self._seen = Seen.of_moments(moments)
 
-    def take_in(self, rows: Rows, settings: Settings) -> tuple[Rows, Coordinates]:
+    def take_in(self, rows: Rows, settings: Settings) -> tuple[Rows, RowCoordinates]:
         """Return a chunk with weights over the average of all rows so far, and where.
 
         That is in coordinates in which all rows so far are white, or standardized. Few
@@ -233,7 +233,7 @@ class Stream:
             coordinates, smoothness, _what_it_goes_by(rows, settings), most, _MOST_ROWS
         )
 
-    def _coordinates(self, rows: Rows, settings: Settings) -> Coordinates:
+    def _coordinates(self, rows: Rows, settings: Settings) -> RowCoordinates:
         """Return coordinates in which all rows so far are white, or standardized.
 
         The model is kept in the user's units, so that the offset of y matters for where
@@ -257,7 +257,9 @@ class Stream:
             self._seen.X, y_offset, centered=_centers(rows, settings), l2=settings.l2
         )
 
-    def _smoothness(self, coordinates: Coordinates, settings: Settings) -> Smoothness:
+    def _smoothness(
+        self, coordinates: RowCoordinates, settings: Settings
+    ) -> Smoothness:
         """Return that of all rows so far, where it is known."""
         if isinstance(coordinates, WhiteCoordinates):
             return Smoothness(1.0, float(coordinates.rank + settings.fit_intercept))
@@ -265,7 +267,7 @@ class Stream:
         mean, spread = self._seen.X[1:]
         sizes = np.hypot(mean - coordinates.X_offset, spread)
         sizes = np.divide(sizes, coordinates.coef_scale[:, 0])
-        sizes[coordinates.is_zeroed] = 0
+        sizes[coordinates.is_zeroed[:, 0]] = 0
         return Smoothness(0.0, float(sizes @ sizes) + settings.fit_intercept)
 
     def schedule(self, power_t: float) -> Callable[[int], float]:
@@ -300,7 +302,9 @@ class Stream:
         self._steps = state
         self._plateau = stopping.plateau
 
-    def _adapt(self, rows: Rows, settings: Settings, coordinates: Coordinates) -> None:
+    def _adapt(
+        self, rows: Rows, settings: Settings, coordinates: RowCoordinates
+    ) -> None:
         """Give less weight to what was learned from rows that are outgrown.
 
         A column that has shown one small number has a coefficient in proportion, which
@@ -329,7 +333,7 @@ class Stream:
             self._reference, self._n_rows_of_reference = self._seen, self._n_rows
 
     def _outgrown(
-        self, rows: Rows, settings: Settings, coordinates: Coordinates
+        self, rows: Rows, settings: Settings, coordinates: RowCoordinates
     ) -> tuple[float, Callable[[np.ndarray], np.ndarray]] | None:
         """Return the growth of the mean square, and what shrinks coefficients by it.
 
@@ -376,7 +380,7 @@ class Stream:
 class _Basis(NamedTuple):
     """Coordinates by all rows of a stream, until others have changed them enough."""
 
-    coordinates: Coordinates
+    coordinates: RowCoordinates
     smoothness: Smoothness
     goes_by: tuple[object, ...]  # what they are for
     most: float  # sum of squares of rows that are not enough

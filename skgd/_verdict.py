@@ -10,7 +10,6 @@ from scipy.sparse import issparse
 from scipy.special import chdtrc
 from sklearn.exceptions import ConvergenceWarning
 
-from skgd._data.coordinates import WhiteCoordinates
 from skgd._data.device import to_numpy
 from skgd._data.rows import Rows, peaks, predicted
 from skgd._data.whitening import MOST_BYTES, bytes_of_matrix
@@ -415,7 +414,7 @@ def _lost_to_rounding(
     columns nearly repeat each other, or lie far from zero, terms are far larger than
     their sum.
     """
-    sizes = problem.coordinates.column_sizes[:, None]
+    sizes = problem.coordinates.column_sizes
     _, mean, spread = problem.target_moments
     if not problem.fit_intercept:
         spread = np.hypot(mean, spread)
@@ -455,8 +454,7 @@ def _lost_to_rounding(
 
 def _unresolved(problem: Problem) -> str:
     """Return that moments do not tell columns of a stream apart; empty if they do."""
-    coordinates = problem.coordinates
-    if not isinstance(coordinates, WhiteCoordinates) or coordinates.resolved:
+    if problem.coordinates.resolved:
         return ""
     return (
         "Columns of X nearly repeat each other, or lie far from zero, and the moments "
@@ -589,7 +587,7 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
     if settings.learning_rate != "auto":
         return "or use learning_rate='auto', which takes fewer epochs."
     may_whiten = not (
-        isinstance(problem.coordinates, WhiteCoordinates)
+        problem.coordinates.is_white
         or settings.has_prox
         or settings.early_stopping
         or bytes_of_matrix(problem.rows.n_features) > MOST_BYTES

@@ -10,10 +10,12 @@ from by_hand import descend as descend_by_hand
 from skgd._data.batches import FullBatch
 from skgd._data.coordinates import ScaledCoordinates
 from skgd._data.device import Device, to_numpy
+from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows
+from skgd._data.whitening import triangle_of, white_coordinates, white_rows
 from skgd._descent.loop import Outcome, descend
-from skgd._descent.problem import Problem
-from skgd._descent.steps import Steps, schedule_from
+from skgd._descent.problem import Problem, side_by_side
+from skgd._descent.steps import Steps, constant, schedule_from
 from skgd._descent.stopping import Stopping
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
@@ -119,3 +121,93 @@ def test_observers_see_every_epoch_in_the_users_units(strategy, two_targets):
         )
         for ours, right in zip(model, last, strict=True):
             np.testing.assert_array_equal(ours, right)
+
+
+def problems_of_one_x(case, X, y, device):
+    """Problems whose X is the same in the coordinates of the descent."""
+    moments = Moments.from_data(X, y)
+    ridges, (l2, l1) = (
+        [0.0, 0.1, 10.0],
+        np.random.default_rng(0).uniform(0, 0.2, (2, 3, 3, 2)),
+    )
+    if case == "ridges on white rows":
+        for each in ridges:
+            triangle = triangle_of(moments, Rows(X, y), centered=True, l2=each)
+            columns, targets = ColumnMoments.from_moments(moments)
+            coordinates = white_coordinates(
+                triangle, columns.mean, targets.mean, columns.spread[:, None]
+            )
+            yield white_rows(triangle, centered=True), Penalty(), coordinates
+    elif case == "penalties":
+        for k in range(3):
+            penalty = Penalty(l2=l2[k], l1=l1[k, :, :1])
+            yield Rows(X, y), penalty, COORDINATES
+    else:
+        for k in range(3):
+            offset = np.arange(3.0) + k
+            scaled = ScaledCoordinates(offset, offset + 1, np.array([3.0, k]))
+            yield Rows(X, y), Penalty(positive=True), scaled
+
+
+@pytest.mark.parametrize("momentum", [0.5, "adaptive"])
+@pytest.mark.parametrize(
+    "case", ["ridges on white rows", "penalties", "other units and a bound"]
+)
+def test_problems_side_by_side_are_each_alone(strategy, case, momentum, two_targets):
+    X, y = two_targets
+    device = Device(torch.device("cpu") if strategy != "manual" else None)
+    start = np.array([[1.0, 2, 3], [0, 5, 2]]).T, np.array([3.0, 4])
+
+    def descended(problem, start):
+        named, penalty = strategy_from(strategy), problem.device_objective.penalty
+        there = problem.send_parameters(problem.coordinates.from_user(start))
+        named.start(there, problem.device_objective)
+        steps = Steps(0.1, constant, penalty, momentum=momentum)
+        seen = Recorder()
+        result = descend(
+            problem, named, steps, Stopping(), max_iter=9, observers=[seen]
+        )
+        return result, seen
+
+    problems = [
+        Problem(
+            FullBatch(rows, device, 40),
+            Objective(penalty=penalty),
+            coordinates,
+            device,
+            fit_intercept=True,
+        )
+        for rows, penalty, coordinates in problems_of_one_x(case, X, y, device)
+    ]
+    together, seen = descended(
+        side_by_side(problems), [np.concatenate([a] * 3, axis=-1) for a in start]
+    )
+    for k, problem in enumerate(problems):
+        alone, seen_alone = descended(problem, start)
+        its = slice(2 * k, 2 * k + 2)
+        np.testing.assert_allclose(together.losses[its], alone.losses, rtol=1e-12)
+        for model, expected in zip(seen.ended[2], seen_alone.ended[2], strict=True):
+            np.testing.assert_allclose(model[..., its], expected, rtol=1e-9)
+        for epoch, expected in zip(seen.epochs, seen_alone.epochs, strict=True):
+            for each, right in zip(epoch[2:], expected[2:], strict=True):
+                np.testing.assert_allclose(each[..., its], right, atol=1e-9)
+
+
+@pytest.mark.parametrize("case", ["ridges on white rows", "other units and a bound"])
+def test_problems_side_by_side_know_what_each_knows(case, two_targets):
+    device, (X, y) = Device(None), two_targets
+    parts = [
+        Problem(
+            FullBatch(rows, device, 40), Objective(penalty=penalty), where, device, True
+        )
+        for rows, penalty, where in problems_of_one_x(case, X, y, device)
+    ]
+    together = side_by_side(parts)
+    assert together.is_white == parts[0].is_white == (case == "ridges on white rows")
+    assert together.batches.n_samples == 40
+    for name in ("mean", "spread"):
+        expected = [getattr(part.target_moments, name) for part in parts]
+        ours = getattr(together.target_moments, name)
+        np.testing.assert_allclose(ours, np.concatenate(expected), atol=1e-12)
+    rates = [part.largest_stable_learning_rate() for part in parts]
+    assert together.largest_stable_learning_rate() == pytest.approx(min(rates))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
 
-from skgd._data.coordinates import Coordinates
+from skgd._data.coordinates import RowCoordinates
 from skgd._data.device import Device
 from skgd._data.rows import (
     Rows,
@@ -207,7 +207,7 @@ class RowsOnDemand(RowSource):
     ----------
     rows : Rows
         Rows as they are.
-    coordinates : Coordinates
+    coordinates : RowCoordinates
         Those of the descent.
     dtype : numpy.dtype
         The dtype asked for. float32 becomes float64 where squares leave its range.
@@ -215,7 +215,9 @@ class RowsOnDemand(RowSource):
 
     in_memory = False
 
-    def __init__(self, rows: Rows, coordinates: Coordinates, dtype: np.dtype) -> None:
+    def __init__(
+        self, rows: Rows, coordinates: RowCoordinates, dtype: np.dtype
+    ) -> None:
         self._index: np.ndarray | None = None
         if rows.weight is not None and not rows.weight.all():
             self._index = np.flatnonzero(rows.weight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -17,38 +18,77 @@ from skgd._typing import Matrix, NumpyParameters
 
 
 class Coordinates(ABC):
-    """A shift and a linear map of X, and a shift of y.
-
-    In ``(x - X_offset) T`` and ``y - y_offset``, a linear model has other coefficients
-    and another intercept, and the residuals and the loss that it has in the user's
-    units. There are as many coordinates as features.
+    """Where a linear model has other coefficients, and the residuals of the user's.
 
     Offsets and maps are float64 whatever the dtype of the rows: rounded to float32, a
     mean of 10,000 would leave 0.0005 of it behind.
 
     Attributes
     ----------
-    X_offset : ndarray of shape (n_features,)
-        What is subtracted from X.
     y_offset : ndarray of shape (n_targets,)
         What is subtracted from y.
-    coef_scale : ndarray of shape (n_features, 1)
+    coef_scale : ndarray of shape (n_features, 1 or n_targets)
         What the weight of a penalty on the coefficients of the user's units is to be
         divided by: of their sizes once, of their squares twice.
-    is_zeroed : ndarray of shape (n_features,)
+    is_zeroed : ndarray of shape (n_features, 1 or n_targets)
         Which features become 0.
-    column_sizes : ndarray of shape (n_features,)
+    column_sizes : ndarray of shape (n_features, 1 or n_targets)
         Root mean square of each column of X; 0 where it is not known.
     condition : float
         About how many digits of columns are lost by the map, as a factor.
+    is_white : bool
+        Whether columns do not correlate here, and all have the variance one.
+    resolved : bool
+        Whether directions in which X counts as constant are known to be so.
     """
 
-    X_offset: np.ndarray
     y_offset: np.ndarray
     coef_scale: np.ndarray
     is_zeroed: np.ndarray
     column_sizes: np.ndarray
     condition: float
+    is_white: bool
+    resolved: bool
+
+    @property
+    @abstractmethod
+    def changes_rows(self) -> bool:
+        """Whether these are not the user's own."""
+
+    @abstractmethod
+    def keeping(self, coef: np.ndarray) -> Coordinates:
+        """Return coordinates that keep what of these user's coefficients X misses.
+
+        Along a direction in which X does not vary, they stay what they are.
+        """
+
+    @abstractmethod
+    def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
+        """Return a model of the user's units in these coordinates, in float64."""
+
+    @abstractmethod
+    def to_user(self, parameters: NumpyParameters, dtype: np.dtype) -> NumpyParameters:
+        """Return a model of these coordinates in the user's units and dtype."""
+
+    @abstractmethod
+    def user_gradients(self, gradients: NumpyParameters) -> NumpyParameters:
+        """Return gradients with respect to the model in the user's units."""
+
+
+class RowCoordinates(Coordinates):
+    """A shift and a linear map of X, and a shift of y, by which rows become others.
+
+    In ``(x - X_offset) T`` and ``y - y_offset``, a linear model has other coefficients
+    and another intercept, and the residuals and the loss that it has in the user's
+    units. There are as many coordinates as features.
+
+    Attributes
+    ----------
+    X_offset : ndarray of shape (n_features,)
+        What is subtracted from X. The other attributes are those of `Coordinates`.
+    """
+
+    X_offset: np.ndarray
 
     @abstractmethod
     def features(self, X: Matrix) -> Matrix:
@@ -69,10 +109,18 @@ class Coordinates(ABC):
         Columns of X that are shifted have the gradients of shifted columns.
         """
 
+    @abstractmethod
+    def moments(self, moments: Moments) -> Moments:
+        """Return the moments of the user's rows in these coordinates."""
+
     @property
     @abstractmethod
     def changes_features(self) -> bool:
         """Whether X becomes another here."""
+
+    @abstractmethod
+    def repeated(self, n: int) -> RowCoordinates:
+        """Return the coordinates of the same X and n times the targets."""
 
     @property
     def changes_rows(self) -> bool:
@@ -80,10 +128,7 @@ class Coordinates(ABC):
         return self.changes_features or self._shifts_targets
 
     def keeping(self, coef: np.ndarray) -> Coordinates:
-        """Return coordinates that keep what of these user's coefficients X misses.
-
-        Along a direction in which X does not vary, they stay what they are.
-        """
+        """Return coordinates that keep what of these user's coefficients X misses."""
         return self
 
     def rows(self, rows: Rows) -> Rows:
@@ -93,10 +138,6 @@ class Coordinates(ABC):
     def targets(self, y: np.ndarray) -> np.ndarray:
         """Return the user's targets in these coordinates."""
         return _shifted(y, self.y_offset) if self._shifts_targets else y
-
-    @abstractmethod
-    def moments(self, moments: Moments) -> Moments:
-        """Return the moments of the user's rows in these coordinates."""
 
     def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
         """Return a model of the user's units in these coordinates, in float64."""
@@ -132,7 +173,7 @@ class Coordinates(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class ScaledCoordinates(Coordinates):
+class ScaledCoordinates(RowCoordinates):
     """Those in which every column of X is divided by a number of its own.
 
     Coefficients are multiplied by it. Sparse rows that are shifted are a
@@ -145,18 +186,21 @@ class ScaledCoordinates(Coordinates):
     scale_of_zeroed: float = 1.0  # of the coefficient of such a feature
     knows_sizes: bool = False  # whether scales are root mean squares, or more
     condition: float = 1.0
+    is_white: bool = field(default=False, init=False)
+    resolved: bool = field(default=True, init=False)
     is_zeroed: np.ndarray = field(init=False)
     coef_scale: np.ndarray = field(init=False)  # what coefficients are multiplied by
     column_sizes: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         """Set what follows from the scales."""
-        is_zeroed = np.isinf(self.X_scale)
-        coef_scale = np.where(is_zeroed, self.scale_of_zeroed, self.X_scale)[:, None]
-        spread = np.where(is_zeroed, 0, self.X_scale) * self.knows_sizes
+        is_zeroed = np.isinf(self.X_scale)[:, None]
+        scale, offset = self.X_scale[:, None], self.X_offset[:, None]
+        coef_scale = np.where(is_zeroed, self.scale_of_zeroed, scale)
+        spread = np.where(is_zeroed, 0, scale) * self.knows_sizes
         object.__setattr__(self, "is_zeroed", is_zeroed)
         object.__setattr__(self, "coef_scale", coef_scale)
-        object.__setattr__(self, "column_sizes", np.hypot(self.X_offset, spread))
+        object.__setattr__(self, "column_sizes", np.hypot(offset, spread))
 
     def features(self, X: Matrix) -> Matrix:
         """Return shifted columns, divided by their scales."""
@@ -193,6 +237,10 @@ class ScaledCoordinates(Coordinates):
         """Return it times the scales."""
         return gradient * self.coef_scale
 
+    def repeated(self, n: int) -> RowCoordinates:
+        """Return the coordinates of the same X and n times the targets."""
+        return replace(self, y_offset=np.tile(self.y_offset, n))
+
     @property
     def changes_features(self) -> bool:
         """Whether X is shifted or scaled."""
@@ -208,7 +256,7 @@ class ScaledCoordinates(Coordinates):
 
 
 @dataclass(frozen=True, eq=False)
-class WhiteCoordinates(Coordinates):
+class WhiteCoordinates(RowCoordinates):
     """Those in which columns do not correlate, and all have the variance one.
 
     They are ``(x - X_offset) matrix``. Where columns are collinear, there are fewer
@@ -221,16 +269,17 @@ class WhiteCoordinates(Coordinates):
     matrix: np.ndarray  # (n_features, n_features)
     inverse: np.ndarray  # (n_features, n_features): of X that varies, matrix's inverse
     coef_scale: np.ndarray  # (n_features, 1), for a penalty of squares
-    column_sizes: np.ndarray  # (n_features,): root mean squares of the columns of X
+    column_sizes: np.ndarray  # (n_features, 1): root mean squares of the columns of X
     resolved: bool  # whether directions that count as collinear are so
     rank: int  # in how many directions X varies
     condition: float  # largest over smallest spread along them, roughly; standardized
     origin: np.ndarray | float = 0.0  # the user's coefficients of zero ones here
+    is_white: bool = field(default=True, init=False)
     is_zeroed: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         """Set what is zeroed: no feature is by itself."""
-        object.__setattr__(self, "is_zeroed", np.zeros(len(self.X_offset), bool))
+        object.__setattr__(self, "is_zeroed", np.zeros((len(self.X_offset), 1), bool))
 
     def features(self, X: Matrix) -> np.ndarray:
         """Return white columns; sparse ones become dense."""
@@ -261,6 +310,13 @@ class WhiteCoordinates(Coordinates):
         """Return the gradient by the chain rule."""
         return self.inverse.T @ gradient
 
+    def repeated(self, n: int) -> RowCoordinates:
+        """Return the coordinates of the same X and n times the targets."""
+        origin = self.origin
+        if isinstance(origin, np.ndarray):
+            origin = np.tile(origin, n)
+        return replace(self, y_offset=np.tile(self.y_offset, n), origin=origin)
+
     def keeping(self, coef: np.ndarray) -> Coordinates:
         """Return the coordinates whose origin is what X does not see of `coef`."""
         if self.rank == len(self.X_offset) or not coef.any():
@@ -273,6 +329,80 @@ class WhiteCoordinates(Coordinates):
     def changes_features(self) -> bool:
         """X always becomes another."""
         return True
+
+
+class CoordinatesSideBySide(Coordinates):
+    """Coordinates of several problems, each of which has targets of its own.
+
+    Each part applies to its own targets. In the user's units X may differ from part to
+    part, so that there are no rows to bring here.
+
+    Parameters
+    ----------
+    parts : sequence of Coordinates
+        The coordinates, one for each problem.
+    """
+
+    def __init__(self, parts: Sequence[Coordinates]) -> None:
+        self._parts = tuple(parts)
+        sizes = [len(part.y_offset) for part in parts]
+        self._ends = np.cumsum(sizes)[:-1]
+        self.y_offset = np.concatenate([part.y_offset for part in parts])
+        self.coef_scale = of_each_target([part.coef_scale for part in parts], sizes)
+        self.is_zeroed = of_each_target([part.is_zeroed for part in parts], sizes)
+        self.column_sizes = of_each_target([part.column_sizes for part in parts], sizes)
+        self.condition = max(part.condition for part in parts)
+        self.is_white = all(part.is_white for part in parts)
+        self.resolved = all(part.resolved for part in parts)
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether any part's rows are not the user's own."""
+        return any(part.changes_rows for part in self._parts)
+
+    def keeping(self, coef: np.ndarray) -> Coordinates:
+        """Return those whose parts keep what X misses of their own coefficients."""
+        coefs = np.split(coef, self._ends, axis=1)
+        parts = zip(self._parts, coefs, strict=True)
+        return CoordinatesSideBySide([part.keeping(its) for part, its in parts])
+
+    def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
+        """Return each part's model of the user's units in its coordinates."""
+        return self._in_each(lambda part, its: part.from_user(its), parameters)
+
+    def to_user(self, parameters: NumpyParameters, dtype: np.dtype) -> NumpyParameters:
+        """Return each part's model in the user's units and dtype."""
+        return self._in_each(lambda part, its: part.to_user(its, dtype), parameters)
+
+    def user_gradients(self, gradients: NumpyParameters) -> NumpyParameters:
+        """Return each part's gradients with respect to the model of the user's."""
+        return self._in_each(lambda part, its: part.user_gradients(its), gradients)
+
+    def _in_each(
+        self,
+        function: Callable[[Coordinates, NumpyParameters], NumpyParameters],
+        parameters: NumpyParameters,
+    ) -> NumpyParameters:
+        """Apply a function to each part and its targets, and put them side by side."""
+        split = (np.split(each, self._ends, axis=-1) for each in parameters)
+        parts = zip(self._parts, zip(*split, strict=True), strict=True)
+        results = (function(part, its) for part, its in parts)
+        return tuple(
+            np.concatenate(each, axis=-1) for each in zip(*results, strict=True)
+        )
+
+
+def of_each_target(
+    arrays: Sequence[np.ndarray], n_targets: Sequence[int]
+) -> np.ndarray:
+    """Return arrays of shapes (n_features, 1 or n_targets) with a column a target."""
+    return np.concatenate(
+        [
+            np.broadcast_to(a, (len(a), n))
+            for a, n in zip(arrays, n_targets, strict=True)
+        ],
+        axis=1,
+    )
 
 
 def user_coordinates(n_features: int, n_targets: int) -> ScaledCoordinates:

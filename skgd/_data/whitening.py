@@ -305,7 +305,7 @@ def white_coordinates(
         Of X less its offset.
     X_offset, y_offset : ndarray of shape (n_features,) and (n_targets,)
         What to subtract.
-    column_sizes : ndarray of shape (n_features,)
+    column_sizes : ndarray of shape (n_features, 1)
         Root mean squares of the columns of X.
     l2 : float, default=0.0
         Weight of the squares of the user's coefficients where the objective adds them,

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from skgd._data.batches import FullBatch, MiniBatches, RowSource
-from skgd._data.coordinates import Coordinates, WhiteCoordinates
+from skgd._data.coordinates import (
+    Coordinates,
+    CoordinatesSideBySide,
+    RowCoordinates,
+    of_each_target,
+)
 from skgd._data.device import Device, to_numpy
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, predicted
 from skgd._descent.stable_rate import Smoothness, largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
 from skgd._objective.objective import Objective
+from skgd._objective.penalties import Penalty
 from skgd._typing import NumpyParameters, Parameters
 
 
@@ -36,7 +43,7 @@ class Problem:
     @property
     def is_white(self) -> bool:
         """Return whether the rows of the descent are white, all together."""
-        return self.batches.whole and isinstance(self.coordinates, WhiteCoordinates)
+        return self.batches.whole and self.coordinates.is_white
 
     @property
     def rows(self) -> RowSource:
@@ -128,3 +135,64 @@ class Problem:
                 if found:
                     return f" {found}."
         return ""
+
+
+def side_by_side(problems: Sequence[Problem]) -> Problem:
+    """Return the problem of the targets of several, on which one descent is as many.
+
+    Targets do not mix, so that each takes the steps that it takes alone; only together
+    do they stop.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        Full batches of the same loss and X, on one device and in one dtype, with or
+        without an intercept and a bound at zero. Targets, weights of the penalties, and
+        coordinates may differ. What a problem knows of rows held out, or of all rows in
+        the user's units, is left out.
+    """
+    first = problems[0]
+    if len(problems) == 1:
+        return first
+    (X, _, weight), *_ = rows = [_all_rows(problem) for problem in problems]
+    y = np.hstack([each.y for each in rows])
+    targets = [problem.target_moments for problem in problems]
+    return Problem(
+        FullBatch(Rows(X, y, weight), first.device, first.batches.n_samples),
+        replace(first.objective, penalty=_penalties_side_by_side(problems)),
+        _coordinates_side_by_side([problem.coordinates for problem in problems]),
+        first.device,
+        first.fit_intercept,
+        known_targets=ColumnMoments(
+            targets[0].weight,
+            np.concatenate([each.mean for each in targets]),
+            np.concatenate([each.spread for each in targets]),
+        ),
+    )
+
+
+def _all_rows(problem: Problem) -> Rows:
+    """Return the rows of a full batch."""
+    assert isinstance(problem.batches, FullBatch)
+    return problem.batches.rows.all
+
+
+def _penalties_side_by_side(problems: Sequence[Problem]) -> Penalty:
+    """Return the penalty with a column for each target."""
+    n_targets = [len(problem.coordinates.y_offset) for problem in problems]
+    penalties = [problem.objective.penalty for problem in problems]
+    l2 = [each.l2 for each in penalties if each.l2 is not None]
+    l1 = [each.l1 for each in penalties if each.l1 is not None]
+    return Penalty(
+        l2=of_each_target(l2, n_targets) if l2 else None,
+        l1=of_each_target(l1, n_targets) if l1 else None,
+        positive=penalties[0].positive,
+    )
+
+
+def _coordinates_side_by_side(parts: Sequence[Coordinates]) -> Coordinates:
+    """Return the coordinates; where all are the same, one product serves all."""
+    first = parts[0]
+    if isinstance(first, RowCoordinates) and all(part is first for part in parts):
+        return first.repeated(len(parts))
+    return CoordinatesSideBySide(parts)
