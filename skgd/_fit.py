@@ -23,7 +23,7 @@ from skgd._interrupt import (
     raises_keyboard_interrupt,
 )
 from skgd._settings import Settings, refuse_derived_steps
-from skgd._typing import NumpyParameters, Parameters
+from skgd._typing import NumpyParameters, Parameters, PerTarget
 from skgd._verdict import (
     Fitted,
     raise_if_diverged,
@@ -80,8 +80,10 @@ def set_up(
 
     Where the rows are a chunk of a stream, `so_far` is about all rows of it.
     """
-    if not settings.alpha:  # which leads to zero what the rows do not see
-        coordinates = problem.coordinates.keeping(start[0])
+    penalizes = settings.penalizes  # which leads to zero what the rows do not see
+    if not penalizes.all():
+        unpenalized = np.where(penalizes, 0.0, start[0])
+        coordinates = problem.coordinates.keeping(unpenalized)
         problem = replace(problem, coordinates=coordinates)
     settings.strategy.start(
         _starting_parameters(settings, problem, start), problem.device_objective
@@ -145,7 +147,7 @@ def steps_of(
     settings: Settings, problem: Problem, so_far: Smoothness | None = None
 ) -> Steps:
     """Return the steps: learning rate, schedule, momentum and average resolved."""
-    auto, whole = settings.learning_rate == "auto", problem.batches.whole
+    auto, whole = settings.has_auto_rate, problem.batches.whole
     momentum: float | Literal["adaptive"] = "adaptive" if auto and whole else 0.0
     if settings.momentum != "auto":
         momentum = float(settings.momentum)
@@ -155,14 +157,15 @@ def steps_of(
     # Not an average, or the best on held-out rows; and the rows are all of the data.
     ends_on_all = not (settings.average or settings.early_stopping or so_far)
     if _steps_by_secants(settings, problem) and not so_far:
-        rate, penalty = _auto_rate(settings, problem), problem.device_objective.penalty
-        return SecantSteps(rate, penalty, problem.send_parameters)
-    if auto:
+        penalty = problem.device_objective.penalty
+        return SecantSteps(
+            _auto_rate(settings, problem), penalty, problem.send_parameters
+        )
+    rate = settings.learning_rate
+    if isinstance(rate, str):
         rate = _auto_rate(settings, problem, so_far)
-    else:
-        rate = float(settings.learning_rate)
     return Steps(
-        rate,
+        problem.send_rate(rate),
         schedule_from(schedule, settings.power_t),
         problem.device_objective.penalty,
         reduces=schedule == "adaptive",
@@ -175,7 +178,8 @@ def steps_of(
 def _steps_by_secants(settings: Settings, problem: Problem) -> bool:
     """Return whether all about the steps is left to us, and 1/L would be too short."""
     return (
-        settings.learning_rate == settings.momentum == "auto"
+        settings.has_auto_rate
+        and settings.momentum == "auto"
         and settings.schedule in ("auto", "constant")
         and problem.batches.whole
         and problem.objective.loss.curvature_varies
@@ -212,7 +216,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
 
 def _auto_rate(
     settings: Settings, problem: Problem, so_far: Smoothness | None = None
-) -> float:
+) -> PerTarget:
     """Return 1/L; of batches half of that, and less the more momentum there is."""
     if problem.objective.loss.curvature is None:
         raise ValueError(
@@ -234,7 +238,7 @@ def _starting_parameters(
     coef, *intercept = problem.coordinates.from_user(start)
     if settings.positive:  # the objective is infinite elsewhere
         coef = coef.clip(min=0)
-    if settings.alpha:  # a feature that became zero is only penalised: to 0
-        coef = np.where(problem.coordinates.is_zeroed, 0.0, coef)
+    # A feature that became zero is only penalised: to 0.
+    coef = np.where(problem.coordinates.is_zeroed & settings.penalizes, 0.0, coef)
     intercept = intercept or [np.zeros(coef.shape[1])]
     return problem.send_parameters((coef, *intercept)[: 1 + settings.fit_intercept])

@@ -22,8 +22,10 @@ from skgd._data.batches import (
 )
 from skgd._data.coordinates import (
     Coordinates,
+    CoordinatesSideBySide,
     RowCoordinates,
     WhiteCoordinates,
+    shared_l2,
     standardized_coordinates,
     user_coordinates,
 )
@@ -43,9 +45,11 @@ from skgd._data.whitening import (
     MOST_BYTES,
     Triangle,
     bytes_of_matrix,
+    side_by_side,
     triangle_of,
     triangle_of_moments,
     triangle_of_rows,
+    triangles_of,
     white_coordinates,
     white_rows,
 )
@@ -153,27 +157,34 @@ def condensed(
     """Return the problem on a few rows that have these moments.
 
     In white coordinates, a penalty of squares is part of the data: as many rows more.
+    Targets with penalties of their own have coordinates of their own there.
     The rows that the moments are of have more digits, and tell what they do not
     resolve; of a stream, the last ones are there.
     """
     most = _most_columns(n_samples, moments.n_features)
     white = whitens(moments.n_features, settings, MOST_COLUMNS if of_a_stream else most)
-    columns, y = ColumnMoments.from_moments(moments)
-    coordinates: RowCoordinates
-    if white:
-        centered = settings.fit_intercept
-        find = triangle_of_moments if of_a_stream else triangle_of
-        triangle = find(moments, rows, centered=centered, l2=settings.l2)
-        few = white_rows(triangle, centered=centered)
-        coordinates = _white(triangle, columns, y.mean, settings)
+    _, y = ColumnMoments.from_moments(moments)
+    l2s, others, penalty = np.unique(settings.l2), None, None
+    coordinates: Coordinates
+    if white and _has_room_for(len(l2s), moments, held_out):
+        few, coordinates = _white_with_ridges(
+            moments, settings, rows, of_a_stream=of_a_stream
+        )
+        penalty = Penalty()
     else:
-        coordinates = coordinates_of(moments, settings)
+        if white:
+            coordinates = white_coordinates_of(
+                moments, y.mean, settings, rows, of_a_stream=of_a_stream
+            )
+        else:
+            coordinates = coordinates_of(moments, settings)
         few = _condensed_in(coordinates, moments)
-    others = None if held_out is None else _condensed_in(coordinates, held_out)
+    if held_out is not None:
+        assert isinstance(coordinates, RowCoordinates)
+        others = _condensed_in(coordinates, held_out)
     if not settings.device.has_float64:
         few = in_working_dtype(few, settings.dtype)
         others = others and in_working_dtype(others, settings.dtype)
-    penalty = Penalty() if white else None
     problem = _problem(
         FullBatch(few, settings.device, n_samples),
         coordinates,
@@ -183,6 +194,37 @@ def condensed(
     )
     targets = y._replace(mean=y.mean - coordinates.y_offset)
     return replace(problem, known_targets=targets)
+
+
+def _has_room_for(n_ridges: int, moments: Moments, held_out: Moments | None) -> bool:
+    """Return whether as many white coordinates fit, and rows held out have one place.
+
+    If not, one serves all targets, and the objective adds the penalties.
+    """
+    n_bytes = n_ridges * bytes_of_matrix(moments.n_features)
+    return n_ridges == 1 or (held_out is None and n_bytes <= MOST_BYTES)
+
+
+def _white_with_ridges(
+    moments: Moments, settings: Settings, rows: Rows, *, of_a_stream: bool
+) -> tuple[Rows, Coordinates]:
+    """Return white rows among which penalties of squares are, and where they lie."""
+    centered = settings.fit_intercept
+    columns, y = ColumnMoments.from_moments(moments)
+    l2s, chosen = np.unique(settings.l2, return_inverse=True)
+    if of_a_stream:
+        triangles = [
+            triangle_of_moments(moments, rows, centered=centered, l2=l2) for l2 in l2s
+        ]
+    else:
+        triangles = triangles_of(moments, rows, centered=centered, l2s=l2s.tolist())
+    parts = [_white(triangle, columns, y.mean, settings) for triangle in triangles]
+    if len(parts) == 1:
+        return white_rows(triangles[0], centered=centered), parts[0]
+    few = white_rows(side_by_side(triangles, chosen), centered=centered)
+    return few, CoordinatesSideBySide(
+        [parts[k].of_target(target) for target, k in enumerate(chosen)]
+    )
 
 
 def _condensed_in(coordinates: RowCoordinates, moments: Moments) -> Rows:
@@ -285,8 +327,9 @@ def coordinates_of(
             return white_coordinates_of(moments_of(data), y_offset, settings, data)
         except ValueError:  # their squares leave the range of float64
             columns = ColumnMoments.from_columns(data.X, data.weight)
-            triangle = triangle_of_rows(data, centered=centered, l2=settings.l2)
-            return _white(triangle, columns, y_offset, settings, l2=settings.l2)
+            l2 = shared_l2(settings.l2, columns, centered=centered)
+            triangle = triangle_of_rows(data, centered=centered, l2=l2)
+            return _white(triangle, columns, y_offset, settings, l2=l2)
     if not settings.standardize:
         return user_coordinates(data.n_features, data.n_targets)
     y_offset = np.zeros(data.n_targets)
@@ -317,9 +360,10 @@ def white_coordinates_of(
     The objective is to add a penalty of squares.
     """
     find = triangle_of_moments if of_a_stream else triangle_of
-    triangle = find(moments, rows, centered=settings.fit_intercept, l2=settings.l2)
     columns, _ = ColumnMoments.from_moments(moments)
-    return _white(triangle, columns, y_offset, settings, l2=settings.l2)
+    l2 = shared_l2(settings.l2, columns, centered=settings.fit_intercept)
+    triangle = find(moments, rows, centered=settings.fit_intercept, l2=l2)
+    return _white(triangle, columns, y_offset, settings, l2=l2)
 
 
 def _white(
@@ -427,7 +471,7 @@ def pays_to_condense(rows: Rows, settings: Settings) -> bool:
     if whitens(rows.n_features, settings, most):
         return True
     if issparse(rows.X):
-        if settings.learning_rate == "auto":
+        if settings.has_auto_rate:
             return True  # so that it is centred, too
         if rows.X.nnz < n_columns**2:
             return False  # an epoch on the rows costs no more

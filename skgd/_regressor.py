@@ -117,10 +117,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         For ``loss="huber"``: the size of a residual, in the units of y, from which on
         it counts as an outlier, as in SGDRegressor. If it is far below the size of most
         residuals, the loss is nearly their absolute value and takes more epochs.
-    alpha : float, default=0.0
+    alpha : float or array-like of shape (n_targets,), default=0.0
         Weight of the penalty on the coefficients, in the data's units; 0.0 is none. The
         intercept is not penalised. The penalty adds to the mean of the loss, whichever
-        that is; only for squared error is the objective comparable to ElasticNet's.
+        that is; only for squared error is the objective comparable to ElasticNet's. An
+        array has the weight of each target, which gets the model that it has alone.
+        Where the weights differ by orders of magnitude, with L1, `positive`, Huber's
+        loss or mini-batches that takes more epochs than each target takes alone.
     l1_ratio : float in [0, 1], default=0.0
         Share of the L1 penalty: 0.0 is ridge, 1.0 the lasso (ElasticNet's default is
         0.5). With L1, each gradient step is followed by soft thresholding [5]_, which
@@ -137,7 +140,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         zero after each gradient step, which has to be a plain one.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
-    learning_rate : float or "auto", default="auto"
+    learning_rate : float, array-like of shape (n_targets,) or "auto", default="auto"
         A float is the textbook: plain gradient descent on the coefficients and the
         intercept jointly, in the data's own units, unless you ask for `standardize`,
         `whiten` or `momentum`. "auto" chooses what converges fast. For the full batch
@@ -148,14 +151,17 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         longer as fewer rows are inside `epsilon` (see `momentum`). For mini-batches it
         switches on `standardize`, `whiten` and an adaptive `schedule`, and the rate is
         1/(2 L_b), where L_b is the expected smoothness of batches of that size [3]_,
-        multiplied by ``1 - momentum`` if `momentum` is a float.
+        multiplied by ``1 - momentum`` if `momentum` is a float. An array has the float
+        of each target, which takes the steps that it takes alone; they have to be plain
+        gradient steps (no Adam, no stacked layers).
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation. Without an intercept, it descends on ``X / scale`` and
         y, where scale is the root mean square; so it does with sparse X in batches, but
         on ``y - mean(y)`` if there is an intercept. With an L2 penalty the scale is
         ``sqrt(variance + alpha * (1 - l1_ratio))`` (without centring, the mean square
-        is in the variance's place), so that every coefficient has the same curvature.
+        is in the variance's place), so that every coefficient has the same curvature;
+        of several `alpha`, it has a weight between the least and the largest.
         For Huber's loss the median of y takes the place of its mean. Coefficients,
         intercept, penalty and the lines of `verbose` are in the data's units all the
         same. A column that this makes zero keeps the coefficient it starts with, 0.0 by
@@ -378,13 +384,14 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         "device": "no_validation",  # asked of torch, when it is needed
         "loss": [StrOptions(set(LOSS_NAMES)), callable],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "positive": ["boolean"],
         "fit_intercept": ["boolean"],
         "learning_rate": [
             StrOptions({"auto"}),
             Interval(Real, 0, None, closed="neither"),
+            "array-like",  # more of arrays is checked where targets are known
         ],
         "schedule": [StrOptions({"auto", *SCHEDULE_NAMES}), callable],
         "power_t": [Interval(Real, 0, None, closed="left")],
@@ -417,11 +424,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         device: str | torch.device = "cpu",
         loss: str | Callable[..., Any] = "squared_error",
         epsilon: float = 0.1,
-        alpha: float = 0.0,
+        alpha: float | ArrayLike = 0.0,
         l1_ratio: float = 0.0,
         positive: bool = False,
         fit_intercept: bool = True,
-        learning_rate: float | Literal["auto"] = "auto",
+        learning_rate: float | ArrayLike | Literal["auto"] = "auto",
         standardize: bool | Literal["auto"] = "auto",
         whiten: bool | Literal["auto"] = "auto",
         momentum: float | Literal["auto"] = "auto",
@@ -587,7 +594,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 n_targets=rows.n_targets,
                 y_is_1d=y_is_1d,
             )
-            settings = settings_of(model, dtype, y_is_1d=y_is_1d)
+            settings = settings_of(
+                model, dtype, n_targets=rows.n_targets, y_is_1d=y_is_1d
+            )
             with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of(rows, settings, validation)
             start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
@@ -703,7 +712,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             )
             if going_on:
                 check_targets(model, rows, y_is_1d)
-            settings = settings_of(model, dtype, y_is_1d=y_is_1d)
+            settings = settings_of(
+                model, dtype, n_targets=rows.n_targets, y_is_1d=y_is_1d
+            )
             if merges_moments(rows, settings):
                 fitted, moments = merge_and_fit(
                     model, rows, settings, going_on=going_on
@@ -824,7 +835,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     @property
     def penalty(self) -> Literal["l1", "l2", "elasticnet"] | None:
         """The penalty by name, of which SelectFromModel asks whether it is "l1"."""
-        if self.alpha == 0:
+        if not np.any(self.alpha):
             return None
         if self.l1_ratio == 0:
             return "l2"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -11,9 +12,11 @@ from numpy.random import RandomState
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skgd._data.containers import readable
 from skgd._data.device import Device, device_of
 from skgd._descent.held_out import Scoring, scoring_from
 from skgd._objective.losses import Loss, loss_from
+from skgd._typing import ArrayLike, PerTarget
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with, strategy_from
 
@@ -34,11 +37,11 @@ class Settings:
     dtype: np.dtype  # of X
     y_is_1d: bool
     loss: Loss
-    alpha: float
+    alpha: PerTarget
     l1_ratio: float
     positive: bool
     fit_intercept: bool
-    learning_rate: float | Literal["auto"]
+    learning_rate: PerTarget | Literal["auto"]
     standardize: bool
     whiten: bool | Literal["auto"]  # "auto": unless there are too many columns
     momentum: float | Literal["auto"]
@@ -58,19 +61,34 @@ class Settings:
     verbose: int
 
     @property
-    def l2(self) -> float:
+    def l2(self) -> PerTarget:
         """Weight of the squares of the coefficients, in the user's units."""
         return self.alpha * (1 - self.l1_ratio)
 
     @property
+    def l2_range(self) -> tuple[float, float]:
+        """The least and the largest of these weights."""
+        return float(np.min(self.l2)), float(np.max(self.l2))
+
+    @property
+    def penalizes(self) -> np.ndarray:
+        """Whether coefficients are penalised: of all targets, or of each."""
+        return np.asarray(self.alpha) > 0
+
+    @property
     def has_prox(self) -> bool:
-        """Whether there is an L1 penalty or a bound."""
-        return self.positive or self.alpha * self.l1_ratio > 0
+        """Whether there is an L1 penalty or a bound, of any target."""
+        return self.positive or float(np.max(self.alpha)) * self.l1_ratio > 0
 
     @property
     def penalty(self) -> str:
         """The penalty, as it stands in messages."""
-        return f"alpha={self.alpha:g} with l1_ratio={self.l1_ratio:g}"
+        return f"alpha={in_words(self.alpha)} with l1_ratio={self.l1_ratio:g}"
+
+    @property
+    def has_auto_rate(self) -> bool:
+        """Whether the learning rate is left to us."""
+        return isinstance(self.learning_rate, str)
 
 
 # The estimator has parameters of these names.
@@ -78,14 +96,15 @@ _PARAMETERS = {field.name for field in fields(Settings)} - {"dtype", "y_is_1d"}
 
 
 def settings_of(
-    estimator: BaseEstimator, dtype: np.dtype, *, y_is_1d: bool
+    estimator: BaseEstimator, dtype: np.dtype, *, n_targets: int, y_is_1d: bool
 ) -> Settings:
     """Return the settings of an estimator.
 
     Raises
     ------
     ValueError
-        On parameters that exclude each other, and on a device that is not there.
+        On parameters that exclude each other, on arrays that do not fit the targets,
+        and on a device that is not there.
     """
     strategy = strategy_from(estimator.strategy)
     loss = loss_from(estimator.loss, estimator.epsilon)
@@ -94,6 +113,12 @@ def settings_of(
         "dtype": dtype,
         "y_is_1d": y_is_1d,
         "loss": loss,
+        "alpha": _of_targets(
+            "alpha", estimator.alpha, n_targets, "of at least 0", np.greater_equal
+        ),
+        "learning_rate": _of_targets(
+            "learning_rate", estimator.learning_rate, n_targets, "above 0", np.greater
+        ),
         "random_state": check_random_state(estimator.random_state),
         "scoring": scoring_from(estimator, dtype, y_is_1d=y_is_1d),
     }
@@ -115,11 +140,55 @@ def settings_of(
     return settings
 
 
+def _of_targets(
+    name: str,
+    value: float | str | ArrayLike,
+    n_targets: int,
+    allowed: str,
+    compares: np.ufunc,
+) -> PerTarget | str:
+    """Return a parameter that may be an array; as many equal numbers are one.
+
+    A number, or "auto", has been checked before.
+    """
+    if isinstance(value, (Real, str)):
+        return value
+    message = (
+        f"The {name!r} parameter must be one number for all targets, or an array-like "
+        f"of shape (n_targets,) of finite numbers {allowed}. Got {value!r} instead, "
+        f"and y has n_targets={n_targets}."
+    )
+    try:
+        array = np.asarray(readable(name, value))
+    except ValueError as error:  # lists of different lengths
+        raise ValueError(message) from error
+    if array.dtype.kind in "US" or "auto" in array.ravel().tolist():
+        raise ValueError(f"{message} 'auto' cannot stand beside numbers.")
+    if array.dtype.kind not in "fiu":
+        raise ValueError(message)
+    if array.shape != (n_targets,):
+        raise ValueError(f"{message} Its shape is {array.shape}.")
+    array = array.astype(np.float64)
+    if not (np.isfinite(array) & compares(array, 0)).all():
+        raise ValueError(message)
+    return array if np.ptp(array) > 0 else float(array[0])
+
+
+def in_words(value: PerTarget) -> str:
+    """Return a number, or the few first and last of many, as it stands in messages."""
+    return np.array2string(
+        np.asarray(value),
+        separator=", ",
+        threshold=6,
+        formatter={"float_kind": "{:g}".format, "int_kind": "{:g}".format},
+    )
+
+
 def _with_coordinates(
     settings: Settings, standardize: bool | Literal["auto"]
 ) -> Settings:
     """Return the settings with `standardize` and `whiten` resolved."""
-    auto, whiten = settings.learning_rate == "auto", settings.whiten
+    auto, whiten = settings.has_auto_rate, settings.whiten
     if whiten == "auto":
         # Stopping early regularizes by the path to the minimum, which is another one.
         if not (auto and standardize) or settings.has_prox or settings.early_stopping:
@@ -150,11 +219,18 @@ def refuse_derived_steps(settings: Settings) -> None:
     strategy = settings.strategy
     if strategy.plain:
         return
-    if settings.learning_rate == "auto":
+    if settings.has_auto_rate:
         raise ValueError(
             "learning_rate='auto' is derived for plain gradient steps on the "
             f"coefficients, and {strategy!r} takes others. Pass a float; several "
             "powers of ten in a GridSearchCV find one that fits."
+        )
+    if isinstance(settings.learning_rate, np.ndarray):
+        raise ValueError(
+            f"learning_rate={in_words(settings.learning_rate)} is one for each target, "
+            "which presumes plain gradient steps on the coefficients, and "
+            f"{strategy!r} takes others. Pass a float, or fit each target by itself "
+            "(sklearn.multioutput.MultiOutputRegressor fits all with one setting)."
         )
     if settings.momentum not in ("auto", 0):
         raise ValueError(
@@ -187,7 +263,7 @@ def _refuse_unknown_objective(settings: Settings) -> None:
             "value of the objective that `start` gets, and name the loss in the tuple "
             "`losses`; skgd.testing.check_gradient_strategy tells whether it does."
         )
-    if settings.l2 > 0 and not strategy.penalizes:
+    if settings.l2_range[1] > 0 and not strategy.penalizes:
         raise ValueError(
             f"{settings.penalty} adds squares of the coefficients to the objective, "
             f"and {strategy!r} does not add them: let its `evaluate` use the methods "

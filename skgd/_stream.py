@@ -120,7 +120,7 @@ def step_over_chunk(
     if settings.shuffle and n_rows < rows.n_with_weight:
         shuffle = stream.random_state = deepcopy(stream.random_state)
     rows, coordinates = stream.take_in(rows, settings)
-    if settings.learning_rate == "auto" and settings.schedule == "auto":
+    if settings.has_auto_rate and settings.schedule == "auto":
         # "adaptive" would compare the losses of different rows.
         settings = replace(settings, schedule=stream.schedule(settings.power_t))
     with settings.device.gradients_on():
@@ -254,7 +254,10 @@ class Stream:
                 self._seen.moments, y_offset, settings, rows, of_a_stream=True
             )
         return standardized_coordinates(
-            self._seen.X, y_offset, centered=_centers(rows, settings), l2=settings.l2
+            self._seen.X,
+            y_offset,
+            centered=_centers(rows, settings),
+            l2=settings.l2,
         )
 
     def _smoothness(
@@ -404,7 +407,14 @@ class _Basis(NamedTuple):
 def _what_it_goes_by(rows: Rows, settings: Settings) -> tuple[object, ...]:
     """Return what coordinates depend on beside the rows seen."""
     sparse, s = issparse(rows.X), settings
-    return sparse, s.fit_intercept, s.standardize, s.whiten, s.l2, s.loss.condenses
+    return (
+        sparse,
+        s.fit_intercept,
+        s.standardize,
+        s.whiten,
+        s.l2_range,
+        s.loss.condenses,
+    )
 
 
 def _centers(rows: Rows, settings: Settings) -> bool:

@@ -38,3 +38,6 @@ NumpyParameters: TypeAlias = tuple[np.ndarray, ...]
 
 #: SciPy's sparse matrices and arrays of every layout.
 SparseLike: TypeAlias = sparray | spmatrix
+
+#: One number for all targets, or an array of shape (n_targets,).
+PerTarget: TypeAlias = float | np.ndarray

@@ -104,7 +104,8 @@ class DivergenceError(ValueError):
         finite, it is the epoch in which that was found.
     learning_rate : float or None
         The largest learning rate of the steps taken; a `schedule` may change it from
-        step to step.
+        step to step. Of several, that of the target that diverged; if several have, of
+        the one whose rate is the most above its largest stable one.
     largest_stable_learning_rate : float or None
         The rate below which this descent converges: 2/L. L is the largest eigenvalue of
         the objective's Hessian (Nesterov, *Lectures on Convex Optimization*, 2018,
@@ -174,21 +175,30 @@ def raise_if_diverged(
     plain : bool
         Whether these were plain gradient steps on the coefficients.
     """
-    happened = _what_happened(result, problem, plain=plain)
-    if not happened:
+    diverged, happened = _what_happened(result, problem, plain=plain)
+    if not diverged.any():
         return
+    n_targets = len(diverged)
     # There may have been no step: a stream can go on from what overflows.
-    learning_rate, scheduled = float(np.max(to_numpy(steps.rate_to_measure_by()))), ""
-    unscheduled = float(np.max(to_numpy(steps.learning_rate)))
-    if learning_rate > 1.001 * unscheduled:
-        scheduled = f", which the schedule made of {unscheduled:.6g}"
+    rates = np.broadcast_to(to_numpy(steps.rate_to_measure_by()), n_targets)
+    unscheduled = np.broadcast_to(to_numpy(steps.learning_rate), n_targets)
     momentum = steps.momentum if isinstance(steps.momentum, float) else 0.0
     stable = None
+    target = int(np.where(diverged, rates, 0.0).argmax())
     if plain and problem.objective.loss.curvature is not None:
-        stable = problem.largest_stable_learning_rate(momentum)
+        stables = np.broadcast_to(
+            problem.largest_stable_learning_rate(momentum), n_targets
+        )
+        target = int(np.where(diverged, rates / stables, 0.0).argmax())
+        stable = float(stables[target])
+    learning_rate, its, scheduled = float(rates[target]), "", ""
+    if np.ptp(rates) > 0:
+        its = f" for target {target}"
+    if learning_rate > 1.001 * unscheduled[target]:
+        scheduled = f", which the schedule made of {unscheduled[target]:.6g}"
     raise DivergenceError(
         f"Gradient descent diverged: the loss {happened}, with learning_rate="
-        f"{learning_rate:.6g}{f' and momentum={momentum:g}' if momentum else ''}"
+        f"{learning_rate:.6g}{its}{f' and momentum={momentum:g}' if momentum else ''}"
         f"{scheduled}. {_advice(learning_rate, stable, problem)}"
         f"{problem.describe_bad_loss(_in_numpy(result.last))}",
         epoch=result.n_epochs - 1,
@@ -222,33 +232,52 @@ def raise_if_out_of_range(parameters: NumpyParameters, exact: NumpyParameters) -
         )
 
 
-def _what_happened(result: Result, problem: Problem, *, plain: bool) -> str:
-    """Return what the loss did that it may not do; empty if it did nothing."""
-    last, epoch = sum(result.losses), result.n_epochs - 1
+def _what_happened(
+    result: Result, problem: Problem, *, plain: bool
+) -> tuple[np.ndarray, str]:
+    """Return whose losses did what they may not do, (n_targets,), and what that is.
+
+    Targets do not mix: where one diverges, the losses of others may hide it in the sum.
+    """
+    last, epoch = np.array(result.losses), result.n_epochs - 1
     if result.outcome is Outcome.OVERFLOW:
         if result.first_step == 0:
             _refuse_bad_start(result, problem)
-        return f"became {last} at epoch {epoch}"
+        last = np.nan_to_num(last, nan=np.inf, posinf=np.inf)
+        diverged = last == last.max()
+        return diverged, f"{_of(diverged)}became {sum(result.losses)} at epoch {epoch}"
     if problem.batches.whole:
-        first = result.loss_curve[0]
-        if last <= first or last <= _acceptable(result, problem, plain=plain):
-            return ""
+        first = np.array(result.first_losses)
+        diverged = last > first
+        if diverged.any():
+            diverged &= last > _acceptable(result, problem, plain=plain)
     else:
-        if last <= _with_noise(problem.loss_of_zero_coef()):
-            return ""
-        if result.outcome is Outcome.INTERRUPTED:  # that of a few batches, perhaps
-            last = problem.loss_at(_in_numpy(result.last))
-        first = problem.loss_at(_in_numpy(result.start))
-        if last <= _with_noise(first):
-            return ""
-    return f"rose from {first:.4g} to {last:.4g} by the end of epoch {epoch}"
+        diverged = ~(last <= _with_noise(problem.losses_of_zero_coef()))
+        first = last
+        if diverged.any():
+            if result.outcome is Outcome.INTERRUPTED:  # that of a few batches, perhaps
+                last = problem.losses_at(_in_numpy(result.last))
+            first = problem.losses_at(_in_numpy(result.start))
+            diverged &= ~(last <= _with_noise(first))
+    before, after = (float(losses[diverged].sum()) for losses in (first, last))
+    return diverged, (
+        f"{_of(diverged)}rose from {before:.4g} to {after:.4g} by the end of epoch "
+        f"{epoch}"
+    )
+
+
+def _of(targets: np.ndarray) -> str:
+    """Return which targets these are; empty if they are all of them."""
+    if targets.all():
+        return ""
+    return f"of target(s) {', '.join(map(str, np.flatnonzero(targets)))} "
 
 
 def _refuse_bad_start(result: Result, problem: Problem) -> None:
     """Raise where there was nothing to descend from."""
     start, first = _in_numpy(result.start or result.last), result.loss_curve[0]
     if not problem.batches.whole:
-        first = problem.loss_at(start)
+        first = float(problem.losses_at(start).sum())
     if np.isfinite(first):
         return
     blame = problem.describe_bad_loss(start)
@@ -277,8 +306,8 @@ def _largest_residual(parameters: NumpyParameters, problem: Problem) -> float:
     return float(max(largest))
 
 
-def _acceptable(result: Result, problem: Problem, *, plain: bool) -> float:
-    """Return the largest loss at which a full-batch descent may end.
+def _acceptable(result: Result, problem: Problem, *, plain: bool) -> np.ndarray:
+    """Return the largest loss at which a full-batch descent may end, of each target.
 
     Plain steps of a stable length only descend, but for rounding: a residual is rounded
     to eps times the sizes of what it is the sum of, however small it is itself (and the
@@ -286,19 +315,19 @@ def _acceptable(result: Result, problem: Problem, *, plain: bool) -> float:
     Other optimizers may climb from near the minimum, and so may steps on a loss that
     has kinks, but not above the loss of the zero model.
     """
-    first = result.loss_curve[0]
+    first = np.array(result.first_losses)
     if not plain or problem.objective.loss.curvature is None:
-        return max(first, problem.loss_of_zero_coef())
+        return np.maximum(first, problem.losses_of_zero_coef())
     (rows,) = problem.rows
     eps = float(np.finfo(problem.batches.dtype).eps)
     terms = peaks(rows.X) @ np.abs(to_numpy(result.last[0]))
-    rounding = 32 * eps * max(float(peaks(rows.y).max()), float(terms.max()))
+    rounding = 32 * eps * np.maximum(peaks(rows.y), terms)
     return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2
 
 
-def _with_noise(loss: float) -> float:
-    """Return the largest loss of mini-batches that are stable, from that of a model."""
-    return loss + (_NOISE_OF_BATCHES - 1) * abs(loss)
+def _with_noise(losses: np.ndarray) -> np.ndarray:
+    """Return the largest losses of mini-batches that are stable, from a model's."""
+    return losses + (_NOISE_OF_BATCHES - 1) * np.abs(losses)
 
 
 def _advice(learning_rate: float, stable: float | None, problem: Problem) -> str:
@@ -584,7 +613,7 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
         )
     if not settings.strategy.plain:
         return "or try another learning_rate."
-    if settings.learning_rate != "auto":
+    if not settings.has_auto_rate:
         return "or use learning_rate='auto', which takes fewer epochs."
     may_whiten = not (
         problem.coordinates.is_white
@@ -610,7 +639,13 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
             "units of y; far below the size of most residuals, the minimum is many "
             "epochs away."
         )
-    if settings.has_prox and settings.alpha:
+    low, high = settings.l2_range
+    if low != high and (not problem.is_white or problem.objective.penalty.has_l2):
+        return (
+            "or fit targets whose alpha differ by much one by one: together they share "
+            "a scale of the columns."
+        )
+    if settings.has_prox and settings.penalizes.any():
         return "or, where columns are nearly collinear, a larger alpha."
     return "or leave out columns that nearly repeat others."
 

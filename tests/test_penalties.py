@@ -476,7 +476,7 @@ def test_steps_of_no_length_are_no_arrival(penalty, first, regression, capsys):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"alpha": -1.0}, r"'alpha' parameter .* range \[0.0, inf\)\. Got -1.0"),
+        ({"alpha": -1.0}, r"'alpha' parameter .* range \[0.0, inf\) .*Got -1.0"),
         ({"l1_ratio": 1.5}, r"'l1_ratio' parameter .* range \[0.0, 1.0\]\. Got 1.5"),
         ({"l1_ratio": -0.5}, "'l1_ratio' parameter .* Got -0.5"),
         ({"positive": "yes"}, "'positive' parameter .* Got 'yes'"),

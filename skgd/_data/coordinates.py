@@ -14,7 +14,7 @@ from scipy.sparse import issparse
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, blocks, divided
 from skgd._data.shifted import ShiftedMatrix
-from skgd._typing import Matrix, NumpyParameters
+from skgd._typing import Matrix, NumpyParameters, PerTarget
 
 
 class Coordinates(ABC):
@@ -317,6 +317,10 @@ class WhiteCoordinates(RowCoordinates):
             origin = np.tile(origin, n)
         return replace(self, y_offset=np.tile(self.y_offset, n), origin=origin)
 
+    def of_target(self, target: int) -> WhiteCoordinates:
+        """Return the coordinates of one of the targets."""
+        return replace(self, y_offset=self.y_offset[[target]])
+
     def keeping(self, coef: np.ndarray) -> Coordinates:
         """Return the coordinates whose origin is what X does not see of `coef`."""
         if self.rank == len(self.X_offset) or not coef.any():
@@ -413,7 +417,7 @@ def user_coordinates(n_features: int, n_targets: int) -> ScaledCoordinates:
 
 
 def standardized_coordinates(
-    columns: ColumnMoments, y_offset: np.ndarray, *, centered: bool, l2: float
+    columns: ColumnMoments, y_offset: np.ndarray, *, centered: bool, l2: PerTarget
 ) -> ScaledCoordinates:
     """Return coordinates in which every feature has the same curvature.
 
@@ -436,15 +440,38 @@ def standardized_coordinates(
         What to subtract from y.
     centered : bool
         Whether to subtract the means from X.
-    l2 : float
-        Weight of the squares of the coefficients, in the user's units.
+    l2 : float or ndarray of shape (n_targets,)
+        Weight of the squares of the coefficients, in the user's units. Of several, the
+        scale has one between them; see `shared_l2`.
     """
     X_offset, spread = columns.mean, columns.spread
     if not centered:
         X_offset, spread = np.zeros_like(X_offset), np.hypot(spread, X_offset)
+    l2 = shared_l2(l2, columns, centered=centered)
     scale = np.where(varies(X_offset, spread), np.hypot(spread, np.sqrt(l2)), np.inf)
     scale_of_zeroed = np.sqrt(l2) if l2 else 1.0
     return ScaledCoordinates(X_offset, scale, y_offset, scale_of_zeroed, True)
+
+
+def shared_l2(l2: PerTarget, columns: ColumnMoments, *, centered: bool) -> float:
+    """Return the weight of squares that coordinates are made for, if targets differ.
+
+    Where a column has the variance v and the coordinates are made for the weight m, a
+    target of the weight l2 has the curvature (v + l2) / (v + m) along it, which should
+    be the same for all columns. It is the least different, for the worst of the
+    targets, where ``v + m`` is the geometric mean of the least and the largest
+    ``v + l2`` at the least v.
+    """
+    if not isinstance(l2, np.ndarray):
+        return l2
+    spread = columns.spread if centered else np.hypot(columns.spread, columns.mean)
+    least = spread[varies(columns.mean * centered, spread)].min(initial=1e150)
+    v, low, high = float(least) ** 2, l2.min(), l2.max()
+    if v == 0:
+        return float(high)
+    # sqrt((v + low) (v + high)) - v, with all digits
+    total = np.sqrt(v + low) * np.sqrt(v + high) + v
+    return float(v * ((low + high) / total) + low * (high / total))
 
 
 def varies(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ section 4.3). For squared error the Hessian is then a multiple of the identity.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +72,29 @@ class Triangle(NamedTuple):
         return float((self.upper.diagonal() ** 2).min(initial=1.0))
 
 
+def side_by_side(triangles: Sequence[Triangle], chosen: np.ndarray) -> Triangle:
+    """Return the triangle whose targets each have another, as white rows know it.
+
+    It has the largest rank of them: along directions that a target's own does not have,
+    it is zero.
+
+    Parameters
+    ----------
+    triangles : sequence of Triangle
+        Of all targets, for different penalties.
+    chosen : ndarray of shape (n_targets,)
+        Which of them is that of a target.
+    """
+    largest = max(triangles, key=lambda triangle: triangle.rank)
+    along = np.zeros((largest.rank, len(chosen)))
+    rest = np.zeros((1, len(chosen)))
+    for target, index in enumerate(chosen):
+        own = triangles[index]
+        along[: own.rank, target] = own.along[:, target]
+        rest[0, target] = np.linalg.norm(own.rest[:, target])
+    return largest._replace(along=along, rest=rest)
+
+
 def bytes_of_matrix(n_features: int) -> int:
     """Return what the matrix of white coordinates takes."""
     return 8 * n_features**2
@@ -90,6 +115,21 @@ def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> T
         What is added to the variance of each column of X that varies: a penalty of
         squares is as many more rows.
     """
+    return triangles_of(moments, rows, centered=centered, l2s=[l2])[0]
+
+
+def triangles_of(
+    moments: Moments, rows: Rows, *, centered: bool, l2s: Sequence[float]
+) -> list[Triangle]:
+    """Return the triangle for each weight of a penalty; see `triangle_of`."""
+    root = cache(partial(root_of, rows))
+    return [_triangle_of(moments, rows, root, centered, l2) for l2 in l2s]
+
+
+def _triangle_of(
+    moments: Moments, rows: Rows, root: Callable[[], Root], centered: bool, l2: float
+) -> Triangle:
+    """Return the triangle of moments, or that of the root of the rows."""
     triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
     size, least = len(rows.y) * rows.n_features**2, _LEAST_SHARE
     if size <= _FEW:
@@ -101,7 +141,13 @@ def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> T
         triangle, moments, rows, centered=centered, least=_LEAST_SHARE_OF_FEW
     ):
         return triangle
-    return triangle_of_rows(rows, centered=centered, l2=l2)
+    return _triangle_of_root(
+        root(),
+        rows.n_features,
+        centered=centered,
+        l2=l2,
+        least=_rounding(len(rows.y)),
+    )
 
 
 def triangle_of_moments(

@@ -39,6 +39,7 @@ class Result(NamedTuple):
     parameters: Parameters  # the best on held-out rows, the average, or the last
     last: Parameters  # where the last step led to
     losses: list[float]  # there, target by target
+    first_losses: list[float]  # those of the first epoch
     smooth_losses: list[float]  # these without the L1 term; of a full batch
     gradients: Parameters  # there, or what takes the place of them
     loss_curve: list[float]  # mean over an epoch's batches, each before its update
@@ -106,6 +107,7 @@ class Descent:
         self.penalty = problem.device_objective.penalty
         self.loss_curve: list[float] = []
         self.losses: list[float] = []  # of each target
+        self.first_losses: list[float] = []  # of the first epoch
         self.smooth_losses: list[float] = []  # without the L1 term
         self._mapping: Parameters = ()
         # Of mini-batches, nothing asks for a mapping, which costs another prox.
@@ -126,6 +128,7 @@ class Descent:
             self._model(outcome),
             self.strategy.parameters,
             self.losses,
+            self.first_losses,
             self.smooth_losses,
             self.gradients,
             self.loss_curve,
@@ -146,6 +149,7 @@ class Descent:
         rule, may_plateau = self.stopping.rule, any(self.stopping[1:])
         for epoch in range(max_iter):
             self.losses = self._evaluate_epoch()
+            self.first_losses = self.first_losses or self.losses
             loss = sum(self.losses)
             self.loss_curve.append(loss)
             for observer in self.observers:

@@ -22,7 +22,7 @@ from skgd._descent.stable_rate import Smoothness, largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
-from skgd._typing import NumpyParameters, Parameters
+from skgd._typing import Array, NumpyParameters, Parameters, PerTarget
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +75,12 @@ class Problem:
             for parameter in parameters
         )
 
+    def send_rate(self, learning_rate: PerTarget) -> float | Array:
+        """Return a learning rate, or those of the targets, likewise."""
+        if isinstance(learning_rate, np.ndarray):
+            return self.device.send(learning_rate.astype(self.batches.dtype))
+        return float(learning_rate)
+
     def in_user_units(
         self, parameters: Parameters, dtype: np.dtype | None = None
     ) -> NumpyParameters:
@@ -84,10 +90,14 @@ class Problem:
 
     def largest_stable_learning_rate(
         self, momentum: float = 0.0, so_far: Smoothness | None = None
-    ) -> float:
-        """Return the rate below which the descent converges."""
-        curvature = self.objective.loss.curvature
-        if self.is_white and curvature is not None:
+    ) -> PerTarget:
+        """Return the rate below which the descent converges.
+
+        Where targets are penalised by different weights, that of each.
+        """
+        curvature, l2 = self.objective.loss.curvature, self.objective.penalty.l2
+        one_for_all = l2 is None or l2.shape[1] == 1
+        if self.is_white and one_for_all and curvature is not None:
             return 2 / curvature * (1 + momentum) / (1 + 2 * momentum)
         return largest_stable_learning_rate(
             self.rows,
@@ -98,29 +108,27 @@ class Problem:
             so_far=so_far,
         )
 
-    def loss_at(self, parameters: NumpyParameters) -> float:
-        """Return the whole objective of a model, summed over targets."""
+    def losses_at(self, parameters: NumpyParameters) -> np.ndarray:
+        """Return the whole objective of a model, of each target."""
 
         def total(rows: Rows) -> tuple[np.ndarray, ...]:
             value = self.objective.loss.value(predicted(rows.X, parameters), rows.y)
             weight = 1.0 if rows.weight is None else rows.weight[:, None]
-            return ((value * weight).sum(dtype=np.float64),)
+            return ((value * weight).sum(axis=0, dtype=np.float64),)
 
         with np.errstate(over="ignore", invalid="ignore"):
-            (loss,) = self.rows.sum(total)
-            penalty = np.sum(self.objective.penalty.value(parameters[0]))
-        return float(loss / len(self.rows) + penalty)
+            (losses,) = self.rows.sum(total)
+            return losses / len(self.rows) + self.objective.penalty.value(parameters[0])
 
-    def loss_of_zero_coef(self) -> float:
-        """Return the objective where all parameters of the descent are zero.
+    def losses_of_zero_coef(self) -> np.ndarray:
+        """Return the objective of each target where all parameters are zero.
 
         On standardized data with an intercept, that predicts the mean of y. It does not
         read X.
         """
         y, weight = self.rows.targets()
         value = self.objective.loss.value(np.zeros_like(y), y)
-        mean = value.mean(axis=0) if weight is None else weight @ value / weight.sum()
-        return float(mean.sum())
+        return value.mean(axis=0) if weight is None else weight @ value / weight.sum()
 
     def describe_bad_loss(self, parameters: NumpyParameters) -> str:
         """Return where a loss of the user's own made no number of a finite prediction.

@@ -10,7 +10,7 @@ import numpy as np
 from skgd._data.device import to_numpy
 from skgd._descent.steps import Steps, constant
 from skgd._objective.penalties import Penalty
-from skgd._typing import NumpyParameters, Parameters
+from skgd._typing import NumpyParameters, Parameters, PerTarget
 from skgd.strategies import GradientStrategy
 
 # Number of last steps whose secants are kept. Five take 0.8 times the epochs that one
@@ -75,7 +75,7 @@ class SecantSteps(Steps):
 
     Parameters
     ----------
-    learning_rate : float
+    learning_rate : float or ndarray of shape (n_targets,)
         1/L: that of the first step, and the least.
     penalty : Penalty
         That of the descent. It has no proximal operator.
@@ -85,7 +85,7 @@ class SecantSteps(Steps):
 
     def __init__(
         self,
-        learning_rate: float,
+        learning_rate: PerTarget,
         penalty: Penalty,
         send: Callable[[NumpyParameters], Parameters],
     ) -> None:

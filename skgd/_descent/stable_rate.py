@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +16,7 @@ from skgd._data.rows import Rows, peaks
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.threads import in_one_thread
 from skgd._objective.objective import Objective
-from skgd._typing import Matrix
+from skgd._typing import Matrix, PerTarget
 
 # Up to this many features the Hessian is formed and its largest eigenvalue is exact;
 # beyond, or where there are fewer rows than features, Lanczos steps on the rows are
@@ -46,7 +48,7 @@ def largest_stable_learning_rate(
     batch_size: int | None = None,
     momentum: float = 0.0,
     so_far: Smoothness | None = None,
-) -> float:
+) -> PerTarget:
     """Return 2/L, below which gradient descent converges.
 
     L is the largest eigenvalue of the Hessian, the loss's curvature being the largest
@@ -76,6 +78,10 @@ def largest_stable_learning_rate(
     0 to 4% too large (see `_by_lanczos`), so that rates below what is returned are
     stable, but they are not all that are.
 
+    Where the weights of the L2 penalty differ from target to target, so do L and the
+    rate. L is then somewhat too large: a bound from those of the least and the largest
+    weight of each feature, between which it is convex and does not fall.
+
     A constant momentum mu shortens the step. Along an eigenvector of the Hessian with
     eigenvalue L, the distance to the minimum obeys ``e_next = (1 - lr L) ((1 + mu) e -
     mu e_last)``, whose roots lie inside the unit circle just where ``lr L < (2 + 2 mu)
@@ -104,28 +110,44 @@ def largest_stable_learning_rate(
     n_features, curvature = rows.n_features, objective.loss.curvature
     assert curvature is not None
     # In the units of the loss's curvature, and zero for the intercept.
-    ridge = np.zeros(n_features + fit_intercept)
-    if objective.penalty.l2 is not None:
-        ridge[:n_features] = 2 * objective.penalty.l2.max(axis=1) / curvature
+    l2 = objective.penalty.l2
+    ridges = np.zeros((n_features + fit_intercept, 1 if l2 is None else l2.shape[1]))
+    if l2 is not None:
+        ridges[:n_features] = 2 * l2 / curvature
     forms_it = n_features <= _SMALL_HESSIAN or len(rows) > n_features <= _MAX_HESSIAN
     largest = _exact if forms_it else _by_lanczos
     with np.errstate(over="ignore", invalid="ignore"):
         if batch_size is None:
-            L = largest(rows, ridge, fit_intercept)
+            L = _of_each_ridge(partial(largest, rows, fit_intercept), ridges)
         else:
             some = rows if forms_it else _sampled(rows, batch_size)
-            L = 0.0
+            of_rows = 0.0
             if batch_size > 1 or so_far is None:  # else it does not count
-                L = largest(some, 0 * ridge, fit_intercept)
-            L = _expected_smoothness(L, rows, fit_intercept, batch_size, so_far)
-            L += float(ridge.max())
+                of_rows = largest(some, fit_intercept, 0 * ridges[:, 0])
+            L = ridges.max(axis=0) + _expected_smoothness(
+                of_rows, rows, fit_intercept, batch_size, so_far
+            )
         L *= curvature
-    if not np.isfinite(L):
+    if not np.isfinite(L).all():
         _raise_overflow(rows)
-    return 2 / L * (1 + momentum) / (1 + 2 * momentum) if L > 0 else 1.0
+    shorter = (1 + momentum) / (1 + 2 * momentum)
+    rates = np.divide(2, L, out=np.ones_like(L) / shorter, where=L > 0) * shorter
+    return rates if len(rates) > 1 else float(rates[0])
 
 
-def _exact(rows: RowSource, ridge: np.ndarray, fit_intercept: bool) -> float:
+def _of_each_ridge(
+    largest: Callable[[np.ndarray], float], ridges: np.ndarray
+) -> np.ndarray:
+    """Return the largest eigenvalue for each column of ridges, or somewhat more."""
+    if ridges.shape[1] == 1:
+        return np.array([largest(ridges[:, 0])])
+    low, high = ridges.min(axis=1), ridges.max(axis=1)
+    above, span = ridges - low[:, None], (high - low)[:, None]
+    share = np.divide(above, span, out=np.zeros_like(above), where=span > 0).max(axis=0)
+    return (1 - share) * largest(low) + share * largest(high)
+
+
+def _exact(rows: RowSource, fit_intercept: bool, ridge: np.ndarray) -> float:
     """Return the largest eigenvalue of the mean of ``w x x'``, plus a ridge.
 
     Each x ends in 1 for the intercept.
@@ -163,7 +185,7 @@ def _exact(rows: RowSource, ridge: np.ndarray, fit_intercept: bool) -> float:
         return float(eigvalsh(second_moments)[-1])
 
 
-def _by_lanczos(rows: RowSource, ridge: np.ndarray, fit_intercept: bool) -> float:
+def _by_lanczos(rows: RowSource, fit_intercept: bool, ridge: np.ndarray) -> float:
     """Return the same, or somewhat more, without forming the matrix.
 
     It is the largest Ritz value and the norm of its residual, after 20 steps at most

@@ -64,10 +64,10 @@ class StoppingRule:
     For losses other than squared error, the first rule is about the pseudo-residuals,
     half the derivative of the loss, in place of r. With an L2 penalty, it is about the
     data with a row more for each feature, ``sqrt(n l2_j) e_j`` with target zero, on
-    which squared error is the penalised objective (in white coordinates they are among
-    the rows). With any penalty beside the rows, ``tol^2`` does not count, since a
-    target that is met is not what is wanted then. Where steps are
-    proximal, the gradient mapping takes the place of the gradient.
+    which squared error is the penalised objective (in white coordinates they may
+    be among the rows). With any penalty beside the rows, ``tol^2`` does not count,
+    since a target that is met is not what is wanted then. Where steps are proximal,
+    the gradient mapping takes the place of the gradient.
 
     For squared error, ``gradient = 2/n X' r`` and ``loss = |r|^2 / n``, so neither
     needs the residuals. The rule remembers the steepest feature that it last saw: as
@@ -123,14 +123,14 @@ class StoppingRule:
         self._met = 0.0 if self._penalized else tol * tol
         d = rows.n_features
         mean, spread = np.zeros(d), np.ones(d)
-        if not white:
+        if penalty.l2 is not None or not white:
             mean, spread = ColumnMoments.from_columns(rows.X, rows.weight)[1:]
         self._sizes_of_features = np.hypot(mean, spread)[:, None]
-        if not fit_intercept:
+        if white or not fit_intercept:
             mean, spread = np.zeros(d), self._sizes_of_features[:, 0]
         self._means = mean[:, None]
         norms = np.where(varies(mean, spread), spread, 0.0)[:, None]
-        if penalty.l2 is not None and not white:
+        if penalty.l2 is not None:
             norms = np.hypot(norms, np.sqrt(penalty.l2))
         # A column that does not vary has no slope but that of an L1 penalty, which is
         # to be zero there. The last norm is that of the ones.

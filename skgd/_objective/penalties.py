@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skgd._data.device import Device
-from skgd._typing import Array
+from skgd._typing import Array, PerTarget
 
 
 class Penalty(NamedTuple):
@@ -86,20 +86,22 @@ class Penalty(NamedTuple):
 
 
 def penalty_of(
-    alpha: float, l1_ratio: float, positive: bool, coef_scale: np.ndarray
+    alpha: PerTarget, l1_ratio: float, positive: bool, coef_scale: np.ndarray
 ) -> Penalty:
     """Return the penalty of the user's units on coefficients that are scaled.
 
     Parameters
     ----------
-    alpha, l1_ratio, positive : float, float, bool
+    alpha : float or ndarray of shape (n_targets,)
         As in ElasticNet; the objective is twice ElasticNet's.
-    coef_scale : ndarray of shape (n_features, 1)
+    l1_ratio, positive : float, bool
+        Likewise.
+    coef_scale : ndarray of shape (n_features, 1 or n_targets)
         What the user's coefficients are multiplied by.
     """
     l2, l1 = alpha * (1 - l1_ratio), 2 * alpha * l1_ratio
     return Penalty(
-        l2=l2 / coef_scale**2 if l2 else None,
-        l1=l1 / coef_scale if l1 else None,
+        l2=l2 / coef_scale**2 if np.any(l2) else None,
+        l1=l1 / coef_scale if np.any(l1) else None,
         positive=positive,
     )

@@ -81,7 +81,7 @@ class Problem(NamedTuple):
     def objective(self) -> Objective:
         """The loss and the penalty."""
         model, coef_scale = self.model, np.ones((self.rows.n_features, 1))
-        penalty = penalty_of(model.alpha, model.l1_ratio, False, coef_scale)
+        penalty = penalty_of(np.asarray(model.alpha), model.l1_ratio, False, coef_scale)
         return Objective(loss_from(model.loss, model.epsilon), penalty)
 
     def target(self, t: int) -> Problem:
