@@ -201,6 +201,7 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
             objective.penalty,
             fit_intercept=settings.fit_intercept,
             white=problem.is_white,
+            condition=problem.coordinates.condition,
             targets=problem.target_moments,
             measure=measure,
             largest_pseudo_residual=objective.loss.largest_pseudo_residual,

@@ -155,8 +155,9 @@ def _of_targets(
         return value
     message = (
         f"The {name!r} parameter must be one number for all targets, or an array-like "
-        f"of shape (n_targets,) of finite numbers {allowed}. Got {value!r} instead, "
-        f"and y has n_targets={n_targets}."
+        "of shape (n_targets,) of finite numbers "
+        f"{allowed}. Got {' '.join(repr(value).split())} instead, and y has "
+        f"n_targets={n_targets}."
     )
     try:
         array = np.asarray(readable(name, value))

@@ -87,7 +87,10 @@ class StoppingRule:
     fit_intercept : bool
         Whether there is an intercept.
     white : bool, default=False
-        Whether the columns do not correlate, and have the variance one.
+        Whether the columns do not correlate, and have the variance one, that of rows
+        of the penalty included.
+    condition : float, default=1.0
+        About how many units white columns are rounded by.
     targets : ColumnMoments or None, default=None
         Means and spreads of the targets, where they are known.
     measure : callable or None, default=None
@@ -109,6 +112,7 @@ class StoppingRule:
         *,
         fit_intercept: bool,
         white: bool = False,
+        condition: float = 1.0,
         targets: ColumnMoments | None = None,
         measure: Callable[[], Sizes] | None = None,
         largest_pseudo_residual: float = np.inf,
@@ -131,6 +135,9 @@ class StoppingRule:
         self._means = mean[:, None]
         norms = np.where(varies(mean, spread), spread, 0.0)[:, None]
         if penalty.l2 is not None:
+            if white:  # what a target without a penalty has there may be rounding
+                eps = float(np.finfo(self.dtype).eps)
+                norms[norms <= min(_MET * eps * condition, eps**0.5)] = 0
             norms = np.hypot(norms, np.sqrt(penalty.l2))
         # A column that does not vary has no slope but that of an L1 penalty, which is
         # to be zero there. The last norm is that of the ones.
