@@ -80,11 +80,9 @@ def set_up(
 
     Where the rows are a chunk of a stream, `so_far` is about all rows of it.
     """
-    penalizes = settings.penalizes  # which leads to zero what the rows do not see
-    if not penalizes.all():
-        unpenalized = np.where(penalizes, 0.0, start[0])
-        coordinates = problem.coordinates.keeping(unpenalized)
-        problem = replace(problem, coordinates=coordinates)
+    # A penalty leads to zero what the rows do not see.
+    unpenalized = np.where(settings.penalizes, 0.0, start[0])
+    problem = replace(problem, coordinates=problem.coordinates.keeping(unpenalized))
     settings.strategy.start(
         _starting_parameters(settings, problem, start), problem.device_objective
     )

@@ -50,6 +50,7 @@ from skgd._data.whitening import (
     triangle_of_moments,
     triangle_of_rows,
     triangles_of,
+    triangles_of_moments,
     white_coordinates,
     white_rows,
 )
@@ -163,12 +164,12 @@ def condensed(
     """
     most = _most_columns(n_samples, moments.n_features)
     white = whitens(moments.n_features, settings, MOST_COLUMNS if of_a_stream else most)
-    _, y = ColumnMoments.from_moments(moments)
-    l2s, others, penalty = np.unique(settings.l2), None, None
+    columns, y = ColumnMoments.from_moments(moments)
+    others, penalty = None, None
     coordinates: Coordinates
-    if white and _has_room_for(len(l2s), moments, held_out):
+    if white and _puts_ridges_among_rows(settings, moments, held_out):
         few, coordinates = _white_with_ridges(
-            moments, settings, rows, of_a_stream=of_a_stream
+            moments, columns, y.mean, settings, rows, of_a_stream=of_a_stream
         )
         penalty = Penalty()
     else:
@@ -196,31 +197,40 @@ def condensed(
     return replace(problem, known_targets=targets)
 
 
-def _has_room_for(n_ridges: int, moments: Moments, held_out: Moments | None) -> bool:
-    """Return whether as many white coordinates fit, and rows held out have one place.
+def _puts_ridges_among_rows(
+    settings: Settings, moments: Moments, held_out: Moments | None
+) -> bool:
+    """Return whether penalties of squares are data: for several, if matrices fit.
 
-    If not, one serves all targets, and the objective adds the penalties.
+    Otherwise, and where there are rows held out, which have one place alone, one matrix
+    serves all targets, and the objective adds the penalties.
     """
-    n_bytes = n_ridges * bytes_of_matrix(moments.n_features)
-    return n_ridges == 1 or (held_out is None and n_bytes <= MOST_BYTES)
+    if not isinstance(settings.l2, np.ndarray):
+        return True
+    n_bytes = len(np.unique(settings.l2)) * bytes_of_matrix(moments.n_features)
+    return held_out is None and n_bytes <= MOST_BYTES
 
 
 def _white_with_ridges(
-    moments: Moments, settings: Settings, rows: Rows, *, of_a_stream: bool
+    moments: Moments,
+    columns: ColumnMoments,
+    y_offset: np.ndarray,
+    settings: Settings,
+    rows: Rows,
+    *,
+    of_a_stream: bool,
 ) -> tuple[Rows, Coordinates]:
     """Return white rows among which penalties of squares are, and where they lie."""
-    centered = settings.fit_intercept
-    columns, y = ColumnMoments.from_moments(moments)
-    l2s, chosen = np.unique(settings.l2, return_inverse=True)
-    if of_a_stream:
-        triangles = [
-            triangle_of_moments(moments, rows, centered=centered, l2=l2) for l2 in l2s
-        ]
-    else:
-        triangles = triangles_of(moments, rows, centered=centered, l2s=l2s.tolist())
-    parts = [_white(triangle, columns, y.mean, settings) for triangle in triangles]
-    if len(parts) == 1:
-        return white_rows(triangles[0], centered=centered), parts[0]
+    centered, l2 = settings.fit_intercept, settings.l2
+    if not isinstance(l2, np.ndarray):
+        find = triangle_of_moments if of_a_stream else triangle_of
+        triangle = find(moments, rows, centered=centered, l2=l2)
+        white = _white(triangle, columns, y_offset, settings)
+        return white_rows(triangle, centered=centered), white
+    l2s, chosen = np.unique(l2, return_inverse=True)
+    find_all = triangles_of_moments if of_a_stream else triangles_of
+    triangles = find_all(moments, rows, centered=centered, l2s=l2s)
+    parts = [_white(triangle, columns, y_offset, settings) for triangle in triangles]
     few = white_rows(side_by_side(triangles, chosen), centered=centered)
     return few, CoordinatesSideBySide(
         [parts[k].of_target(target) for target, k in enumerate(chosen)]

@@ -68,17 +68,18 @@ class Settings:
     @property
     def l2_range(self) -> tuple[float, float]:
         """The least and the largest of these weights."""
-        return float(np.min(self.l2)), float(np.max(self.l2))
+        l2 = self.l2
+        return (l2.min(), l2.max()) if isinstance(l2, np.ndarray) else (l2, l2)
 
     @property
-    def penalizes(self) -> np.ndarray:
+    def penalizes(self) -> bool | np.ndarray:
         """Whether coefficients are penalised: of all targets, or of each."""
-        return np.asarray(self.alpha) > 0
+        return self.alpha > 0
 
     @property
     def has_prox(self) -> bool:
         """Whether there is an L1 penalty or a bound, of any target."""
-        return self.positive or float(np.max(self.alpha)) * self.l1_ratio > 0
+        return self.positive or (self.l1_ratio > 0 and bool(np.any(self.penalizes)))
 
     @property
     def penalty(self) -> str:

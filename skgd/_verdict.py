@@ -259,6 +259,8 @@ def _what_happened(
                 last = problem.losses_at(_in_numpy(result.last))
             first = problem.losses_at(_in_numpy(result.start))
             diverged &= ~(last <= _with_noise(first))
+    if not diverged.any():
+        return diverged, ""
     before, after = (float(losses[diverged].sum()) for losses in (first, last))
     return diverged, (
         f"{_of(diverged)}rose from {before:.4g} to {after:.4g} by the end of epoch "
@@ -645,7 +647,7 @@ def _advice_when_slow(settings: Settings, problem: Problem) -> str:
             "or fit targets whose alpha differ by much one by one: together they share "
             "a scale of the columns."
         )
-    if settings.has_prox and settings.penalizes.any():
+    if settings.has_prox and np.any(settings.penalizes):
         return "or, where columns are nearly collinear, a larger alpha."
     return "or leave out columns that nearly repeat others."
 

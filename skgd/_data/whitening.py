@@ -8,7 +8,7 @@ section 4.3). For squared error the Hessian is then a multiple of the identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
@@ -115,11 +115,11 @@ def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> T
         What is added to the variance of each column of X that varies: a penalty of
         squares is as many more rows.
     """
-    return triangles_of(moments, rows, centered=centered, l2s=[l2])[0]
+    return _triangle_of(moments, rows, partial(root_of, rows), centered, l2)
 
 
 def triangles_of(
-    moments: Moments, rows: Rows, *, centered: bool, l2s: Sequence[float]
+    moments: Moments, rows: Rows, *, centered: bool, l2s: Iterable[float]
 ) -> list[Triangle]:
     """Return the triangle for each weight of a penalty; see `triangle_of`."""
     root = cache(partial(root_of, rows))
@@ -173,6 +173,13 @@ def triangle_of_moments(
         least=(8 * len(moments.mean) * _EPS) ** 0.5,
     )
     return triangle._replace(resolved=resolved)
+
+
+def triangles_of_moments(
+    moments: Moments, some: Rows, *, centered: bool, l2s: Iterable[float]
+) -> list[Triangle]:
+    """Return the triangle for each weight of a penalty; see `triangle_of_moments`."""
+    return [triangle_of_moments(moments, some, centered=centered, l2=l2) for l2 in l2s]
 
 
 def _resolved(triangle: Triangle) -> Triangle:
