@@ -75,7 +75,7 @@ class DivergenceError(ValueError):
     """Raised by `fit` and `partial_fit` when the descent leaves the minimum behind.
 
     It is raised in the epoch in which the loss stops being finite, and at the end of a
-    run whose loss has risen:
+    run in which the loss of any target has risen:
 
     - of the full batch, above the loss at the start, by more than rounding explains
       (with a custom loss, or steps that are not plain, such as Adam's: above the loss

@@ -127,12 +127,12 @@ def largest_stable_learning_rate(
             L = ridges.max(axis=0) + _expected_smoothness(
                 of_rows, rows, fit_intercept, batch_size, so_far
             )
-        L *= curvature
-    if not np.isfinite(L).all():
+        of_targets = (curvature * L).tolist()
+    if not all(map(math.isfinite, of_targets)):
         _raise_overflow(rows)
     shorter = (1 + momentum) / (1 + 2 * momentum)
-    rates = np.divide(2, L, out=np.ones_like(L) / shorter, where=L > 0) * shorter
-    return rates if len(rates) > 1 else float(rates[0])
+    rates = [2 / L * shorter if L > 0 else 1.0 for L in of_targets]
+    return np.array(rates) if len(rates) > 1 else rates[0]
 
 
 def _of_each_ridge(

@@ -99,9 +99,11 @@ def penalty_of(
     coef_scale : ndarray of shape (n_features, 1 or n_targets)
         What the user's coefficients are multiplied by.
     """
+    if not np.any(alpha):
+        return Penalty(positive=positive)
     l2, l1 = alpha * (1 - l1_ratio), 2 * alpha * l1_ratio
     return Penalty(
-        l2=l2 / coef_scale**2 if np.any(l2) else None,
-        l1=l1 / coef_scale if np.any(l1) else None,
+        l2=l2 / coef_scale**2 if l1_ratio < 1 else None,
+        l1=l1 / coef_scale if l1_ratio > 0 else None,
         positive=positive,
     )
