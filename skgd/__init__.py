@@ -11,7 +11,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from skgd._data.moments import Moments
+from skgd._path import GDPath, gd_path
 from skgd._regressor import GDLinearRegressor
+from skgd._search.estimator import GDLinearRegressorCV
 from skgd._verdict import DivergenceError
 
 if TYPE_CHECKING:
@@ -29,8 +31,11 @@ else:
 __all__ = [
     "DivergenceError",
     "GDLinearRegressor",
+    "GDLinearRegressorCV",
+    "GDPath",
     "Moments",
     "__version__",
+    "gd_path",
     "strategies",
     "testing",
 ]

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
-from sklearn.utils import gen_batches
 
 from skgd._data.batches import (
     FullBatch,
@@ -29,17 +28,15 @@ from skgd._data.coordinates import (
     standardized_coordinates,
     user_coordinates,
 )
-from skgd._data.moments import ColumnMoments, Moments
+from skgd._data.moments import ColumnMoments, Moments, moments_of
 from skgd._data.rows import (
     Rows,
     averaging_one,
     canonical,
     in_working_dtype,
     laid_out_for_products,
-    without_unit_weights,
     without_zero_weights,
 )
-from skgd._data.scatter import scatter_of
 from skgd._data.user_input import check_sizes, check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
@@ -59,9 +56,6 @@ from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty, penalty_of
 from skgd._settings import Settings
 from skgd._warn import warn
-
-# Selected rows are gathered so many elements at a time.
-_GATHERED_ELEMENTS = 2**20
 
 # Below so many rows an epoch is all overhead; and rows have to be many more than
 # columns to be worth the products of each column with each (3000 x 1000: twice the
@@ -297,20 +291,7 @@ def _problem(
 ) -> Problem:
     """Return the problem; its penalty is that of the coordinates, if no other."""
     if penalty is None:
-        with np.errstate(over="ignore"):
-            penalty = penalty_of(
-                settings.alpha,
-                settings.l1_ratio,
-                settings.positive,
-                coordinates.coef_scale,
-            )
-    weights, dtype = [w.max() for w in penalty[:2] if w is not None], batches.dtype
-    if weights and not max(weights) < np.finfo(dtype).max / 4:
-        raise ValueError(
-            f"{settings.penalty} overflows {dtype} in the units of the descent. Use a "
-            "smaller alpha"
-            f"{', or pass X as float64' if dtype == np.float32 else ''}."
-        )
+        penalty = _penalty_in(coordinates, settings, batches.dtype)
     return Problem(
         batches,
         Objective(settings.loss, penalty),
@@ -319,6 +300,42 @@ def _problem(
         settings.fit_intercept,
         held_out,
     )
+
+
+def rescaled(problem: Problem, coordinates: Coordinates) -> Problem:
+    """Return the problem of condensed rows in coordinates of other scales."""
+    factors = problem.coordinates.coef_scale / coordinates.coef_scale
+    rows, n_samples = problem.full_rows, problem.batches.n_samples
+    rows = rows._replace(X=rows.X * factors[:, 0])
+    batches = FullBatch(rows, problem.device, n_samples)
+    return replace(problem, batches=batches, coordinates=coordinates)
+
+
+def penalized(problem: Problem, settings: Settings) -> Problem:
+    """Return a problem with the penalty that settings of the same coordinates have."""
+    penalty = _penalty_in(problem.coordinates, settings, problem.batches.dtype)
+    return replace(problem, objective=Objective(settings.loss, penalty))
+
+
+def _penalty_in(
+    coordinates: Coordinates, settings: Settings, dtype: np.dtype
+) -> Penalty:
+    """Return the penalty in these coordinates, checked."""
+    with np.errstate(over="ignore"):
+        penalty = penalty_of(
+            settings.alpha,
+            settings.l1_ratio,
+            settings.positive,
+            coordinates.coef_scale,
+        )
+    weights = [w.max() for w in penalty[:2] if w is not None]
+    if weights and not max(weights) < np.finfo(dtype).max / 4:
+        raise ValueError(
+            f"{settings.penalty} overflows {dtype} in the units of the descent. Use a "
+            "smaller alpha"
+            f"{', or pass X as float64' if dtype == np.float32 else ''}."
+        )
+    return penalty
 
 
 def coordinates_of(
@@ -421,20 +438,6 @@ def whitens_rows(rows: Rows, settings: Settings, *, in_batches: bool) -> bool:
     if issparse(rows.X) and math.prod(rows.X.shape) > _FEW_ELEMENTS:
         most = 0
     return whitens(rows.n_features, settings, most)
-
-
-def moments_of(rows: Rows) -> Moments:
-    """Return the moments of rows; those of weight zero are not read."""
-    if rows.weight is None or rows.weight.all():
-        return Moments(n_features=rows.n_features, **scatter_of(rows)._asdict())
-    index = np.flatnonzero(rows.weight)
-    rows = without_unit_weights(rows)
-    n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)
-    few, *others = gen_batches(len(index), n_gathered)
-    moments = moments_of(rows.at(index[few]))
-    for few in others:
-        moments += moments_of(rows.at(index[few]))
-    return moments
 
 
 def rows_a_batch(

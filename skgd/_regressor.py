@@ -51,6 +51,10 @@ if TYPE_CHECKING:
     import torch
     from sklearn.utils import Tags
 
+    from skgd._descent.problem import Problem
+    from skgd._settings import Settings
+    from skgd._typing import NumpyParameters
+
 
 def _check_partial_fit_available(estimator: GDLinearRegressor) -> bool:
     """Raise if early_stopping is set: a chunk is too little to hold rows out of."""
@@ -64,7 +68,7 @@ def _check_partial_fit_available(estimator: GDLinearRegressor) -> bool:
 
 
 #: Types of parameters whose validity cannot change.
-_IMMUTABLE = {str, int, float, bool, type(None)}
+_IMMUTABLE = {str, int, float, bool, type(None), np.float64}
 
 #: Fitted attributes that not every fit sets.
 _OF_SOME_FITS = "moments_", "validation_scores_", "best_validation_score_", "_stream"
@@ -152,8 +156,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         switches on `standardize`, `whiten` and an adaptive `schedule`, and the rate is
         1/(2 L_b), where L_b is the expected smoothness of batches of that size [3]_,
         multiplied by ``1 - momentum`` if `momentum` is a float. An array has the float
-        of each target, which takes the steps that it takes alone; they have to be plain
-        gradient steps (no Adam, no stacked layers).
+        of each target, which takes the steps that it takes alone (but for several
+        `alpha` on standardized columns, which then share a scale); they have to be
+        plain gradient steps (no Adam, no stacked layers).
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation. Without an intercept, it descends on ``X / scale`` and
@@ -600,13 +605,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of(rows, settings, validation)
             start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
-            fitted = fit(settings, problem, start, interruptible=True)
-            model._store(fitted, y_is_1d)
-            if fitted.stopping.held_out is not None:
-                model.validation_scores_ = fitted.stopping.held_out.scores
-                model.best_validation_score_ = max(model.validation_scores_)
-            if problem.moments is not None:
-                model.moments_ = replace(problem.moments, y_is_1d=y_is_1d)
+            model._descend(settings, problem, start, interruptible=True)
         return self
 
     @available_if(_check_partial_fit_available)
@@ -855,6 +854,23 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    def _descend(
+        self,
+        settings: Settings,
+        problem: Problem,
+        start: NumpyParameters,
+        *,
+        interruptible: bool = False,
+    ) -> None:
+        """Descend on a problem, and set all fitted attributes."""
+        fitted = fit(settings, problem, start, interruptible=interruptible)
+        self._store(fitted, settings.y_is_1d)
+        if fitted.stopping.held_out is not None:
+            self.validation_scores_ = fitted.stopping.held_out.scores
+            self.best_validation_score_ = max(self.validation_scores_)
+        if problem.moments is not None:
+            self.moments_ = replace(problem.moments, y_is_1d=settings.y_is_1d)
 
     def _store(self, fitted: Fitted, y_is_1d: bool) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""

@@ -10,9 +10,8 @@ import numpy as np
 from scipy.linalg import eigh
 
 from skgd._data.coordinates import WhiteCoordinates, varies
-from skgd._data.moments import ColumnMoments, Moments, scaled
+from skgd._data.moments import ColumnMoments, Moments, moments_of, scaled
 from skgd._data.rows import Rows, means
-from skgd._preparation import moments_of
 
 # A variance is outgrown where it was less than this share of what it is now.
 _OUTGROWN = 1.1**-2

@@ -21,7 +21,7 @@ from skgd._data.coordinates import (
     standardized_coordinates,
     user_coordinates,
 )
-from skgd._data.moments import Moments
+from skgd._data.moments import Moments, moments_of
 from skgd._data.rows import Rows, averaging_one, canonical, joined, predicted
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.stable_rate import Smoothness
@@ -32,7 +32,6 @@ from skgd._preparation import (
     MOST_COLUMNS,
     check_batches_not_condensed,
     condensed,
-    moments_of,
     rows_a_batch,
     uncondensed,
     white_coordinates_of,

@@ -175,37 +175,9 @@ def raise_if_diverged(
     plain : bool
         Whether these were plain gradient steps on the coefficients.
     """
-    diverged, happened = _what_happened(result, problem, plain=plain)
-    if not diverged.any():
-        return
-    n_targets = len(diverged)
-    # There may have been no step: a stream can go on from what overflows.
-    rates = np.broadcast_to(to_numpy(steps.rate_to_measure_by()), n_targets)
-    unscheduled = np.broadcast_to(to_numpy(steps.learning_rate), n_targets)
-    momentum = steps.momentum if isinstance(steps.momentum, float) else 0.0
-    stable = None
-    target = int(np.where(diverged, rates, 0.0).argmax())
-    if plain and problem.objective.loss.curvature is not None:
-        stables = np.broadcast_to(
-            problem.largest_stable_learning_rate(momentum), n_targets
-        )
-        target = int(np.where(diverged, rates / stables, 0.0).argmax())
-        stable = float(stables[target])
-    learning_rate, its, scheduled = float(rates[target]), "", ""
-    if np.ptp(rates) > 0:
-        its = f" for target {target}"
-    if learning_rate > 1.001 * unscheduled[target]:
-        scheduled = f", which the schedule made of {unscheduled[target]:.6g}"
-    raise DivergenceError(
-        f"Gradient descent diverged: the loss {happened}, with learning_rate="
-        f"{learning_rate:.6g}{its}{f' and momentum={momentum:g}' if momentum else ''}"
-        f"{scheduled}. {_advice(learning_rate, stable, problem)}"
-        f"{problem.describe_bad_loss(_in_numpy(result.last))}",
-        epoch=result.n_epochs - 1,
-        learning_rate=learning_rate,
-        largest_stable_learning_rate=stable,
-        loss_curve=result.loss_curve,
-    )
+    diverged, happened = what_happened(result, problem, plain=plain)
+    if diverged.any():
+        raise divergence_error(diverged, happened, result, problem, steps, plain=plain)
 
 
 def raise_if_out_of_range(parameters: NumpyParameters, exact: NumpyParameters) -> None:
@@ -232,7 +204,7 @@ def raise_if_out_of_range(parameters: NumpyParameters, exact: NumpyParameters) -
         )
 
 
-def _what_happened(
+def what_happened(
     result: Result, problem: Problem, *, plain: bool
 ) -> tuple[np.ndarray, str]:
     """Return whose losses did what they may not do, (n_targets,), and what that is.
@@ -273,6 +245,46 @@ def _of(targets: np.ndarray) -> str:
     if targets.all():
         return ""
     return f"of target(s) {', '.join(map(str, np.flatnonzero(targets)))} "
+
+
+def divergence_error(
+    diverged: np.ndarray,
+    happened: str,
+    result: Result,
+    problem: Problem,
+    steps: Steps,
+    *,
+    plain: bool,
+) -> DivergenceError:
+    """Return the error that says what happened and what to do."""
+    n_targets = len(diverged)
+    # There may have been no step: a stream can go on from what overflows.
+    rates = np.broadcast_to(to_numpy(steps.rate_to_measure_by()), n_targets)
+    unscheduled = np.broadcast_to(to_numpy(steps.learning_rate), n_targets)
+    momentum = steps.momentum if isinstance(steps.momentum, float) else 0.0
+    stable = None
+    target = int(np.where(diverged, rates, 0.0).argmax())
+    if plain and problem.objective.loss.curvature is not None:
+        stables = np.broadcast_to(
+            problem.largest_stable_learning_rate(momentum), n_targets
+        )
+        target = int(np.where(diverged, rates / stables, 0.0).argmax())
+        stable = float(stables[target])
+    learning_rate, its, scheduled = float(rates[target]), "", ""
+    if np.ptp(rates) > 0:
+        its = f" for target {target}"
+    if learning_rate > 1.001 * unscheduled[target]:
+        scheduled = f", which the schedule made of {unscheduled[target]:.6g}"
+    return DivergenceError(
+        f"Gradient descent diverged: the loss {happened}, with learning_rate="
+        f"{learning_rate:.6g}{its}{f' and momentum={momentum:g}' if momentum else ''}"
+        f"{scheduled}. {_advice(learning_rate, stable, problem)}"
+        f"{problem.describe_bad_loss(_in_numpy(result.last))}",
+        epoch=result.n_epochs - 1,
+        learning_rate=learning_rate,
+        largest_stable_learning_rate=stable,
+        loss_curve=result.loss_curve,
+    )
 
 
 def _refuse_bad_start(result: Result, problem: Problem) -> None:

@@ -7,11 +7,21 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from skgd._data.rows import means, peaks, root_mean_squares
+from skgd._data.rows import (
+    Rows,
+    means,
+    peaks,
+    root_mean_squares,
+    slices,
+    without_unit_weights,
+)
 from skgd._data.scatter import pivoted_factor, scatter_of, two_sum
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.user_input import naming_columns, rows_of_moments
 from skgd._typing import ArrayLike, Matrix, SparseLike
+
+# Selected rows are gathered so many elements at a time.
+_GATHERED_ELEMENTS = 2**20
 
 # Below, float64 has fewer digits.
 _LEAST = float(np.finfo(np.float64).tiny)
@@ -57,6 +67,7 @@ class Moments:
     --------
     GDLinearRegressor : Descends on condensed moments (`precompute`), adds them up in
         `partial_fit`, and keeps them in `moments_`.
+    gd_path : Models along a path of penalties, from moments alone.
 
     References
     ----------
@@ -254,6 +265,78 @@ class Moments:
         """Return self where ``sum`` starts from 0."""
         return self if other == 0 else NotImplemented
 
+    def loss(self, coef: ArrayLike, intercept: ArrayLike = 0.0) -> float | np.ndarray:
+        """Return the mean squared error of linear models on the data.
+
+        Parameters
+        ----------
+        coef : array-like of shape (..., n_features) or (..., n_targets, n_features)
+            Coefficients, as `coef_` of an estimator: the first form if `y_is_1d`, or if
+            there is one target. Axes before these are those of several models.
+        intercept : float or array-like of shape (...) or (..., n_targets), default=0.0
+            Intercepts, as `intercept_`.
+
+        Returns
+        -------
+        loss : float or ndarray of shape (...) or (..., n_targets)
+            Weighted mean of the squared residuals, of each model and target; a float of
+            one. It is not negative, and an exact fit has rounding alone: some 1e-16 of
+            the mean square of the terms that cancel.
+
+        Raises
+        ------
+        ValueError
+            If the shapes of coef or intercept do not fit these moments, or if they hold
+            NaN or infinity.
+        TypeError
+            If coef is an estimator.
+
+        Examples
+        --------
+        >>> from skgd import Moments, gd_path
+        >>> moments = Moments.from_data([[1.0], [2.0], [3.0]], [2.0, 4.0, 9.0])
+        >>> round(moments.loss([2.0]), 12), round(moments.loss([2.0], 1.0), 12)
+        (3.0, 2.0)
+
+        Of all models on a path (of several targets, the coefficients are
+        ``np.moveaxis(path.coefs, -1, 0)``, and the intercepts ``path.intercepts.T``):
+
+        >>> path = gd_path(moments, alphas=[1.0, 0.1])
+        >>> moments.loss(path.coefs.T, path.intercepts).round(2)
+        array([2.  , 0.52])
+        """
+        if hasattr(coef, "coef_"):
+            raise TypeError(
+                f"coef is an estimator, {coef!r}. Pass its coef_ and its intercept_."
+            )
+        d, n_targets = self.n_features, self.n_targets
+        W, b = np.asarray(coef, np.float64), np.asarray(intercept, np.float64)
+        if n_targets == 1 and not self.y_is_1d and W.ndim == 1:
+            W = W[None]
+        ends = (d,) if self.y_is_1d else (n_targets, d)
+        if W.shape[-len(ends) :] != ends:
+            form = ", ".join(map(str, ("...", *ends)))
+            raise ValueError(
+                f"coef must have the shape ({form}), for n_targets={n_targets} and "
+                f"n_features={d}. Got the shape {np.shape(coef)}."
+            )
+        shape = W.shape[:-1]
+        try:
+            b = np.broadcast_to(b, shape)
+        except ValueError:
+            raise ValueError(
+                f"intercept must be a float, or of the shape {shape}, that of coef "
+                f"without its last axis. Got the shape {b.shape}."
+            ) from None
+        if not (np.isfinite(W).all() and np.isfinite(b).all()):
+            raise ValueError(
+                "coef and intercept must be finite numbers. Pass those of a model that "
+                "has been fitted."
+            )
+        models = W.reshape(-1, n_targets, d)
+        losses = mean_squared_errors(self, models, b.reshape(-1, n_targets))
+        return losses.reshape(shape) if shape else float(losses[0, 0])
+
     def condense(self) -> tuple[np.ndarray, np.ndarray]:
         """Return a dataset of r + 1 equally weighted rows that has these moments.
 
@@ -293,6 +376,43 @@ class Moments:
         rows = self.mean + condensed_rows(root)
         X, y = rows[:, : self.n_features], rows[:, self.n_features :]
         return X, y[:, 0] if self.y_is_1d else y
+
+
+def moments_of(rows: Rows) -> Moments:
+    """Return the moments of rows; those of weight zero are not read."""
+    if rows.weight is None or rows.weight.all():
+        return Moments(n_features=rows.n_features, **scatter_of(rows)._asdict())
+    index = np.flatnonzero(rows.weight)
+    rows = without_unit_weights(rows)
+    n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)
+    few, *others = slices(len(index), n_gathered)
+    moments = moments_of(rows.at(index[few]))
+    for few in others:
+        moments += moments_of(rows.at(index[few]))
+    return moments
+
+
+def mean_squared_errors(
+    moments: Moments, coef: np.ndarray, intercept: np.ndarray
+) -> np.ndarray:
+    """Return the mean squared errors of several models, (n_models, n_targets).
+
+    Parameters
+    ----------
+    moments : Moments
+        Of the data.
+    coef : ndarray of shape (n_models, n_targets, n_features)
+        Coefficients.
+    intercept : ndarray of shape (n_models, n_targets)
+        Intercepts.
+    """
+    d, mean = moments.n_features, moments.mean
+    F = factor_of(moments.scatter) / np.sqrt(moments.weight)
+    rest = moments.mean_rest + np.zeros_like(mean)
+    off_mean = coef @ mean[:d] - mean[d:] + intercept
+    off_mean += coef @ rest[:d] - rest[d:]
+    residual_root = coef @ F[:, :d].T - F[:, d:].T
+    return np.einsum("mtr,mtr->mt", residual_root, residual_root) + off_mean**2
 
 
 def scaled(moments: Moments, factor: float) -> Moments:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ _LEAST_PIVOT_OF_FLOAT32 = 1e-4
 # Sparse rows that store this share of their values are made dense, a block at a time:
 # 200,000 x 300 with 7% take a third of the time of products of sparse matrices then.
 _DENSE = 0.05
+
+
+# Of a block, the mean of so many rows is near enough to that of all.
+_PILOT_ROWS_OF_BLOCK = 100
 
 
 # Up to so many rows of a stream are summed up at once.
@@ -69,7 +74,7 @@ def _scatter_of_few(
     if len(y) > 1 or not np.isfinite(scatter).all():
         what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
         if what:
-            _refuse_squares(what, X)
+            refuse_squares(what, X)
     return sums
 
 
@@ -86,7 +91,7 @@ def _dense_scatter(
     sums = _scatter_by_blocks(X, y, sample_weight, np.float64)
     what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
     if what:
-        _refuse_squares(what, X)
+        refuse_squares(what, X)
     return sums
 
 
@@ -135,8 +140,48 @@ def _scatter_by_blocks(
     for part in others:
         for total, term in zip(first, part, strict=True):
             total += term
-    weight, X_sum, y_sum, XX, Xy, yy = first
-    total, pilot = np.concatenate([X_sum, y_sum]), np.concatenate([X_pilot, y_pilot])
+    return _about_the_mean(first, np.concatenate([X_pilot, y_pilot]), unit)
+
+
+def scatter_of_block(
+    X: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    out: np.ndarray,
+) -> Scatter:
+    """Return the sums over the dense rows of a block, multiplied in float64.
+
+    Unlike `scatter_of`, it refuses no values.
+
+    Parameters
+    ----------
+    X, y, sample_weight : ndarray or None
+        The rows; their weights are positive.
+    out : ndarray of the shape of X, float64
+        Where the rows are shifted and weighted, if they are. It may be X.
+    """
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        some = slice(_PILOT_ROWS_OF_BLOCK if sample_weight is None else None)
+        X_pilot, y_pilot = _pilots(X[some], y[some], sample_weight, np.float64)
+        A, B, root, unit = X, y - y_pilot, np.ones(len(y)), 1.0
+        rows_lie_together = X.strides[1] == X.itemsize
+        if X_pilot.any() or X.dtype != np.float64 or not rows_lie_together:
+            A = np.subtract(X, X_pilot, out=out, dtype=np.float64, casting="unsafe")
+        if sample_weight is not None:
+            unit = float(sample_weight.max())
+            root = np.sqrt(sample_weight / unit)
+            A = np.multiply(A, root[:, None], out=out)
+            B *= root[:, None]
+        sums = _products(A, B, root)
+    return _about_the_mean(sums, np.concatenate([X_pilot, y_pilot]), unit)
+
+
+def _about_the_mean(
+    products: Sequence[np.ndarray], pilot: np.ndarray, unit: float
+) -> Scatter:
+    """Return the sums about the mean, given those about the pilot, in this unit."""
+    weight, X_sum, y_sum, XX, Xy, yy = products
+    n_features, total = len(X_sum), np.concatenate([X_sum, y_sum])
     scatter = np.empty((len(total), len(total)))
     scatter[:n_features, :n_features], scatter[n_features:, n_features:] = XX, yy
     scatter[:n_features, n_features:], scatter[n_features:, :n_features] = Xy, Xy.T
@@ -214,10 +259,10 @@ def _wrongly_squared(
     """Return which column's squares left the range of the dtype; empty: none."""
     n_features = X.shape[1]
     variances = np.diag(sums.scatter) / sums.weight
-    smallest = np.finfo(dtype).tiny / np.finfo(dtype).eps
+    smallest = least_variance(dtype)
     for j in np.flatnonzero(~(variances >= smallest) | np.isinf(variances)):
         of_X = j < n_features
-        name = f"column {j} of X" if of_X else f"column {j - n_features} of y"
+        name = name_of_column(int(j), n_features)
         if not variances[j] < smallest:
             return f"The squares of the values in {name} overflow"
         column: Matrix = X[:, [j]] if of_X else y[:, [j - n_features]]
@@ -230,7 +275,19 @@ def _wrongly_squared(
     return ""
 
 
-def _refuse_squares(what: str, X: Matrix) -> None:
+def least_variance(dtype: type) -> float:
+    """Return the least variance whose squares keep their digits in this dtype."""
+    return float(np.finfo(dtype).tiny / np.finfo(dtype).eps)
+
+
+def name_of_column(j: int, n_features: int) -> str:
+    """Return how an error names a column of [X, y]."""
+    if j < n_features:
+        return f"column {j} of X"
+    return f"column {j - n_features} of y"
+
+
+def refuse_squares(what: str, X: Matrix) -> None:
     """Raise: by NaN or infinity in X, or by values that float64 cannot square."""
     refuse_nan_and_infinity(X)
     raise ValueError(
@@ -316,5 +373,5 @@ def _sparse_scatter(
     sums = Scatter(weight, mean, scatter, rest)
     what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
     if what:
-        _refuse_squares(what, X)
+        refuse_squares(what, X)
     return sums

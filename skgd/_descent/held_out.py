@@ -86,8 +86,8 @@ def _r2(losses: np.ndarray, variance: np.ndarray) -> np.ndarray:
     return 1 - share
 
 
-#: Scores of scikit-learn's names, as averages over targets.
-_SCORES_OF_SQUARES: dict[str, SquaresScore] = {
+#: Scores of scikit-learn's names, to be averaged over targets.
+SCORES_OF_SQUARES: dict[str, SquaresScore] = {
     "r2": _r2,
     "neg_mean_squared_error": lambda losses, variance: -losses,
     "neg_root_mean_squared_error": lambda losses, variance: -np.sqrt(losses),
@@ -107,7 +107,7 @@ def scoring_from(
     name = "r2" if estimator.scoring is None else estimator.scoring
     if not estimator.early_stopping:
         name = "r2"
-    if isinstance(name, str) and name in _SCORES_OF_SQUARES:
+    if isinstance(name, str) and name in SCORES_OF_SQUARES:
         return ScoringBySquares(name)
     return ScoringByScorer(estimator, dtype, y_is_1d=y_is_1d)
 
@@ -124,7 +124,7 @@ class ScoringBySquares(Scoring):
     of_squares = True
 
     def __init__(self, name: str) -> None:
-        self._score = _SCORES_OF_SQUARES[name]
+        self._score = SCORES_OF_SQUARES[name]
         self.is_r2 = name == "r2"
 
     def on(self, problem: Problem) -> HeldOutScore:

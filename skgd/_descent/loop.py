@@ -85,7 +85,8 @@ def descend(
     It never raises or warns by itself: whether the result will do is for others to say.
     """
     descent = Descent(problem, strategy, steps, stopping, observers, interruption)
-    with np.errstate(over="ignore", invalid="ignore"):  # an outcome, not a warning
+    ignored = np.errstate(over="ignore", invalid="ignore")  # an outcome, no warning
+    with ignored, problem.in_as_many_threads_as_pay():
         return descent.run(max_iter)
 
 

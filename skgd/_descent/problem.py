@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,11 +19,15 @@ from skgd._data.coordinates import (
 from skgd._data.device import Device, to_numpy
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, predicted
+from skgd._data.threads import in_one_torch_thread
 from skgd._descent.stable_rate import Smoothness, largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
 from skgd._typing import Array, NumpyParameters, Parameters, PerTarget
+
+# A product of so many elements of X takes some ten microseconds.
+_FEW_ELEMENTS = 2**16
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +56,25 @@ class Problem:
         return self.batches.rows
 
     @property
+    def full_rows(self) -> Rows:
+        """Return the rows of a full batch, in NumPy."""
+        assert isinstance(self.batches, FullBatch)
+        return self.batches.rows.all
+
+    @property
     def batch_size(self) -> int | None:
         """Return the number of rows a batch; None: all of them."""
         batches = self.batches
         return batches.batch_size if isinstance(batches, MiniBatches) else None
+
+    def in_as_many_threads_as_pay(self) -> AbstractContextManager[object]:
+        """Keep torch to one thread where an operation takes microseconds."""
+        device = self.device.torch_device
+        if device is None or device.type != "cpu":
+            return nullcontext()
+        n_rows = self.batch_size or len(self.rows)
+        few = n_rows * self.rows.n_features <= _FEW_ELEMENTS
+        return in_one_torch_thread() if few else nullcontext()
 
     @cached_property
     def target_moments(self) -> ColumnMoments:
@@ -81,6 +101,12 @@ class Problem:
             return self.device.send(learning_rate.astype(self.batches.dtype))
         return float(learning_rate)
 
+    def zeros(self) -> Parameters:
+        """Return the parameters of zeros, where the descent takes place."""
+        n_targets = len(self.coordinates.y_offset)
+        zeros = np.zeros((self.rows.n_features, n_targets)), np.zeros(n_targets)
+        return self.send_parameters(zeros[: 1 + self.fit_intercept])
+
     def in_user_units(
         self, parameters: Parameters, dtype: np.dtype | None = None
     ) -> NumpyParameters:
@@ -95,10 +121,20 @@ class Problem:
 
         Where targets are penalised by different weights, that of each.
         """
+        if so_far is None and self.batches.whole:
+            extended = (1 + momentum) / (1 + 2 * momentum)
+            return self._largest_stable_without_momentum * extended
+        return self._largest_stable(momentum, so_far)
+
+    @cached_property
+    def _largest_stable_without_momentum(self) -> PerTarget:
         curvature, l2 = self.objective.loss.curvature, self.objective.penalty.l2
         one_for_all = l2 is None or l2.shape[1] == 1
         if self.is_white and one_for_all and curvature is not None:
-            return 2 / curvature * (1 + momentum) / (1 + 2 * momentum)
+            return 2 / curvature
+        return self._largest_stable(0.0, None)
+
+    def _largest_stable(self, momentum: float, so_far: Smoothness | None) -> PerTarget:
         return largest_stable_learning_rate(
             self.rows,
             self.objective,
@@ -106,6 +142,20 @@ class Problem:
             batch_size=self.batch_size,
             momentum=momentum,
             so_far=so_far,
+            n_samples=self.batches.n_samples,
+        )
+
+    def of_targets(self, targets: np.ndarray) -> Problem:
+        """Return the problem of some of the targets of condensed rows."""
+        rows, n_samples = self.full_rows, self.batches.n_samples
+        rows = rows._replace(y=rows.y[:, targets])
+        penalty = self.objective.penalty.of_targets(targets)
+        total, mean, spread = self.target_moments
+        return replace(
+            self,
+            batches=FullBatch(rows, self.device, n_samples),
+            objective=replace(self.objective, penalty=penalty),
+            known_targets=ColumnMoments(total, mean[targets], spread[targets]),
         )
 
     def losses_at(self, parameters: NumpyParameters) -> np.ndarray:
@@ -162,7 +212,7 @@ def side_by_side(problems: Sequence[Problem]) -> Problem:
     first = problems[0]
     if len(problems) == 1:
         return first
-    (X, _, weight), *_ = rows = [_all_rows(problem) for problem in problems]
+    (X, _, weight), *_ = rows = [problem.full_rows for problem in problems]
     y = np.hstack([each.y for each in rows])
     targets = [problem.target_moments for problem in problems]
     return Problem(
@@ -177,12 +227,6 @@ def side_by_side(problems: Sequence[Problem]) -> Problem:
             np.concatenate([each.spread for each in targets]),
         ),
     )
-
-
-def _all_rows(problem: Problem) -> Rows:
-    """Return the rows of a full batch."""
-    assert isinstance(problem.batches, FullBatch)
-    return problem.batches.rows.all
 
 
 def _penalties_side_by_side(problems: Sequence[Problem]) -> Penalty:

@@ -48,6 +48,7 @@ def largest_stable_learning_rate(
     batch_size: int | None = None,
     momentum: float = 0.0,
     so_far: Smoothness | None = None,
+    n_samples: int | None = None,
 ) -> PerTarget:
     """Return 2/L, below which gradient descent converges.
 
@@ -101,6 +102,9 @@ def largest_stable_learning_rate(
         Of the extrapolation between the steps.
     so_far : Smoothness or None, default=None
         Of all rows of a stream, where `rows` are a chunk of one.
+    n_samples : int or None, default=None
+        Number of rows that `rows` were condensed from, which have the same rate. None:
+        they were not.
 
     Raises
     ------
@@ -114,7 +118,8 @@ def largest_stable_learning_rate(
     ridges = np.zeros((n_features + fit_intercept, 1 if l2 is None else l2.shape[1]))
     if l2 is not None:
         ridges[:n_features] = 2 * l2 / curvature
-    forms_it = n_features <= _SMALL_HESSIAN or len(rows) > n_features <= _MAX_HESSIAN
+    n_rows = n_samples or len(rows)
+    forms_it = n_features <= _SMALL_HESSIAN or n_rows > n_features <= _MAX_HESSIAN
     largest = _exact if forms_it else _by_lanczos
     with np.errstate(over="ignore", invalid="ignore"):
         if batch_size is None:

@@ -53,6 +53,9 @@ class Steps:
         Number of rows to be seen before averaging begins. None: there is no average.
     last_on_all : bool, default=False
         Whether mini-batches end with a proximal step over all rows.
+    preconditioner : array of shape (n_features, n_targets) or None, default=None
+        What the learning rate of each coefficient is multiplied by. Steps are then
+        those of coefficients that are scaled by the root of it.
 
     Attributes
     ----------
@@ -70,12 +73,14 @@ class Steps:
         momentum: float | Literal["adaptive"] = 0.0,
         average_from: int | None = None,
         last_on_all: bool = False,
+        preconditioner: Array | None = None,
     ) -> None:
         self.learning_rate = learning_rate
         self.momentum = momentum
         self.last_on_all = last_on_all
         self.step = 0
         self._schedule = schedule
+        self._preconditioner = preconditioner
         self._prox = penalty.prox if penalty.has_prox else None
         self._reduces, self._reduction = reduces, 1.0
         self._factor: float | None = None  # of the next step, once it is known
@@ -188,11 +193,23 @@ class Steps:
         factor = self._largest_factor
         if factor == 0 and self.step == 0:
             factor = self._next_factor()
-        return self.learning_rate * (factor or 1.0)
+        return self._of_coef(self.learning_rate * (factor or 1.0))
 
     def model(self, strategy: GradientStrategy) -> Parameters:
         """Return the average where there is one, or where the strategy stands."""
         return self._average or strategy.parameters
+
+    def keep_targets(self, targets: Any, penalty: Penalty) -> None:
+        """Go on with some of the targets, by index, and their penalty."""
+        if not isinstance(self.learning_rate, float):
+            rates: Array = self.learning_rate
+        self.learning_rate = rates[targets]
+        self._last = tuple(x[..., targets] for x in self._last)
+        if self._k is not None:
+            self._k = self._k[targets]
+        if self._preconditioner is not None:
+            self._preconditioner = self._preconditioner[:, targets]
+        self._prox = penalty.prox if penalty.has_prox else None
 
     def state(self) -> StepsState:
         """Return what `resume` goes on from."""
@@ -209,10 +226,17 @@ class Steps:
 
     def _step_by(self, strategy: GradientStrategy, rate: float | Array) -> None:
         """Take a step of this length."""
+        if self._preconditioner is not None:
+            gradient, *others = strategy.gradients
+            strategy.gradients = self._preconditioner * gradient, *others
         strategy.update(rate)
         if self._prox is not None:
             coef = strategy.parameters[0]
-            coef[...] = self._prox(coef, rate)
+            coef[...] = self._prox(coef, self._of_coef(rate))
+
+    def _of_coef(self, rate: float | Array) -> float | Array:
+        """Return the rate of the coefficients."""
+        return rate if self._preconditioner is None else self._preconditioner * rate
 
     def _next_factor(self) -> float:
         """Return the factor of the next step."""

@@ -78,8 +78,8 @@ class StoppingRule:
 
     Parameters
     ----------
-    tol : float
-        Tolerance.
+    tol : float or ndarray of shape (n_targets,)
+        Tolerance; of `TargetRules` one for each target.
     rows : Rows
         The rows of the descent, in NumPy.
     penalty : Penalty
@@ -106,7 +106,7 @@ class StoppingRule:
 
     def __init__(
         self,
-        tol: float,
+        tol: float | Array,
         rows: Rows,
         penalty: Penalty,
         *,
@@ -174,7 +174,28 @@ class StoppingRule:
         if self._denied_by_steepest(losses, gradients):
             return False
         self._n_denied = 0
-        pseudo_residual, residual = self._sizes(losses)
+        slopes, steep, rounding = self._judged(losses, gradients, parameters)
+        steepest = np.where(steep, slopes, 0).argmax()
+        feature, target = np.unravel_index(steepest, slopes.shape)
+        self._remember(int(feature), int(target), float(rounding[target]))
+        if steep.any():
+            return False
+        pseudo_residual, residual = self._sizes_there
+        unresolved = self._combined(slopes) > 2 * self.tol * pseudo_residual
+        unresolved &= residual > self._met * self._target_norms
+        unresolved &= np.minimum(residual, pseudo_residual) > _MET * rounding
+        if unresolved.any():
+            self.resolved = float((rounding / pseudo_residual)[unresolved].max())
+        return True
+
+    def _judged(
+        self,
+        losses: Sequence[float] | np.ndarray,
+        gradients: Parameters,
+        parameters: Parameters,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return slopes, which targets meet neither rule, and the rounding of each."""
+        self._sizes_there = pseudo_residual, residual = self._sizes(losses)
         slopes = self._slopes(gradients)
         rounding = self._rounding(parameters)
         # Above that, all pseudo-residuals may be rounding, and tell nothing.
@@ -183,17 +204,7 @@ class StoppingRule:
         # Negated comparisons, so that a slope of nan counts as steep.
         steep = ~(self._combined(slopes) <= limits)
         steep &= ~(residual <= self._met * self._target_norms)
-        steepest = np.where(steep, slopes, 0).argmax()
-        feature, target = np.unravel_index(steepest, slopes.shape)
-        self._remember(int(feature), int(target), float(rounding[target]))
-        if steep.any():
-            return False
-        unresolved = self._combined(slopes) > 2 * self.tol * pseudo_residual
-        unresolved &= residual > self._met * self._target_norms
-        unresolved &= np.minimum(residual, pseudo_residual) > _MET * rounding
-        if unresolved.any():
-            self.resolved = float((rounding / pseudo_residual)[unresolved].max())
-        return True
+        return slopes, steep, rounding
 
     def achieved(
         self, losses: Sequence[float], gradients: Parameters
@@ -281,7 +292,7 @@ class StoppingRule:
         if feature < len(self._means):
             self._mean_of_steepest = float(self._means[feature, 0])
 
-    def _sizes(self, losses: Sequence[float]) -> Sizes:
+    def _sizes(self, losses: Sequence[float] | np.ndarray) -> Sizes:
         """Return root mean squares of pseudo-residual and residual of each target."""
         if self._measure is None:
             size = np.sqrt(losses)
@@ -313,6 +324,89 @@ class StoppingRule:
         terms = self._largest_terms + (self._sizes_of_features * coef).sum(axis=0)
         eps = float(np.finfo(self.dtype).eps)
         return _ROUNDINGS * eps * sum(intercept, start=terms)
+
+
+class TargetRules(StoppingRule):
+    """The same rules for squared error, with a tolerance and an answer for each target.
+
+    Parameters are those of `StoppingRule`, but that `tol` is (n_targets,).
+    """
+
+    _steepest_of_each: _SteepestOfEach | None = None
+
+    def met(
+        self,
+        losses: np.ndarray,
+        gradients: Parameters,
+        parameters: Parameters,
+        asked: np.ndarray,
+    ) -> np.ndarray | None:
+        """Return which targets meet one of the two rules.
+
+        Parameters
+        ----------
+        losses, gradients, parameters
+            As for `is_met`.
+        asked : ndarray of int
+            The targets whose answer counts.
+
+        Returns
+        -------
+        met : ndarray of bool of shape (n_targets,) or None
+            None: none of those asked for.
+        """
+        if self._all_denied(losses, gradients, asked):
+            return None
+        self._n_denied = 0
+        slopes, steep, rounding = self._judged(losses, gradients, parameters)
+        features, targets = slopes.argmax(axis=0), np.arange(len(losses))
+        shape = len(self._feature_norms), len(losses)
+        norms = np.broadcast_to(self._feature_norms, shape)[features, targets]
+        is_ones = features == len(self._means)
+        features[is_ones] = 0
+        self._steepest_of_each = _SteepestOfEach(
+            place=(features, targets),
+            is_ones=is_ones if is_ones.any() else None,
+            means=self._means[features, 0] if self._means.any() else None,
+            slope_limits=2 * self.tol * norms,
+            rounding_limits=2 * _MET * rounding * norms,
+            size_limits=self._met * self._target_norms,
+        )
+        return ~steep
+
+    def _remember(self, feature: int, target: int, rounding: float) -> None:
+        """Keep nothing: `met` keeps the steepest feature of each target."""
+
+    def _all_denied(
+        self, losses: np.ndarray, gradients: Parameters, asked: np.ndarray
+    ) -> bool:
+        """Return whether the feature steepest last still says no, for every target."""
+        last, self._n_denied = self._steepest_of_each, self._n_denied + 1
+        if last is None or self._n_denied > self._most_denials:
+            return False
+        slopes = to_numpy(gradients[0])[last.place]
+        if last.means is not None and len(gradients) > 1:
+            shift = last.means * to_numpy(gradients[1])
+            if self._proximal:  # a coefficient that is to be zero has no slope
+                shift[slopes == 0] = 0
+            slopes -= shift
+        if last.is_ones is not None:
+            slopes = np.where(last.is_ones, to_numpy(gradients[1]), slopes)
+        sizes = np.sqrt(losses)
+        limits = np.maximum(last.slope_limits * sizes, last.rounding_limits)
+        denied = (np.abs(slopes) > limits) & (sizes > last.size_limits)
+        return bool(denied[asked].all())
+
+
+class _SteepestOfEach(NamedTuple):
+    """The steepest feature that was last seen of each target, and its limits."""
+
+    place: tuple[np.ndarray, np.ndarray]  # feature and target
+    is_ones: np.ndarray | None  # where it is the intercept's; None: nowhere
+    means: np.ndarray | None  # of the features; None: zeros
+    slope_limits: np.ndarray
+    rounding_limits: np.ndarray
+    size_limits: np.ndarray
 
 
 class Sizes(NamedTuple):

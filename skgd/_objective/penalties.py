@@ -41,6 +41,13 @@ class Penalty(NamedTuple):
         l2, l1 = (w if w is None else device.send(w.astype(dtype)) for w in self[:2])
         return self._replace(l2=l2, l1=l1)
 
+    def of_targets(self, targets: np.ndarray | slice) -> Penalty:
+        """Return the penalty of some of the targets."""
+        l2, l1 = (
+            w if w is None or w.shape[1] == 1 else w[:, targets] for w in self[:2]
+        )
+        return self._replace(l2=l2, l1=l1)
+
     def value(self, coef: Array) -> Array:
         """Return the whole penalty of each target."""
         return self.l2_value(coef) + self.l1_value(coef)

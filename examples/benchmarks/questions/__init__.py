@@ -15,6 +15,8 @@ NAMES = (
     "epoch_cost",
     "condensed_epochs",
     "grid_search",
+    "one_pass_search",
+    "penalty_search",
     "memory",
     "check_estimator",
     "penalties",

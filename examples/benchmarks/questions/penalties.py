@@ -3,8 +3,8 @@
 The penalty is a twentieth of the largest that leaves anything. Each solver is given the
 loosest of its settings whose objective is within 1e-6 of the least, relative to that. A
 path has 100 penalties, from the largest to a thousandth of it, each library at its
-default tol; its excess is the largest on the way. Ours and enet_path read the rows once
-(Moments, the Gram matrix), the others at each penalty. Beside the time stands the
+default tol; its excess is the largest on the way. gd_path and enet_path read the rows
+once (moments, the Gram matrix), the others at each penalty. Beside the time stands the
 excess of the objective; in brackets, where it is above 1e-6 and a more accurate setting
 would have taken more than four seconds.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from libraries import SKGLM, TOLS, Ladders, each, our_ladders, ours, peer
+from libraries import SKGLM, STRATEGIES, TOLS, Ladders, each, our_ladders, peer
 from measuring import Problem, Rows, measure_fits
 from presenting import cells, crossed, draw_panels
 from problems import few_that_matter
@@ -23,7 +23,7 @@ from sklearn.base import clone
 from sklearn.linear_model import ElasticNet, Ridge, enet_path
 
 from questions import cases
-from skgd import Moments
+from skgd import gd_path
 
 TARGET = 1e-6
 
@@ -89,8 +89,13 @@ def single_fits(n: int, alpha: float, l1_ratio: float, positive: bool) -> Ladder
         # Ridge sums where ElasticNet takes the mean, and so has n times its alpha.
         return {**ladders, "Ridge": [Ridge(alpha=alpha * n)]}
     net = ElasticNet(**penalty, max_iter=100_000)
+    paths = {"max_iter": 20_000, "positive": positive}
+    of_one = np.array([alpha]), l1_ratio, "manual"
     return {
         **ladders,
+        "skgd manual, gd_path of one": [
+            Path(our_path, *of_one, **paths, tol=tol) for tol in TOLS[1:]
+        ],
         "ElasticNet": each([net], tol=TOLS),
         "ElasticNet, Gram matrix": each(each([net], precompute=[True]), tol=TOLS),
         "skglm": each(peer(SKGLM, **penalty, max_iter=1000), tol=TOLS),
@@ -101,8 +106,8 @@ def paths(n: int, alphas: np.ndarray, l1_ratio: float) -> Ladders:
     """Return what goes along penalties, from the largest to the least."""
     warm = {"l1_ratio": l1_ratio, "warm_start": True}
     ladders: Ladders = {
-        library: [Path(condensed_path, model, alphas)]
-        for library, (model,) in ours(", warm starts", **warm).items()
+        f"skgd {strategy}, gd_path": [Path(our_path, alphas, l1_ratio, strategy)]
+        for strategy in STRATEGIES
     }
     if l1_ratio == 0:
         return {**ladders, "Ridge, fit by fit": [Path(path, Ridge(), alphas * n)]}
@@ -116,8 +121,10 @@ def paths(n: int, alphas: np.ndarray, l1_ratio: float) -> Ladders:
 class Path:
     """A function of X, y and arguments, which returns coefficients, as an estimator."""
 
-    def __init__(self, function: Callable[..., np.ndarray], *arguments: Any) -> None:
-        self.function = function
+    def __init__(
+        self, function: Callable[..., np.ndarray], *arguments: Any, **params: Any
+    ) -> None:
+        self.function = partial(function, **params)
         self.arguments = arguments
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> None:
@@ -131,9 +138,10 @@ def path(X: np.ndarray, y: np.ndarray, model: Any, alphas: np.ndarray) -> np.nda
     return np.array([fit.coef_.copy() for fit in fits])
 
 
-def condensed_path(X, y, model, alphas) -> np.ndarray:
-    """Condense the rows once, and fit one penalty after the other."""
-    return path(*Moments.from_data(X, y).condense(), model, alphas)
+def our_path(X, y, alphas, l1_ratio, strategy, **params) -> np.ndarray:
+    """Run gd_path."""
+    known = {"alphas": alphas, "l1_ratio": l1_ratio, "strategy": strategy}
+    return gd_path(X, y, **known, **params).coefs.T
 
 
 def gram_path(X, y, alphas, l1_ratio, **params) -> np.ndarray:

@@ -1,0 +1,1 @@
+"""A search over parameters that reads the rows once."""
