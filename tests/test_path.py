@@ -421,3 +421,20 @@ def test_moments_take_no_rows(name, rows):
     X, y = rows
     with pytest.raises(ValueError, match=f"{name} passed with X=Moments"):
         gd_path(Moments.from_data(X, y), **{name: y})
+
+
+class WrongForTheLast(ManualStrategy):
+    """The gradients of its last target lead uphill."""
+
+    def evaluate(self, rows):
+        losses = super().evaluate(rows)
+        for gradient in self.gradients:
+            gradient[..., -1] *= -0.01
+        return losses
+
+
+def test_a_target_that_rises_is_not_hidden_by_those_that_fall(rows):
+    X, y = rows
+    targets = np.column_stack([1000 * y, y])
+    with pytest.raises(DivergenceError, match="diverged at alpha"):
+        gd_path(X, targets, alphas=[1e-3], strategy=WrongForTheLast(), max_iter=60)
