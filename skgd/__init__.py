@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from skgd._data.moments import Moments
+from skgd._divergence import DivergenceError
 from skgd._path import GDPath, gd_path
 from skgd._regressor import GDLinearRegressor
 from skgd._search.estimator import GDLinearRegressorCV
-from skgd._verdict import DivergenceError
 
 if TYPE_CHECKING:
     from skgd import strategies as strategies

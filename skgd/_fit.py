@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from skgd._callbacks import TrainingLog
+from skgd._convergence import Fitted, warn_unless_converged
 from skgd._data.batches import FullBatch
 from skgd._descent.loop import Observer, Outcome, descend
 from skgd._descent.problem import Problem
@@ -17,6 +18,7 @@ from skgd._descent.secant_steps import SecantSteps
 from skgd._descent.stable_rate import Smoothness
 from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.stopping import Plateau, Stopping, StoppingRule, sizes_at
+from skgd._divergence import raise_if_diverged, raise_if_out_of_range
 from skgd._interrupt import (
     NO_INTERRUPTION,
     deferred_interrupts,
@@ -24,12 +26,6 @@ from skgd._interrupt import (
 )
 from skgd._settings import Settings, refuse_derived_steps
 from skgd._typing import NumpyParameters, Parameters, PerTarget
-from skgd._verdict import (
-    Fitted,
-    raise_if_diverged,
-    raise_if_out_of_range,
-    warn_unless_converged,
-)
 
 
 class Setup(NamedTuple):

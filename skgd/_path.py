@@ -26,6 +26,7 @@ from skgd._descent.working_sets import (
     has_diverged,
     steps_of,
 )
+from skgd._divergence import DivergenceError, raise_if_out_of_range
 from skgd._fit import in_strategy
 from skgd._objective.penalties import Penalty, penalty_of
 from skgd._preparation import (
@@ -37,7 +38,6 @@ from skgd._preparation import (
 from skgd._regressor import GDLinearRegressor
 from skgd._settings import Settings, settings_of
 from skgd._typing import ArrayLike, NumpyParameters, SparseLike
-from skgd._verdict import DivergenceError, raise_if_out_of_range
 from skgd._warn import warn
 from skgd.strategies import GradientStrategy
 

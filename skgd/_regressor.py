@@ -23,6 +23,7 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._convergence import Fitted
 from skgd._data.containers import readable
 from skgd._data.user_input import (
     check_targets,
@@ -40,7 +41,6 @@ from skgd._preparation import problem_of
 from skgd._settings import settings_of
 from skgd._stream import merge_and_fit, merges_moments, step_over_chunk
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
-from skgd._verdict import Fitted
 from skgd._warn import warn
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES

@@ -15,6 +15,7 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
+from skgd._convergence import Fitted
 from skgd._data.coordinates import (
     RowCoordinates,
     WhiteCoordinates,
@@ -40,7 +41,6 @@ from skgd._preparation import (
 from skgd._seen import Seen, outgrown_columns, outgrown_directions
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters
-from skgd._verdict import Fitted
 
 _FLOAT64 = np.dtype(np.float64)
 

@@ -92,7 +92,7 @@ LAYERS = (
     ("_stream",),
     ("_seen",),
     ("_fit",),
-    ("_preparation", "_verdict", "_callbacks"),
+    ("_preparation", "_divergence", "_convergence", "_callbacks"),
     ("_settings", "_descent"),
     ("strategies",),
     ("_objective",),

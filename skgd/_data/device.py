@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, issparse
 
 from skgd._data.rows import Rows
 from skgd._data.shifted import ShiftedMatrix
-from skgd._typing import Array, Matrix
+from skgd._typing import Array, Matrix, NumpyParameters, Parameters
 
 if TYPE_CHECKING:
     import torch
@@ -182,3 +182,8 @@ def to_numpy(array: Array) -> np.ndarray:
     if hasattr(array, "numpy"):
         return array.numpy(force=True)
     return np.asarray(array)
+
+
+def in_numpy(parameters: Parameters) -> NumpyParameters:
+    """Return parameters in NumPy, without a copy on the CPU."""
+    return tuple(map(to_numpy, parameters))

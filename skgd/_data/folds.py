@@ -23,9 +23,9 @@ from skgd._data.threads import in_threads
 from skgd._data.user_input import check_values, refuse_nan_and_infinity
 from skgd._typing import ArrayLike
 
-# So many rows of an atom that follow each other are multiplied in ten times the time of
-# what else there is to do about them (50 columns). There may be so many atoms a group
-# that a block of rows has as many of each, and a few in any case.
+# The products of so many rows of 50 columns take 60 us, and what else there is to do
+# about the rows of an atom in a block 80 us. There may be so many atoms a group that a
+# block has as many rows of each, and a few in any case.
 _LEAST_ROWS_A_RUN, _FEW_ATOMS = 500, 8
 
 # Up to so many runs of atoms in a block are read where they lie, and not gathered.

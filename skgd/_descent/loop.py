@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from skgd._data.batches import FullBatch
-from skgd._data.device import to_numpy
+from skgd._data.device import in_numpy
 from skgd._data.rows import Rows
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -311,7 +311,7 @@ class Iterate:
 
         Those of the last batch, with mini-batches.
         """
-        gradients = tuple(map(to_numpy, self._descent.gradients))
+        gradients = in_numpy(self._descent.gradients)
         return self._descent.problem.coordinates.user_gradients(gradients)
 
     @property

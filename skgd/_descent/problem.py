@@ -16,7 +16,7 @@ from skgd._data.coordinates import (
     RowCoordinates,
     of_each_target,
 )
-from skgd._data.device import Device, to_numpy
+from skgd._data.device import Device, in_numpy
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, predicted
 from skgd._data.threads import in_one_torch_thread
@@ -111,7 +111,7 @@ class Problem:
         self, parameters: Parameters, dtype: np.dtype | None = None
     ) -> NumpyParameters:
         """Return parameters of the descent in NumPy, in the user's units."""
-        parameters = tuple(map(to_numpy, parameters))
+        parameters = in_numpy(parameters)
         return self.coordinates.to_user(parameters, dtype or parameters[0].dtype)
 
     def largest_stable_learning_rate(

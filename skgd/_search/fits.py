@@ -16,6 +16,7 @@ from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem, side_by_side
 from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.together import Run, descend_together
+from skgd._divergence import divergence_error, raise_if_out_of_range, what_happened
 from skgd._fit import in_strategy, run, set_up, steps_of
 from skgd._preparation import (
     condensed,
@@ -27,7 +28,6 @@ from skgd._preparation import (
 from skgd._search.candidates import Candidate
 from skgd._settings import Settings
 from skgd._typing import Array, NumpyParameters
-from skgd._verdict import divergence_error, raise_if_out_of_range, what_happened
 from skgd.strategies import GradientStrategy
 
 # The factor of the learning rate depends on the number of the step alone.
