@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skgd._data.device import in_numpy, to_numpy
-from skgd._data.rows import peaks, predicted
+from skgd._data.rows import Rows, peaks, predicted
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -260,12 +260,13 @@ def _refuse_bad_start(result: Result, problem: Problem) -> None:
 
 def _largest_residual(parameters: NumpyParameters, problem: Problem) -> float:
     """Return the size of the largest residual of a model; inf where it overflows."""
+
+    def largest_of(rows: Rows) -> float:
+        residual = predicted(rows.X, parameters) - rows.y
+        return float(np.nan_to_num(np.abs(residual), nan=np.inf).max())
+
     with np.errstate(over="ignore", invalid="ignore"):
-        largest = [
-            np.nan_to_num(np.abs(predicted(X, parameters) - y), nan=np.inf).max()
-            for X, y, _ in problem.rows
-        ]
-    return float(max(largest))
+        return max(problem.rows.each(largest_of))
 
 
 def _acceptable(result: Result, problem: Problem, *, plain: bool) -> np.ndarray:
@@ -280,10 +281,16 @@ def _acceptable(result: Result, problem: Problem, *, plain: bool) -> np.ndarray:
     first = np.array(result.first_losses)
     if not plain or problem.objective.loss.curvature is None:
         return np.maximum(first, problem.losses_of_zero_coef())
-    (rows,) = problem.rows
+
+    def peaks_of(rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+        return peaks(rows.X), peaks(rows.y)
+
+    X_peaks, y_peaks = (
+        np.max(each, axis=0) for each in zip(*problem.rows.each(peaks_of), strict=True)
+    )
     eps = float(np.finfo(problem.batches.dtype).eps)
-    terms = peaks(rows.X) @ np.abs(to_numpy(result.last[0]))
-    rounding = 32 * eps * np.maximum(peaks(rows.y), terms)
+    terms = X_peaks @ np.abs(to_numpy(result.last[0]))
+    rounding = 32 * eps * np.maximum(y_peaks, terms)
     return (np.sqrt(first * (1 + np.sqrt(eps))) + rounding) ** 2
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from skgd._callbacks import TrainingLog
 from skgd._convergence import Fitted, warn_unless_converged
-from skgd._data.batches import FullBatch
+from skgd._descent.batches import WholeBatch
 from skgd._descent.loop import Observer, Outcome, descend
 from skgd._descent.problem import Problem
 from skgd._descent.secant_steps import SecantSteps
@@ -185,13 +185,13 @@ def stopping_of(settings: Settings, problem: Problem) -> Stopping:
     """Return what may end the descent before `max_iter`."""
     rule = plateau = held_out = None
     batches, objective = problem.batches, problem.objective
-    if settings.tol is not None and isinstance(batches, FullBatch):
+    if settings.tol is not None and isinstance(batches, WholeBatch):
         measure = None
         if not objective.loss.condenses:
             measure = sizes_at(settings.strategy, batches, problem.device_objective)
         rule = StoppingRule(
             settings.tol,
-            batches.rows.all,
+            batches.rows,
             objective.penalty,
             fit_intercept=settings.fit_intercept,
             white=problem.is_white,

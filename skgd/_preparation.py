@@ -12,13 +12,6 @@ from numpy.random import RandomState
 from scipy.sparse import issparse
 from sklearn.model_selection import train_test_split
 
-from skgd._data.batches import (
-    FullBatch,
-    MiniBatches,
-    RowsInMemory,
-    RowsOnDemand,
-    RowSource,
-)
 from skgd._data.coordinates import (
     Coordinates,
     CoordinatesSideBySide,
@@ -29,6 +22,7 @@ from skgd._data.coordinates import (
     user_coordinates,
 )
 from skgd._data.moments import ColumnMoments, Moments, moments_of
+from skgd._data.row_sources import RowsHere, RowsInMemory, RowsOnDemand
 from skgd._data.rows import (
     Rows,
     averaging_one,
@@ -51,6 +45,7 @@ from skgd._data.whitening import (
     white_coordinates,
     white_rows,
 )
+from skgd._descent.batches import FullBatch, MiniBatches
 from skgd._descent.problem import Problem
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty, penalty_of
@@ -251,7 +246,7 @@ def uncondensed(
     if not settings.standardize:
         check_sizes(rows.X)
     dtype = _dtype_of_rows(rows, coordinates, settings)
-    others: RowSource | None = None
+    others: RowsHere | None = None
     if batch_size is not None:
         if held_out is not None:
             others = RowsOnDemand(canonical(held_out), coordinates, dtype)
@@ -286,7 +281,7 @@ def _problem(
     batches: FullBatch | MiniBatches,
     coordinates: Coordinates,
     settings: Settings,
-    held_out: RowSource | None,
+    held_out: RowsHere | None,
     penalty: Penalty | None = None,
 ) -> Problem:
     """Return the problem; its penalty is that of the coordinates, if no other."""

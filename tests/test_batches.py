@@ -13,11 +13,12 @@ from scipy.sparse import csr_array
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd import DivergenceError, GDLinearRegressor
-from skgd._data.batches import MiniBatches, RowsOnDemand
 from skgd._data.coordinates import standardized_coordinates, user_coordinates
 from skgd._data.device import Device, to_numpy
 from skgd._data.moments import ColumnMoments
+from skgd._data.row_sources import RowsOnDemand
 from skgd._data.rows import Rows
+from skgd._descent.batches import MiniBatches
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 40])

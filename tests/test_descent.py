@@ -7,12 +7,12 @@ import pytest
 import torch
 from by_hand import descend as descend_by_hand
 
-from skgd._data.batches import FullBatch
 from skgd._data.coordinates import ScaledCoordinates
 from skgd._data.device import Device, to_numpy
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows
 from skgd._data.whitening import triangle_of, white_coordinates, white_rows
+from skgd._descent.batches import FullBatch
 from skgd._descent.loop import Outcome, descend
 from skgd._descent.problem import Problem, side_by_side
 from skgd._descent.steps import Steps, constant, schedule_from

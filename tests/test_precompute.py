@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 
 from skgd import GDLinearRegressor, Moments
-from skgd._data.batches import RowsInMemory
+from skgd._data.row_sources import RowsInMemory
 from skgd._data.rows import Rows
 from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.objective import Objective

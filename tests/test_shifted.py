@@ -6,8 +6,8 @@ import scipy.sparse as sp
 import torch
 
 from skgd import GDLinearRegressor
-from skgd._data.batches import RowsInMemory
 from skgd._data.moments import ColumnMoments
+from skgd._data.row_sources import RowsInMemory
 from skgd._data.rows import Rows, highest_and_lowest, root_mean_squares
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.sparse_tensor import SparseMatrix

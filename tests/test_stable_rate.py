@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from skgd import GDLinearRegressor
-from skgd._data.batches import RowsInMemory
+from skgd._data.row_sources import RowsInMemory
 from skgd._data.rows import Rows
 from skgd._descent.stable_rate import largest_stable_learning_rate
 from skgd._objective.losses import Huber

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skgd import GDLinearRegressor
-from skgd._data.batches import FullBatch
 from skgd._data.device import Device
+from skgd._data.row_sources import RowsInMemory
 from skgd._data.rows import Rows
+from skgd._descent.batches import FullBatch
 from skgd._descent.stopping import Sizes, StoppingRule, sizes_at
 from skgd._objective.losses import CustomLoss, Huber
 from skgd._objective.objective import Objective
@@ -51,7 +52,10 @@ def test_it_is_the_definition(seed, n_targets, weighted, fit_intercept, log_tol)
     gradients = 2 * X.T @ averaged, *[2 * averaged.sum(axis=0)] * fit_intercept
 
     rule = StoppingRule(
-        10.0**log_tol, Rows(X, Y, weight), Penalty(), fit_intercept=fit_intercept
+        10.0**log_tol,
+        RowsInMemory(Rows(X, Y, weight)),
+        Penalty(),
+        fit_intercept=fit_intercept,
     )
     expected = max(
         lsqr_rule(X, Y[:, t], weight, R[:, t], fit_intercept) for t in range(n_targets)
@@ -93,7 +97,11 @@ def test_a_size_that_has_grown_is_measured_before_long():
     rows = Rows(np.ones((2, 1)), np.ones((2, 1)), None)
     size = np.array([1e-3])
     rule = StoppingRule(
-        1e-2, rows, Penalty(), fit_intercept=False, measure=lambda: Sizes(size, size)
+        1e-2,
+        RowsInMemory(rows),
+        Penalty(),
+        fit_intercept=False,
+        measure=lambda: Sizes(size, size),
     )
     gradients = (np.array([[1.0]]),)
     zeros = (np.zeros((1, 1)),)
@@ -104,7 +112,7 @@ def test_a_size_that_has_grown_is_measured_before_long():
 
 def test_large_float32_values_do_not_overflow():
     rows = Rows(np.full((2, 1), 1e30, "float32"), np.ones((2, 1), "float32"), None)
-    rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
+    rule = StoppingRule(1e-4, RowsInMemory(rows), Penalty(), fit_intercept=False)
     gradients = (2 * np.array([[1e30]]),)  # all of the residual is along X
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
     assert not rule.is_met([1.0], gradients, (np.zeros((1, 1)),))
@@ -113,7 +121,7 @@ def test_large_float32_values_do_not_overflow():
 @pytest.mark.parametrize("size", [1e-170, 1e200])
 def test_columns_whose_squares_leave_float64_count(size):
     rows = Rows(np.array([[1.0, 3], [2, 4]]) * [1, size], np.ones((2, 1)), None)
-    rule = StoppingRule(1e-4, rows, Penalty(), fit_intercept=False)
+    rule = StoppingRule(1e-4, RowsInMemory(rows), Penalty(), fit_intercept=False)
     gradients = (np.array([[0], [2 * size * np.sqrt(12.5)]]),)
     assert rule.achieved([1.0], gradients)[0] == pytest.approx(1)
     assert not rule.is_met([1.0], gradients, (np.zeros((2, 1)),))
@@ -121,7 +129,10 @@ def test_columns_whose_squares_leave_float64_count(size):
 
 def test_a_gradient_of_nan_has_not_arrived():
     rule = StoppingRule(
-        1e-4, Rows(np.eye(2), np.ones((2, 1)), None), Penalty(), fit_intercept=False
+        1e-4,
+        RowsInMemory(Rows(np.eye(2), np.ones((2, 1)))),
+        Penalty(),
+        fit_intercept=False,
     )
     assert not rule.is_met([1.0], (np.array([[0.0], [np.nan]]),), (np.zeros((2, 1)),))
 

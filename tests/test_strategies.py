@@ -16,7 +16,7 @@ from torch import nn
 
 from skgd import GDLinearRegressor
 from skgd._data.device import Device, to_numpy
-from skgd._descent.loop import evaluate_parts
+from skgd._descent.batches import evaluate_parts
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
 from skgd.strategies import ManualStrategy, ModuleStrategy, Rows

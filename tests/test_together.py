@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from skgd._data.batches import FullBatch
 from skgd._data.coordinates import user_coordinates
 from skgd._data.device import Device, to_numpy
 from skgd._data.rows import Rows
+from skgd._descent.batches import FullBatch
 from skgd._descent.loop import Outcome, descend
 from skgd._descent.problem import Problem, side_by_side
 from skgd._descent.steps import Steps, schedule_from
@@ -104,7 +104,7 @@ class Stack:
         if run.tol is not None:
             rule = StoppingRule(
                 run.tol,
-                problem.full_rows,
+                problem.rows,
                 problem.objective.penalty,
                 fit_intercept=problem.fit_intercept,
             )

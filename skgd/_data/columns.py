@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from reprlib import repr as short_repr
 
@@ -36,6 +36,25 @@ _ENCODE = {
         "(of pandas: (dates - dates.min()).dt.days), or month, weekday and hour "
         "(skrub.DatetimeEncoder for a whole column)."
     ),
+    "categories": (
+        "Turn categories into numbers, such as a column of zeros and ones for each "
+        "(of Dask: dask.dataframe.get_dummies(frame.categorize())), or leave them out."
+    ),
+    "objects": "Cast objects that are numbers by astype(float), or leave them out.",
+}
+# What the names of their dtypes begin with.
+_KINDS_OF_DTYPES = {
+    "category": "categories",
+    "object": "objects",
+    "complex": "complex numbers",
+    "date": "dates",
+    "time": "dates",
+    "duration": "dates",
+    "period": "dates",
+    "str": "text",
+    "large_string": "text",
+    "<u": "text",
+    "|s": "text",
 }
 _LEAVE_OUT = (
     "A row without a target cannot be fitted: leave it out of X and y (of NumPy: keep "
@@ -52,6 +71,18 @@ def not_numbers(name: str, data: Container) -> str:
             kinds.setdefault(kind, []).append(f"{label}{example}")
     found = "; ".join(_which_hold(labels, kind) for kind, labels in kinds.items())
     return _sentences(found, *(_ENCODE.get(kind, "") for kind in kinds))
+
+
+def refuse_dtypes(dtypes: Mapping[str, Hashable]) -> None:
+    """Raise where the dtypes of columns, by their labels, are not those of numbers."""
+    kinds: dict[str, list[str]] = {}
+    for label, dtype in dtypes.items():
+        for begin, kind in _KINDS_OF_DTYPES.items():
+            if str(dtype).lower().startswith(begin):
+                kinds.setdefault(kind, []).append(label)
+    if kinds:
+        found = "; ".join(_which_hold(labels, kind) for kind, labels in kinds.items())
+        raise ValueError(_sentences(found, *(_ENCODE.get(kind, "") for kind in kinds)))
 
 
 def not_finite(name: str, data: Container) -> str:

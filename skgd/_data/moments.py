@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from skgd._data.collections import is_collection, refuse_collections
 from skgd._data.rows import (
     Rows,
     means,
@@ -162,6 +163,11 @@ class Moments:
         array([[2., 4.],
                [4., 8.]])
         """
+        if is_collection(X):
+            from skgd._data.partitions import moments_of_collections
+
+            return moments_of_collections(X, y, sample_weight)
+        refuse_collections(y=y, sample_weight=sample_weight)
         with naming_columns(X), np.errstate(all="ignore"):
             rows, y_is_1d = rows_of_moments(X, y, sample_weight)
             sums = scatter_of(rows)._asdict()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import add
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, issparse, vstack
@@ -17,6 +17,18 @@ from skgd._typing import Array, Matrix, Parameters
 # to the next, or, where there are many columns, up to so many rows: a product of fewer
 # is slow. Of large data that is a 32nd part at most.
 _BLOCK_ELEMENTS, _BLOCK_ROWS, _BLOCKS = 2**18, 2**13, 32
+
+
+class RowsAnywhere(Protocol):
+    """Rows, here or where another process has them."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, of which some may have no weight."""
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns of X."""
 
 
 class Rows(NamedTuple):
@@ -40,6 +52,11 @@ class Rows(NamedTuple):
     def n_targets(self) -> int:
         """Number of columns of y."""
         return self.y.shape[1]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, of which some may have no weight."""
+        return len(self.y)
 
     @property
     def n_with_weight(self) -> int:
@@ -86,10 +103,14 @@ def sum_over(
     parts: Iterable[Rows], term: Callable[[Rows], tuple[Array, ...]]
 ) -> tuple[Array, ...]:
     """Return the sums of what a function returns for each part of the rows."""
+    return total_of(map(term, parts))
+
+
+def total_of(terms: Iterable[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """Return the sums of arrays that stand in the same place of tuples."""
     sums: tuple[Array, ...] = ()
-    for rows in parts:
-        terms = term(rows)
-        sums = tuple(map(add, sums, terms)) if sums else terms
+    for term in terms:
+        sums = tuple(map(add, sums, term)) if sums else tuple(term)
     return sums
 
 

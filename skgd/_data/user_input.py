@@ -157,12 +157,24 @@ def validated_validation_rows(
     return rows
 
 
+def warn_user(message: str) -> None:
+    """Warn of what may not be what the user has in mind."""
+    warn(message, UserWarning)
+
+
 def rows_of_moments(
-    X: Matrix, y: ArrayLike, sample_weight: ArrayLike | None
+    X: Matrix,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    tell: Callable[[str], None] = warn_user,
 ) -> tuple[Rows, bool]:
-    """Check data of which there is no estimator, but for NaN and infinity in X."""
+    """Check data of which there is no estimator, but for NaN and infinity in X.
+
+    What is no error is told: where the data are those of a user, as a warning.
+    """
     X, y = readable("X", X), readable("y", y)
-    numbers, targets = _checked(check_X_y, X, y)
+    numbers, targets = _checked(check_X_y, X, y, tell)
     y_is_1d = targets.ndim == 1
     targets = targets[:, None] if y_is_1d else targets
     weight = _checked_weight(sample_weight, numbers)
@@ -184,7 +196,10 @@ class NotFiniteError(ValueError):
 
 
 def _checked(
-    check: Callable[..., tuple[Matrix, np.ndarray]], X: Matrix, y: ArrayLike
+    check: Callable[..., tuple[Matrix, np.ndarray]],
+    X: Matrix,
+    y: ArrayLike,
+    tell: Callable[[str], None] = warn_user,
 ) -> tuple[Matrix, np.ndarray]:
     """Return X and y by scikit-learn's check; X may hold NaN and infinity."""
     with _explaining(X=X, y=y):
@@ -204,7 +219,10 @@ def _checked(
     for name, data, found in ("X", X, numbers), ("y", y, targets):
         if not are_floats(data):
             _refuse_missing_dates(name, data)
-            _warn_of_dates_and_digits(name, data, found)
+            for find in dates_as_numbers, lost_digits:
+                blame = find(name, data, found)
+                if blame:
+                    tell(blame)
     return numbers, targets
 
 
@@ -237,16 +255,6 @@ def _refuse_missing_dates(name: str, data: Matrix | ArrayLike) -> None:
     blame = missing_dates(name, data)
     if blame:
         raise ValueError(f"Input {name} contains NaN.\n{blame}")
-
-
-def _warn_of_dates_and_digits(
-    name: str, data: Matrix | ArrayLike, numbers: Matrix
-) -> None:
-    """Warn of numbers that may not be those that the user has in mind."""
-    for find in dates_as_numbers, lost_digits:
-        blame = find(name, data, numbers)
-        if blame:
-            warn(blame, UserWarning)
 
 
 def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | None:
@@ -380,9 +388,12 @@ def _kept_dtypes(X: Matrix) -> list[type]:
 
     check_array reads NumPy's and pandas' dtypes; those of other frames are read here.
     """
-    if all(name in _FLOAT32_NAMES for name in dtype_names(X)):
-        return [np.float32]
-    return [np.float64, np.float32]
+    return [np.float32] if is_float32(X) else [np.float64, np.float32]
+
+
+def is_float32(X: Matrix) -> bool:
+    """Return whether all columns are float32 by their dtypes."""
+    return all(name in _FLOAT32_NAMES for name in dtype_names(X))
 
 
 def _validated_start(

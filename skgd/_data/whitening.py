@@ -9,7 +9,7 @@ section 4.3). For squared error the Hessian is then a multiple of the identity.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from functools import cache, partial, singledispatch
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from scipy.sparse import issparse
 
 from skgd._data.coordinates import WhiteCoordinates, varies
 from skgd._data.moments import ColumnMoments, Moments, condensed_rows, factor_of
-from skgd._data.rows import Rows, canonical, row_blocks
+from skgd._data.rows import Rows, RowsAnywhere, canonical, row_blocks
 from skgd._data.scatter import pivoted_factor
 from skgd._data.threads import in_one_thread
 
@@ -100,14 +100,16 @@ def bytes_of_matrix(n_features: int) -> int:
     return 8 * n_features**2
 
 
-def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> Triangle:
+def triangle_of(
+    moments: Moments, rows: RowsAnywhere, *, centered: bool, l2: float
+) -> Triangle:
     """Return the triangle of moments; where they lack the digits, that of the rows.
 
     Parameters
     ----------
     moments : Moments
         Of the rows.
-    rows : Rows
+    rows : RowsAnywhere
         The rows.
     centered : bool
         Whether the covariance is that about the mean, or about 0.
@@ -119,7 +121,7 @@ def triangle_of(moments: Moments, rows: Rows, *, centered: bool, l2: float) -> T
 
 
 def triangles_of(
-    moments: Moments, rows: Rows, *, centered: bool, l2s: Iterable[float]
+    moments: Moments, rows: RowsAnywhere, *, centered: bool, l2s: Iterable[float]
 ) -> list[Triangle]:
     """Return the triangle for each weight of a penalty; see `triangle_of`."""
     root = cache(partial(root_of, rows))
@@ -127,11 +129,15 @@ def triangles_of(
 
 
 def _triangle_of(
-    moments: Moments, rows: Rows, root: Callable[[], Root], centered: bool, l2: float
+    moments: Moments,
+    rows: RowsAnywhere,
+    root: Callable[[], Root],
+    centered: bool,
+    l2: float,
 ) -> Triangle:
     """Return the triangle of moments, or that of the root of the rows."""
     triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
-    size, least = len(rows.y) * rows.n_features**2, _LEAST_SHARE
+    size, least = rows.n_rows * rows.n_features**2, _LEAST_SHARE
     if size <= _FEW:
         least = _LEAST_SHARE_OF_FEW if size > _VERY_FEW else _LEAST_SHARE_OF_VERY_FEW
     if _least_share(triangle) >= least:
@@ -146,12 +152,12 @@ def _triangle_of(
         rows.n_features,
         centered=centered,
         l2=l2,
-        least=_rounding(len(rows.y)),
+        least=_rounding(rows.n_rows),
     )
 
 
 def triangle_of_moments(
-    moments: Moments, some: Rows, *, centered: bool, l2: float
+    moments: Moments, some: RowsAnywhere, *, centered: bool, l2: float
 ) -> Triangle:
     """Return the triangle of moments whose rows are gone, but for some.
 
@@ -176,7 +182,7 @@ def triangle_of_moments(
 
 
 def triangles_of_moments(
-    moments: Moments, some: Rows, *, centered: bool, l2s: Iterable[float]
+    moments: Moments, some: RowsAnywhere, *, centered: bool, l2s: Iterable[float]
 ) -> list[Triangle]:
     """Return the triangle for each weight of a penalty; see `triangle_of_moments`."""
     return [triangle_of_moments(moments, some, centered=centered, l2=l2) for l2 in l2s]
@@ -200,9 +206,9 @@ def _least_share(triangle: Triangle) -> float:
     return triangle.least_share if triangle.rank == active else 0.0
 
 
-def triangle_of_rows(rows: Rows, *, centered: bool, l2: float) -> Triangle:
+def triangle_of_rows(rows: RowsAnywhere, *, centered: bool, l2: float) -> Triangle:
     """Return the triangle of rows, by orthogonal transformations of these."""
-    root, least = root_of(rows), _rounding(len(rows.y))
+    root, least = root_of(rows), _rounding(rows.n_rows)
     return _triangle_of_root(
         root, rows.n_features, centered=centered, l2=l2, least=least
     )
@@ -218,7 +224,12 @@ def _rounding(n_rows: int) -> float:
 
 
 def _leaves_out_nothing(
-    triangle: Triangle, moments: Moments, rows: Rows, *, centered: bool, least: float
+    triangle: Triangle,
+    moments: Moments,
+    rows: RowsAnywhere,
+    *,
+    centered: bool,
+    least: float,
 ) -> bool:
     """Return whether columns that the triangle leaves out are those before, combined.
 
@@ -237,21 +248,62 @@ def _leaves_out_nothing(
         triangle.upper[:, :rank], triangle.upper[:, out], check_finite=False
     )
     combined[triangle.pivots] = combined / np.where(scale > 0, scale, 1)[:, None]
-    rows = canonical(rows)
     about = moments.mean[:d] if centered else np.zeros(d)
-    squares = np.zeros(len(out))
+    squares = mean_squares_along(rows, about, combined)
+    left_out = np.sqrt(squares.max(initial=0.0))
+    return bool(left_out <= 10 * _rounding(rows.n_rows) / triangle.least_share)
+
+
+@singledispatch
+def mean_squares_along(
+    rows: RowsAnywhere, about: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """Return the weighted mean square of ``(X - about) directions``, column by column.
+
+    What has rows that are not here registers how it does that.
+    """
+    raise TypeError(type(rows))
+
+
+@mean_squares_along.register(Rows)
+def _mean_squares_along(
+    rows: Rows, about: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    rows = canonical(rows)
+    squares = np.zeros(directions.shape[1])
     for block in row_blocks(rows, len(rows.y)):
         X, weight = rows.X[block], rows.weight
-        left = ((X.toarray() if issparse(X) else X) - about) @ combined
+        along = ((X.toarray() if issparse(X) else X) - about) @ directions
         squares += (
-            np.sum(left**2, axis=0) if weight is None else weight[block] @ left**2
+            np.sum(along**2, axis=0) if weight is None else weight[block] @ along**2
         )
-    total = len(rows.y) if rows.weight is None else rows.weight.sum()
-    left_out = np.sqrt(squares.max(initial=0.0) / total)
-    return bool(left_out <= 10 * _rounding(len(rows.y)) / triangle.least_share)
+    return squares / (len(rows.y) if rows.weight is None else rows.weight.sum())
 
 
-def root_of(rows: Rows) -> Root:
+def merged_roots(roots: Sequence[Root]) -> Root:
+    """Return the root of the rows of several (as moments merge, by their factors)."""
+    first, *others = roots
+    weight, mean, columns = first
+    for other in others:
+        total = weight + other.weight
+        step = other.mean - mean
+        between = np.sqrt(weight) * np.sqrt(other.weight / total) * step
+        columns = _triangular(np.vstack([columns, other.columns, between]))
+        mean, weight = mean + other.weight / total * step, total
+    return Root(weight, mean, columns)
+
+
+@singledispatch
+def root_of(rows: RowsAnywhere) -> Root:
+    """Return the triangular factor of rows.
+
+    What has rows that are not here registers how it does that.
+    """
+    raise TypeError(type(rows))
+
+
+@root_of.register(Rows)
+def _root_of(rows: Rows) -> Root:
     """Return the triangular factor of rows, a block at a time.
 
     A column of ones is the first, so that columns are centred to all their digits. They

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from enum import Enum
 from functools import cached_property
@@ -11,14 +11,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from skgd._data.batches import FullBatch
 from skgd._data.device import in_numpy
-from skgd._data.rows import Rows
+from skgd._descent.batches import Prepared, SmallBatches
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
 from skgd._descent.stopping import Stopping, StoppingRule
 from skgd._interrupt import NO_INTERRUPTION, Interruption
-from skgd._typing import Array, NumpyParameters, Parameters
+from skgd._typing import NumpyParameters, Parameters
 from skgd.strategies import GradientStrategy
 
 
@@ -113,9 +112,8 @@ class Descent:
         self._mapping: Parameters = ()
         # Of mini-batches, nothing asks for a mapping, which costs another prox.
         self._maps = self.penalty.has_prox and problem.batches.whole
-        self._n_read = problem.batches.n_samples  # rows behind the next step
-        self._parts = tuple(problem.batches) if problem.batches.whole else ()
-        self._share = 1.0  # of the batch size; below 1 where a batch is short of rows
+        # The next step; None: it was taken.
+        self._prepared: Prepared | None = Prepared(problem.batches.n_samples)
 
     def run(self, max_iter: int) -> Result:
         """Run the epochs, and return the result."""
@@ -188,45 +186,21 @@ class Descent:
         )
 
     def _evaluate_epoch(self) -> list[float]:
-        """Evaluate an epoch, up to its last step, and return the loss of each target.
-
-        Each row counts for the same in every epoch: the step of the last batch, where
-        it is short of rows, is as much shorter. An interrupted epoch is as much
-        shorter, and its loss that of the batches evaluated.
-        """
+        """Evaluate an epoch, up to its last step, and return the losses of targets."""
         batches = self.problem.batches
-        if isinstance(batches, FullBatch):
-            if self.steps.momentum:
-                self.steps.extrapolate(self.strategy, self._mapping)
-            return self._evaluate_all()
-        total: Array = 0
-        n_rows = batches.n_samples
-        for i, rows in enumerate(batches):
-            if i > 0:
-                if self.interruption.came:
-                    n_rows = i * batches.batch_size
-                    break
-                self._step()
-            self._n_read = len(rows.y)
-            self._share = self._n_read / batches.batch_size
-            if self.steps.momentum:
-                self.steps.extrapolate(self.strategy)
-            losses = self.strategy.evaluate(rows)
-            if self.penalty.l1 is not None:
-                losses = losses + self.penalty.l1_value(self.strategy.parameters[0])
-            if self._share != 1:
-                losses = losses * self._share
-            total = losses + total  # left on the device until the end of the epoch
-        share = batches.batch_size / n_rows
-        return [loss * share for loss in total.tolist()]
+        if isinstance(batches, SmallBatches):
+            losses, self._prepared = batches.pass_over(
+                self.strategy, self.steps, self.penalty, self.interruption
+            )
+            return losses
+        if self.steps.momentum:
+            self.steps.extrapolate(self.strategy, self._mapping)
+        return self._evaluate_all()
 
     def _evaluate_all(self) -> list[float]:
         """Evaluate the full batch, and return the whole loss of each target."""
         strategy, penalty = self.strategy, self.penalty
-        if len(self._parts) == 1:  # where 1 us matters
-            losses = strategy.evaluate(self._parts[0])
-        else:
-            losses = evaluate_parts(strategy, self._parts, len(self.problem.rows))
+        losses = self.problem.batches.evaluate(strategy)
         if self._maps:
             gradient, *others = strategy.gradients
             coef, rate = strategy.parameters[0], self.steps.rate_to_measure_by()
@@ -238,7 +212,8 @@ class Descent:
 
     def _step(self) -> None:
         """Take the step that the last evaluation has prepared."""
-        self.steps.take(self.strategy, self._n_read, self._share, self.smooth_losses)
+        if self._prepared is not None:
+            self.steps.take(self.strategy, *self._prepared, self.smooth_losses)
 
     def _step_on_all(self) -> None:
         """Take a proximal step along the gradients of all batches together.
@@ -247,7 +222,7 @@ class Descent:
         from it, however many steps there are (Lee and Wright 2012, Manifold
         identification in dual averaging for regularized stochastic online learning).
         """
-        evaluate_parts(self.strategy, self.problem.batches, len(self.problem.rows))
+        self.problem.batches.evaluate(self.strategy)
         self.steps.take_last(self.strategy)
 
     def _end_epoch(self) -> bool:
@@ -319,21 +294,3 @@ class Iterate:
         """The last score on held-out rows; None where there is none yet."""
         held_out = self._descent.stopping.held_out
         return held_out.scores[-1] if held_out and held_out.scores else None
-
-
-def evaluate_parts(
-    strategy: GradientStrategy, parts: Iterable[Rows], n_rows: int
-) -> Array:
-    """Return the losses of all parts of the rows together, and leave the gradients.
-
-    Both are means over the rows, hence those of the parts, weighted by their sizes.
-    """
-    sums: list[Array] = []
-    for rows in parts:
-        share = len(rows.y) / n_rows
-        losses = strategy.evaluate(rows)
-        terms = [share * term for term in (losses, *strategy.gradients)]
-        sums = [s + t for s, t in zip(sums, terms, strict=True)] if sums else terms
-    losses, *gradients = sums
-    strategy.gradients = tuple(gradients)
-    return losses

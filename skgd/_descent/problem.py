@@ -9,7 +9,6 @@ from functools import cached_property
 
 import numpy as np
 
-from skgd._data.batches import FullBatch, MiniBatches, RowSource
 from skgd._data.coordinates import (
     Coordinates,
     CoordinatesSideBySide,
@@ -18,8 +17,10 @@ from skgd._data.coordinates import (
 )
 from skgd._data.device import Device, in_numpy
 from skgd._data.moments import ColumnMoments, Moments
+from skgd._data.row_sources import RowsHere, RowSource
 from skgd._data.rows import Rows, predicted
 from skgd._data.threads import in_one_torch_thread
+from skgd._descent.batches import Batches, FullBatch, SmallBatches
 from skgd._descent.stable_rate import Smoothness, largest_stable_learning_rate
 from skgd._objective.losses import CustomLoss
 from skgd._objective.objective import Objective
@@ -34,12 +35,12 @@ _FEW_ELEMENTS = 2**16
 class Problem:
     """Rows and an objective, both in the coordinates of the descent."""
 
-    batches: FullBatch | MiniBatches
+    batches: Batches
     objective: Objective  # in NumPy
     coordinates: Coordinates
     device: Device
     fit_intercept: bool
-    held_out: RowSource | None = None
+    held_out: RowsHere | None = None
     validation: bool = False  # whether these are rows that the user passed
     scored_rows: Rows | None = None  # held out for a scorer, in the user's units
     moments: Moments | None = None  # of all rows, in the user's units, where known
@@ -65,7 +66,7 @@ class Problem:
     def batch_size(self) -> int | None:
         """Return the number of rows a batch; None: all of them."""
         batches = self.batches
-        return batches.batch_size if isinstance(batches, MiniBatches) else None
+        return batches.batch_size if isinstance(batches, SmallBatches) else None
 
     def in_as_many_threads_as_pay(self) -> AbstractContextManager[object]:
         """Keep torch to one thread where an operation takes microseconds."""
@@ -81,7 +82,7 @@ class Problem:
         """Return means and spreads of the targets."""
         if self.known_targets is not None:
             return self.known_targets
-        return ColumnMoments.from_columns(*self.rows.targets())
+        return self.rows.target_moments()
 
     @cached_property
     def device_objective(self) -> Objective:
@@ -173,12 +174,16 @@ class Problem:
     def losses_of_zero_coef(self) -> np.ndarray:
         """Return the objective of each target where all parameters are zero.
 
-        On standardized data with an intercept, that predicts the mean of y. It does not
-        read X.
+        On standardized data with an intercept, that predicts the mean of y.
         """
-        y, weight = self.rows.targets()
-        value = self.objective.loss.value(np.zeros_like(y), y)
-        return value.mean(axis=0) if weight is None else weight @ value / weight.sum()
+
+        def total(rows: Rows) -> tuple[np.ndarray]:
+            value = self.objective.loss.value(np.zeros_like(rows.y), rows.y)
+            weight = 1.0 if rows.weight is None else rows.weight[:, None]
+            return ((value * weight).sum(axis=0, dtype=np.float64),)
+
+        (losses,) = self.rows.sum(total)
+        return losses / len(self.rows)
 
     def describe_bad_loss(self, parameters: NumpyParameters) -> str:
         """Return where a loss of the user's own made no number of a finite prediction.
@@ -187,12 +192,14 @@ class Problem:
         """
         if not isinstance(self.objective.loss, CustomLoss):
             return ""
+        loss = self.objective.loss
+
+        def found_in(rows: Rows) -> str:
+            return loss.bad_value(predicted(rows.X, parameters), rows.y)
+
         with np.errstate(over="ignore", invalid="ignore"):
-            for X, y, _ in self.rows:
-                found = self.objective.loss.bad_value(predicted(X, parameters), y)
-                if found:
-                    return f" {found}."
-        return ""
+            found = next(filter(None, self.rows.each(found_in)), "")
+        return f" {found}." if found else ""
 
 
 def side_by_side(problems: Sequence[Problem]) -> Problem:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh
 from scipy.sparse import csr_array, diags_array, issparse
 
-from skgd._data.batches import RowsInMemory, RowSource
+from skgd._data.row_sources import RowSource
 from skgd._data.rows import Rows, peaks
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.threads import in_one_thread
@@ -204,7 +204,7 @@ def _by_lanczos(rows: RowSource, fit_intercept: bool, ridge: np.ndarray) -> floa
     of it (Kuczynski & Wozniakowski 1992): 0.88 for d = 100,000. A rate of 1/L is then
     stable still, at any momentum, for which 4/3 of the true one is short enough.
     """
-    dtype = next(iter(rows)).y.dtype
+    dtype = rows.dtype
     n_features, ridge = rows.n_features, ridge.astype(dtype)
 
     def second_moments_times(v: np.ndarray) -> np.ndarray:
@@ -245,14 +245,10 @@ def _by_lanczos(rows: RowSource, fit_intercept: bool, ridge: np.ndarray) -> floa
     return bound
 
 
-def _sampled(rows: RowSource, batch_size: int) -> RowsInMemory:
+def _sampled(rows: RowSource, batch_size: int) -> RowSource:
     """Return rows drawn at random, at least those of one batch."""
-    n = len(rows)
-    n_sampled = max(batch_size, min(_SAMPLED_BATCHES * batch_size, n // _SAMPLED_PART))
-    if n_sampled >= n:
-        return RowsInMemory(rows[slice(n)])
-    rng = np.random.default_rng(0)
-    return RowsInMemory(rows[np.sort(rng.choice(n, n_sampled, replace=False))])
+    of_all = len(rows) // _SAMPLED_PART
+    return rows.sample(max(batch_size, min(_SAMPLED_BATCHES * batch_size, of_all)))
 
 
 def _expected_smoothness(
@@ -263,11 +259,12 @@ def _expected_smoothness(
     so_far: Smoothness | None,
 ) -> float:
     """Return L_b for the L of all rows, both over the curvature of the loss."""
-    n, L_max = len(rows), 0.0
-    for X, _, weight in rows:
-        squares = _squares(X) + fit_intercept
-        L_i = squares if weight is None else squares * weight
-        L_max = max(L_max, float(L_i.max()))
+
+    def largest_of(rows: Rows) -> float:
+        squares = _squares(rows.X) + fit_intercept
+        return float((squares if rows.weight is None else squares * rows.weight).max())
+
+    n, L_max = len(rows), max(rows.each(largest_of))
     if so_far is not None:
         L, L_max = max(L, so_far.mean), max(L_max, so_far.row)
         return ((b - 1) * L + L_max) / b
@@ -284,10 +281,15 @@ def _squares(X: Matrix) -> np.ndarray:
     return squares @ np.ones(X.shape[1], X.dtype)
 
 
+def _largest_value(rows: Rows) -> float:
+    """Return the largest absolute value in X."""
+    return float(peaks(rows.X).max())
+
+
 def _raise_overflow(rows: RowSource) -> None:
     """Raise, and name the largest value whose square overflows."""
-    largest = max(float(peaks(X).max()) for X, _, _ in rows)
-    dtype = next(iter(rows)).y.dtype
+    largest = max(rows.each(_largest_value))
+    dtype = rows.dtype
     raise ValueError(
         f"The squares of the values in X overflow {dtype}: the largest is "
         f"{largest:.3g}. Rescale X"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
-from skgd._data.batches import FullBatch
 from skgd._data.coordinates import varies
 from skgd._data.device import to_numpy
 from skgd._data.moments import ColumnMoments
-from skgd._data.rows import Rows, predicted, sum_over
+from skgd._data.row_sources import RowSource
+from skgd._data.rows import Rows, predicted
+from skgd._descent.batches import WholeBatch
 from skgd._descent.held_out import HeldOutScore
+from skgd._objective.losses import Loss
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty
 from skgd._typing import Array, Parameters
@@ -80,8 +83,8 @@ class StoppingRule:
     ----------
     tol : float or ndarray of shape (n_targets,)
         Tolerance; of `TargetRules` one for each target.
-    rows : Rows
-        The rows of the descent, in NumPy.
+    rows : RowSource
+        The rows of the descent.
     penalty : Penalty
         That of the descent, in NumPy.
     fit_intercept : bool
@@ -107,7 +110,7 @@ class StoppingRule:
     def __init__(
         self,
         tol: float | Array,
-        rows: Rows,
+        rows: RowSource,
         penalty: Penalty,
         *,
         fit_intercept: bool,
@@ -118,7 +121,7 @@ class StoppingRule:
         largest_pseudo_residual: float = np.inf,
     ) -> None:
         self.tol = tol
-        self.dtype = rows.y.dtype
+        self.dtype = rows.dtype
         self.resolved: float | None = None
         self._white = white
         self._measure = measure
@@ -128,7 +131,7 @@ class StoppingRule:
         d = rows.n_features
         mean, spread = np.zeros(d), np.ones(d)
         if penalty.l2 is not None or not white:
-            mean, spread = ColumnMoments.from_columns(rows.X, rows.weight)[1:]
+            _, mean, spread = rows.feature_moments()
         self._sizes_of_features = np.hypot(mean, spread)[:, None]
         if white or not fit_intercept:
             mean, spread = np.zeros(d), self._sizes_of_features[:, 0]
@@ -144,7 +147,7 @@ class StoppingRule:
         norms[norms == 0] = np.inf if penalty.l1 is None else 1e-100
         self._feature_norms = np.vstack([norms, np.ones_like(norms[:1])])
         if targets is None:
-            targets = ColumnMoments.from_columns(rows.y, rows.weight)
+            targets = rows.target_moments()
         self._target_sizes = np.hypot(targets.mean, targets.spread)
         self._target_norms = targets.spread if fit_intercept else self._target_sizes
         self._largest_pseudo_residual = largest_pseudo_residual
@@ -417,25 +420,18 @@ class Sizes(NamedTuple):
 
 
 def sizes_at(
-    strategy: GradientStrategy, batches: FullBatch, objective: Objective
+    strategy: GradientStrategy, batch: WholeBatch, objective: Objective
 ) -> Callable[[], Sizes]:
     """Return a function that measures `Sizes` where the strategy stands.
 
-    All are where the descent takes place.
+    The objective is where the descent takes place.
     """
     loss, penalty = objective.loss, objective.penalty
-
-    def squares(rows: Rows) -> tuple[Array, Array]:
-        weight = 1.0 if rows.weight is None else rows.weight[:, None]
-        prediction = predicted(rows.X, strategy.parameters)
-        residual = (weight * (prediction - rows.y) ** 2).sum(0)
-        _, pseudo_residual = loss.value_and_residual(prediction, rows.y)  # overwrites
-        return (weight * pseudo_residual**2).sum(0), residual
+    squares = partial(_squares, loss)
 
     def measure() -> Sizes:
         pseudo_residual, residual = (
-            to_numpy(total) / batches.n_rows
-            for total in sum_over(batches.parts, squares)
+            total / len(batch.rows) for total in batch.sum(squares, strategy.parameters)
         )
         if penalty.l2 is not None:
             coef = strategy.parameters[0]
@@ -445,6 +441,15 @@ def sizes_at(
         return Sizes(np.sqrt(pseudo_residual), np.sqrt(residual))
 
     return measure
+
+
+def _squares(loss: Loss, rows: Rows, parameters: Parameters) -> tuple[Array, Array]:
+    """Return the sums of the squares of pseudo-residuals and residuals."""
+    weight = 1.0 if rows.weight is None else rows.weight[:, None]
+    prediction = predicted(rows.X, parameters)
+    residual = (weight * (prediction - rows.y) ** 2).sum(0)
+    _, pseudo_residual = loss.value_and_residual(prediction, rows.y)  # overwrites
+    return (weight * pseudo_residual**2).sum(0), residual
 
 
 class Plateau:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from skgd._data.batches import FullBatch
 from skgd._data.device import to_numpy
+from skgd._descent.batches import FullBatch
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -73,7 +73,7 @@ class Together:
         self._tols = np.array([-1.0 if tol is None else tol for _, tol in runs])
         self._max_iters = np.array([max_iter for max_iter, _ in runs])
         self._numbers = np.arange(len(runs))  # of the runs whose targets these are
-        self._n_targets = problem.rows.targets()[0].shape[1] // len(runs)
+        self._n_targets = problem.full_rows.n_targets // len(runs)
         self._curves: list[np.ndarray] = []  # an epoch each, nan where a run has ended
         self._smooth_losses = np.empty(0)
         self._gradients: Parameters = ()  # or the gradient mapping
@@ -118,7 +118,7 @@ class Together:
         tols = self._tols[self._numbers]
         self._rules = TargetRules(
             np.repeat(tols, self._n_targets),
-            problem.batches.rows.all,
+            problem.batches.rows,
             problem.objective.penalty,
             fit_intercept=problem.fit_intercept,
             white=problem.is_white,

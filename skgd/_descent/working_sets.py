@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from skgd._data.batches import FullBatch
 from skgd._data.coordinates import user_coordinates
 from skgd._data.device import Device
 from skgd._data.moments import Moments
@@ -16,6 +15,7 @@ from skgd._data.rows import Rows, divided
 from skgd._data.scatter import scatter_of
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.threads import in_one_thread
+from skgd._descent.batches import FullBatch
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps, constant

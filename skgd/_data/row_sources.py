@@ -1,27 +1,30 @@
-"""What an epoch reads: all rows at once, or in a fresh order a batch at a time."""
+"""The rows of a descent, as it reads them: in memory, on demand, or where they lie."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, partial, reduce
+from itertools import chain
+from typing import TypeVar
 
 import numpy as np
-from numpy.random import RandomState
 from scipy.sparse import issparse
 
 from skgd._data.coordinates import RowCoordinates
-from skgd._data.device import Device
+from skgd._data.moments import ColumnMoments
+from skgd._data.partitions import Kept
 from skgd._data.rows import (
     Rows,
     highest_and_lowest,
     row_blocks,
-    slices,
     sum_over,
+    total_of,
     without_unit_weights,
     working_dtype,
 )
-from skgd._typing import Array
+
+T = TypeVar("T")
 
 #: y, (n_rows, n_targets), and the weights, (n_rows,) or None.
 Targets = tuple[np.ndarray, np.ndarray | None]
@@ -30,127 +33,56 @@ Targets = tuple[np.ndarray, np.ndarray | None]
 Index = np.ndarray | slice
 
 
-class FullBatch:
-    """All rows, as one batch.
-
-    Parameters
-    ----------
-    rows : Rows
-        NumPy rows in the coordinates and the dtype of the descent.
-    device : Device
-        Where the descent takes place.
-    n_samples : int or None, default=None
-        How many rows these stand for, where they are condensed.
-
-    Attributes
-    ----------
-    whole : bool
-        Whether a batch is all that an epoch reads.
-    parts : tuple of Rows
-        The rows, where the descent takes place. An evaluation is a sum over the parts.
-    rows : RowsInMemory
-        All rows in NumPy, for what is asked of them before the descent or after it.
-    """
-
-    whole = True
-
-    def __init__(
-        self, rows: Rows, device: Device, n_samples: int | None = None
-    ) -> None:
-        self.rows = RowsInMemory(rows)
-        self.n_rows = len(rows.y)
-        self.n_samples = self.n_rows if n_samples is None else n_samples
-        self.dtype = rows.y.dtype
-        self.parts = (device.send_rows(rows),)
-
-    def __iter__(self) -> Iterator[Rows]:
-        yield from self.parts
-
-
-class MiniBatches:
-    """Rows a batch at a time; each iteration is an epoch in a fresh order.
-
-    A batch is gathered from the rows where they lie, brought to the coordinates of the
-    descent, cast and sent to the device, so that there is never a copy of X. But torch
-    gathers dense rows itself where they need no preparation; and to a device with
-    memory of its own they are sent once, prepared.
-
-    Parameters
-    ----------
-    rows : RowsOnDemand
-        What to read.
-    device : Device
-        Where the descent takes place.
-    batch_size : int
-        Rows a batch.
-    shuffle : RandomState or None
-        Draws the order of an epoch. None: as the rows lie.
-
-    Attributes
-    ----------
-    whole : bool
-        Whether a batch is all that an epoch reads.
-    """
-
-    whole = False
-
-    def __init__(
-        self,
-        rows: RowsOnDemand,
-        device: Device,
-        batch_size: int,
-        shuffle: RandomState | None,
-    ) -> None:
-        self.rows = rows
-        self.n_samples = len(rows)
-        self.batch_size = batch_size
-        self.dtype = rows.dtype
-        self._device = device
-        self._shuffle = shuffle
-        self._tensors: Rows | None = None
-        if device.has_memory and not rows.is_sparse:
-            self._tensors = device.send_parts(rows)
-        elif device.torch_device is not None and rows.as_passed is not None:
-            self._tensors = device.send_rows(rows.as_passed)
-
-    def __iter__(self) -> Iterator[Rows]:
-        order: Array | None = None
-        if self._shuffle is not None:
-            order = self._shuffle.permutation(self.n_samples)
-            if self._tensors:
-                order = self._device.send(order)
-        for batch in slices(self.n_samples, self.batch_size):
-            yield self._gathered(batch if order is None else order[batch])
-
-    def _gathered(self, index: Array) -> Rows:
-        """Return a batch, where the descent takes place."""
-        if self._tensors is None:
-            return self._device.send_rows(self.rows[index])
-        if isinstance(index, slice):
-            return self._tensors.at(index)
-        return Rows(
-            *(a if a is None else a.index_select(0, index) for a in self._tensors)
-        )
-
-
 class RowSource(ABC):
     """Rows in the coordinates and the dtype of the descent, in NumPy.
-
-    Iterating yields all of them, in blocks.
 
     Attributes
     ----------
     n_features : int
         Number of columns of X.
+    dtype : numpy.dtype
+        That of the rows.
+    """
+
+    n_features: int
+    dtype: np.dtype
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def each(self, function: Callable[[Rows], T]) -> Iterable[T]:
+        """Return what a function makes of each block of rows, in order."""
+
+    @abstractmethod
+    def sample(self, n_rows: int) -> RowSource:
+        """Return so many rows, drawn at random, or more."""
+
+    @abstractmethod
+    def sum(
+        self, term: Callable[[Rows], tuple[np.ndarray, ...]]
+    ) -> tuple[np.ndarray, ...]:
+        """Return the sums of what a function returns for each block of rows."""
+
+    def feature_moments(self) -> ColumnMoments:
+        """Return the means and spreads of the columns of X."""
+        return reduce(ColumnMoments.merge, self.each(partial(_moments, column=0)))
+
+    def target_moments(self) -> ColumnMoments:
+        """Return the means and spreads of the columns of y."""
+        return reduce(ColumnMoments.merge, self.each(partial(_moments, column=1)))
+
+
+class RowsHere(RowSource):
+    """Rows that this process reads. Iterating yields all of them, in blocks.
+
+    Attributes
+    ----------
     in_memory : bool
         Whether reading them again costs nothing but the reading.
     """
 
-    n_features: int
     in_memory: bool
-
-    @abstractmethod
-    def __len__(self) -> int: ...
 
     @abstractmethod
     def __iter__(self) -> Iterator[Rows]: ...
@@ -162,14 +94,29 @@ class RowSource(ABC):
     def targets(self) -> Targets:
         """Return y and the weights, without reading X."""
 
+    def each(self, function: Callable[[Rows], T]) -> Iterable[T]:
+        """Return what a function makes of each block of rows, in order."""
+        return map(function, self)
+
     def sum(
         self, term: Callable[[Rows], tuple[np.ndarray, ...]]
     ) -> tuple[np.ndarray, ...]:
         """Return the sums of what a function returns for each block of rows."""
         return sum_over(self, term)
 
+    def sample(self, n_rows: int) -> RowSource:
+        """Return so many rows, drawn at random."""
+        if n_rows >= len(self):
+            return RowsInMemory(self[slice(len(self))])
+        chosen = np.random.default_rng(0).choice(len(self), n_rows, replace=False)
+        return RowsInMemory(self[np.sort(chosen)])
 
-class RowsInMemory(RowSource):
+    def target_moments(self) -> ColumnMoments:
+        """Return the means and spreads of the columns of y, without reading X."""
+        return ColumnMoments.from_columns(*self.targets())
+
+
+class RowsInMemory(RowsHere):
     """Rows that are there already.
 
     Parameters
@@ -183,6 +130,7 @@ class RowsInMemory(RowSource):
     def __init__(self, rows: Rows) -> None:
         self.all = rows
         self.n_features = rows.n_features
+        self.dtype = rows.y.dtype
 
     def __len__(self) -> int:
         return len(self.all.y)
@@ -198,7 +146,7 @@ class RowsInMemory(RowSource):
         return self.all.y, self.all.weight
 
 
-class RowsOnDemand(RowSource):
+class RowsOnDemand(RowsHere):
     """Rows that are brought to the descent's coordinates and dtype when they are read.
 
     Those of weight zero are left out. Indexing returns the selected rows.
@@ -268,6 +216,58 @@ class RowsOnDemand(RowSource):
             weight = None if weight is None else weight[self._index]
         y = self._coordinates.targets(y.astype(self._read_dtype, copy=False))
         return y.astype(self.dtype, copy=False), weight
+
+
+class RowsInPartitions(RowSource):
+    """Prepared rows of Dask collections, where they lie.
+
+    Parameters
+    ----------
+    rows : Kept
+        The rows, in the coordinates of the descent.
+    n_rows : int
+        How many there are.
+    dtype : numpy.dtype
+        That of the rows.
+    """
+
+    def __init__(self, rows: Kept, n_rows: int, dtype: np.dtype) -> None:
+        self.kept, self._n_rows, self.dtype = rows, n_rows, dtype
+        self.n_features = rows.n_features
+
+    def __len__(self) -> int:
+        return self._n_rows
+
+    def each(self, function: Callable[[Rows], T]) -> Iterable[T]:
+        """Return what a function makes of each partition, in order."""
+        return self.kept.reduce(
+            partial(_listed, function), _joined_lists, name="describe"
+        )
+
+    def sum(
+        self, term: Callable[[Rows], tuple[np.ndarray, ...]]
+    ) -> tuple[np.ndarray, ...]:
+        """Return the sums of what a function returns for each partition."""
+        return self.kept.reduce(term, total_of, name="sum")
+
+    def sample(self, n_rows: int) -> RowSource:
+        """Return all rows: none leave where they lie."""
+        return self
+
+
+def _moments(rows: Rows, *, column: int) -> ColumnMoments:
+    """Return the moments of the columns of X, or those of y."""
+    return ColumnMoments.from_columns(rows[column], rows.weight)
+
+
+def _listed(function: Callable[[Rows], T], rows: Rows) -> list[T]:
+    """Return what a function makes of rows, in a list."""
+    return [function(rows)]
+
+
+def _joined_lists(lists: list[list[T]]) -> list[T]:
+    """Return all that is in several lists."""
+    return list(chain.from_iterable(lists))
 
 
 def _ends(rows: Rows, index: np.ndarray | None) -> Rows:

@@ -1,0 +1,329 @@
+"""Dask collections: recognised, checked by their columns, aligned and cut up.
+
+Dask is imported where a collection of it comes in, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from skgd._data.columns import refuse_dtypes
+from skgd._data.containers import readable
+from skgd._typing import ArrayLike
+from skgd._warn import warn
+
+#: An array or a frame of Dask's.
+Collection = Any
+
+#: What Dask's `delayed` returns: a task, and those that it depends on.
+Delayed = Any
+
+#: X, y and, where there are any, the weights of a partition, as the user has them.
+Block = tuple[Any, ...]
+
+
+def is_collection(data: object) -> bool:
+    """Return whether data are a collection of Dask's, whose rows are not here."""
+    kind = type(data)
+    if not hasattr(kind, "__dask_graph__"):  # nor is it looked up of the many others
+        return False
+    return _is_dasks_own(data) or data.__dask_graph__() is not None  # type: ignore[attr-defined]
+
+
+def refuse_collections(**named: object) -> None:
+    """Raise where any data are a collection that has to be in memory."""
+    for name, data in named.items():
+        if is_collection(data):
+            raise ValueError(
+                f"{name} is a {_type_of(data)}, whose rows are not in memory, and X "
+                f"is. Pass X as a collection of Dask as well, or {name}.compute()."
+            )
+
+
+def checked_features(name: str, data: Collection) -> Collection:
+    """Return features that Dask holds, in partitions of whole rows.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed.
+    ValueError
+        If they are no array of two dimensions and no frame, or if columns hold what is
+        not a number.
+
+    Warns
+    -----
+    UserWarning
+        If chunks over columns are put together.
+    """
+    data = _checked(name, data)
+    if data.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array, got {data.ndim}D array instead: {name} is a "
+            f"{_type_of(data)}. Pass rows of features, such as a frame of one column "
+            "(frame[['x']]) or X.reshape(-1, 1)."
+        )
+    if is_frame(data):
+        return data
+    if math.isnan(data.shape[1]):
+        raise ValueError(
+            f"The number of columns of {name} is not known. Call "
+            f"{name}.compute_chunk_sizes() first."
+        )
+    n_chunks = data.numblocks[1]
+    if n_chunks > 1:
+        warn(
+            f"{name} is cut into {n_chunks} chunks along its columns. They are put "
+            "together to whole rows, which copies X and sends most of it from worker "
+            f"to worker. Pass {name}.rechunk({{1: -1}}).persist() to do that once.",
+            UserWarning,
+        )
+        data = data.rechunk({1: -1})
+    return data
+
+
+def checked_targets(y: Collection | ArrayLike) -> Collection | np.ndarray:
+    """Return targets that Dask holds, or that are in memory, whose rows are not read.
+
+    For what is raised see `checked_features`.
+    """
+    if not is_collection(y):
+        return np.asarray(readable("y", y))
+    y = _checked("y", y)
+    if y.ndim not in (1, 2):
+        raise ValueError(
+            f"y should be a 1d or 2d array, got an array of shape {y.shape} instead."
+        )
+    return y.rechunk({1: -1}) if y.ndim == 2 and not is_frame(y) else y
+
+
+def is_frame(data: Collection) -> bool:
+    """Return whether a collection is a frame, or a series."""
+    return not hasattr(type(data), "chunks")
+
+
+def sample_of(data: Collection) -> Any:
+    """Return what has the columns and dtypes of a collection, and no rows."""
+    if is_frame(data):
+        return data._meta
+    return np.empty((0, *data.shape[1:]), data.dtype)
+
+
+def blocks_of(
+    X: Collection, y: Collection | np.ndarray, sample_weight: object | None
+) -> list[Delayed]:
+    """Return tasks for the `Block` of each partition of checked data.
+
+    Where rows are cut up otherwise than those of X, they are cut anew, if it can be
+    known where: the lengths of partitions are computed where they have to be.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer rows than those of X.
+    """
+    others = {"y": y}
+    if sample_weight is not None:
+        others["sample_weight"] = sample_weight
+    cut = _Cut(X)
+    return _zipped([X, *(cut.aligned(name, data) for name, data in others.items())])
+
+
+def lengths_of(data: Collection) -> tuple[int, ...]:
+    """Return the number of rows of each partition, which are counted if need be."""
+    known = _known_lengths(data)
+    if not any(map(math.isnan, known)):
+        return tuple(map(int, known))
+    import dask
+
+    length = dask.delayed(len, pure=False)
+    return dask.compute(*(length(part) for part in _parts(data)))
+
+
+def mapped(
+    function: Callable[..., Any],
+    X: Collection,
+    *,
+    n_targets: int | None,
+    dtype: np.dtype,
+) -> Collection:
+    """Return what a function makes of each partition of the features, lazily.
+
+    An array with the chunks of X; or a series with its index, and for several targets
+    (`n_targets` is not None) a frame.
+    """
+    if is_frame(X):
+        index = X._meta.index
+        if n_targets is None:
+            meta = index.to_series().astype(dtype).rename(None)
+        else:
+            meta = index.to_frame(index=True).reindex(columns=range(n_targets))
+            meta = meta.astype(dtype)
+        return X.map_partitions(function, meta=meta)
+    if n_targets is None:
+        return X.map_blocks(function, drop_axis=1, dtype=dtype)
+    chunks = X.chunks[0], (n_targets,)
+    return X.map_blocks(function, chunks=chunks, dtype=dtype)
+
+
+class _Cut:
+    """Where the partitions of X begin and end."""
+
+    def __init__(self, X: Collection) -> None:
+        self._X = X
+
+    def aligned(self, name: str, data: Any) -> Collection:
+        """Return other data, cut up as X is."""
+        import dask.array as da
+
+        if not is_collection(data):
+            array = np.asarray(readable(name, data))
+            self._check(name, len(array))
+            return da.from_array(array, chunks=(self.lengths, *array.shape[1:]))
+        data = _checked(name, data)
+        if _may_agree(_known_lengths(self._X), _known_lengths(data)):
+            return data
+        lengths = lengths_of(data)
+        self._check(name, sum(lengths))
+        if is_frame(data):
+            array = data.to_dask_array(lengths=lengths)
+        else:
+            chunks = lengths, *data.chunks[1:]
+            array = da.Array(data.dask, data.name, chunks, data.dtype)
+        return array.rechunk({0: self.lengths})
+
+    @cached_property
+    def lengths(self) -> tuple[int, ...]:
+        """Number of rows of each partition."""
+        return lengths_of(self._X)
+
+    def _check(self, name: str, n_rows: int) -> None:
+        if n_rows != sum(self.lengths):
+            raise ValueError(
+                "Found input variables with inconsistent numbers of samples: X has "
+                f"{sum(self.lengths)} rows, and {name} {n_rows}."
+            )
+
+
+def _known_lengths(data: Collection) -> tuple[float, ...]:
+    """Return the number of rows of each partition; nan where it is not known."""
+    if is_frame(data):
+        return (math.nan,) * data.npartitions
+    lengths: tuple[float, ...] = data.chunks[0]
+    return lengths
+
+
+def _may_agree(ours: Sequence[float], others: Sequence[float]) -> bool:
+    """Return whether partitions may be of the same lengths."""
+    return len(ours) == len(others) and all(
+        a == b or math.isnan(a) or math.isnan(b)
+        for a, b in zip(ours, others, strict=True)
+    )
+
+
+def _zipped(columns: Sequence[Collection]) -> list[Delayed]:
+    """Return tasks for the tuples of partitions that lie together.
+
+    Collections of one kind become one graph, so that what they are made of is read
+    once, and Dask reads no more columns than it has to.
+    """
+    import dask
+
+    frames = list(map(is_frame, columns))
+    if all(frames):
+        first, *others = columns
+        together = first.map_partitions(
+            _as_tuple,
+            *others,
+            meta=first._meta.index.to_series().astype(object),
+            align_dataframes=False,
+            enforce_metadata=False,
+        )
+        return list(together.to_delayed())
+    if not any(frames):
+        import dask.array as da
+
+        along = [("rows", f"columns of {k}")[: a.ndim] for k, a in enumerate(columns)]
+        together = da.blockwise(
+            _as_tuple,
+            ("rows",),
+            *chain.from_iterable(zip(columns, along, strict=True)),
+            dtype=object,
+            meta=np.empty(0, object),
+            concatenate=True,
+            align_arrays=False,
+        )
+        return list(together.to_delayed().ravel())
+    task = dask.delayed(_as_tuple, pure=False)
+    return [task(*parts) for parts in zip(*map(_parts, columns), strict=True)]
+
+
+def _as_tuple(*blocks: Any) -> tuple[Any, ...]:
+    """Return the arguments."""
+    return blocks
+
+
+def _parts(data: Collection) -> list[Delayed]:
+    """Return a task for each partition of rows."""
+    parts = data.to_delayed()
+    return list(parts if is_frame(data) else parts.ravel())
+
+
+def _n_parts(data: Collection) -> int:
+    """Return the number of partitions of rows."""
+    return int(data.npartitions if is_frame(data) else data.numblocks[0])
+
+
+def _checked(name: str, data: Collection) -> Collection:
+    """Return an array or a frame, if that is what a collection is."""
+    try:
+        import dask  # noqa: F401 - to say what is missing
+    except ImportError as error:
+        raise ImportError(
+            f"{name} is a {_type_of(data)}, a collection of Dask's, which is not "
+            "installed here: pip install 'skgd[dask]'."
+        ) from error
+    kind = type(data)
+    is_array = hasattr(kind, "chunks") and hasattr(kind, "rechunk")
+    if not _is_dasks_own(data) or not (is_array or hasattr(kind, "map_partitions")):
+        raise ValueError(
+            f"{name} is a {_type_of(data)}. Pass an array or a frame of Dask's: of "
+            "tasks, dask.array.from_delayed or dask.dataframe.from_delayed; of a bag, "
+            "bag.to_dataframe(); of xarray's, its .data."
+        )
+    if not is_array and not hasattr(kind, "_meta_nonempty"):
+        raise ValueError(
+            f"{name} is a {_type_of(data)}. Pass an array, a frame or a series of "
+            "Dask's."
+        )
+    refuse_dtypes(_dtypes(name, data))
+    return data
+
+
+def _dtypes(name: str, data: Collection) -> Mapping[str, Any]:
+    """Return the dtype of each column of a frame, or that of the whole, by a label."""
+    if not is_frame(data):
+        return {name: data.dtype}
+    if data.ndim == 1:
+        return {f"{name} ({data.name!r})": data.dtype}
+    dtypes = zip(data._meta.columns, data._meta.dtypes, strict=True)
+    return {f"column {column!r}": dtype for column, dtype in dtypes}
+
+
+def _is_dasks_own(data: object) -> bool:
+    """Return whether the type, or one that it is made of, is one of Dask's."""
+    return any(
+        kind.__module__.partition(".")[0] == "dask" for kind in type(data).__mro__
+    )
+
+
+def _type_of(data: object) -> str:
+    """Return the module and the class of an object."""
+    kind = type(data)
+    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"
