@@ -25,6 +25,7 @@ from skgd._data.moments import ColumnMoments, Moments, moments_of
 from skgd._data.row_sources import RowsHere, RowsInMemory, RowsOnDemand
 from skgd._data.rows import (
     Rows,
+    RowsAnywhere,
     averaging_one,
     canonical,
     in_working_dtype,
@@ -60,11 +61,11 @@ _LEAST_ROWS, _LEAST_ROWS_A_COLUMN, MOST_COLUMNS = 1000, 10, 2000
 # White coordinates take a matrix of n_features x n_features, by which every batch is
 # multiplied: of 64 rows and 300 columns, an epoch takes 2.7 times as long. It ends 2e-5
 # above the least loss, where standardized columns that correlate end 4e-3 above.
-_MOST_COLUMNS_IN_BATCHES, _MOST_COLUMNS_IF_WIDE = 500, 500
+MOST_COLUMNS_IN_BATCHES, _MOST_COLUMNS_IF_WIDE = 500, 500
 
 # Up to so many elements, float32 rows are descended on in float64, which costs little;
 # and however many where columns are so near each other that it takes these digits.
-_FEW_ELEMENTS, _CONDITION_OF_FLOAT32 = 2**18, 100.0
+FEW_ELEMENTS, _CONDITION_OF_FLOAT32 = 2**18, 100.0
 
 # Up to so many columns the moments of uncondensed rows are summed up as well.
 _FEW_COLUMNS = 100
@@ -140,7 +141,7 @@ def condensed(
     settings: Settings,
     n_samples: int,
     held_out: Moments | None,
-    rows: Rows,
+    rows: RowsAnywhere,
     *,
     of_a_stream: bool = False,
 ) -> Problem:
@@ -151,7 +152,7 @@ def condensed(
     The rows that the moments are of have more digits, and tell what they do not
     resolve; of a stream, the last ones are there.
     """
-    most = _most_columns(n_samples, moments.n_features)
+    most = most_columns(n_samples, moments.n_features)
     white = whitens(moments.n_features, settings, MOST_COLUMNS if of_a_stream else most)
     columns, y = ColumnMoments.from_moments(moments)
     others, penalty = None, None
@@ -205,7 +206,7 @@ def _white_with_ridges(
     columns: ColumnMoments,
     y_offset: np.ndarray,
     settings: Settings,
-    rows: Rows,
+    rows: RowsAnywhere,
     *,
     of_a_stream: bool,
 ) -> tuple[Rows, Coordinates]:
@@ -245,7 +246,8 @@ def uncondensed(
         coordinates = coordinates_of(rows, settings, in_batches=batch_size is not None)
     if not settings.standardize:
         check_sizes(rows.X)
-    dtype = _dtype_of_rows(rows, coordinates, settings)
+    n_elements = rows.X.nnz if issparse(rows.X) else rows.X.size
+    dtype = dtype_of_rows(n_elements, coordinates, settings)
     others: RowsHere | None = None
     if batch_size is not None:
         if held_out is not None:
@@ -263,16 +265,16 @@ def uncondensed(
     return _problem(FullBatch(rows, device), coordinates, settings, others)
 
 
-def _dtype_of_rows(
-    rows: Rows, coordinates: Coordinates, settings: Settings
+def dtype_of_rows(
+    n_elements: int, coordinates: Coordinates, settings: Settings
 ) -> np.dtype:
     """Return the dtype to descend in: float64 where float32 would save nothing.
 
     Or where it has no digits left for the differences of columns.
     """
     if settings.device.has_float64:
-        stored = rows.X.nnz if issparse(rows.X) else rows.X.size
-        if stored <= _FEW_ELEMENTS or coordinates.condition > _CONDITION_OF_FLOAT32:
+        few = n_elements <= FEW_ELEMENTS
+        if few or coordinates.condition > _CONDITION_OF_FLOAT32:
             return np.dtype(np.float64)
     return settings.dtype
 
@@ -286,7 +288,7 @@ def _problem(
 ) -> Problem:
     """Return the problem; its penalty is that of the coordinates, if no other."""
     if penalty is None:
-        penalty = _penalty_in(coordinates, settings, batches.dtype)
+        penalty = penalty_in(coordinates, settings, batches.dtype)
     return Problem(
         batches,
         Objective(settings.loss, penalty),
@@ -308,11 +310,11 @@ def rescaled(problem: Problem, coordinates: Coordinates) -> Problem:
 
 def penalized(problem: Problem, settings: Settings) -> Problem:
     """Return a problem with the penalty that settings of the same coordinates have."""
-    penalty = _penalty_in(problem.coordinates, settings, problem.batches.dtype)
+    penalty = penalty_in(problem.coordinates, settings, problem.batches.dtype)
     return replace(problem, objective=Objective(settings.loss, penalty))
 
 
-def _penalty_in(
+def penalty_in(
     coordinates: Coordinates, settings: Settings, dtype: np.dtype
 ) -> Penalty:
     """Return the penalty in these coordinates, checked."""
@@ -373,7 +375,7 @@ def white_coordinates_of(
     moments: Moments,
     y_offset: np.ndarray,
     settings: Settings,
-    rows: Rows,
+    rows: RowsAnywhere,
     *,
     of_a_stream: bool = False,
 ) -> WhiteCoordinates:
@@ -417,7 +419,7 @@ def whitens(n_features: int, settings: Settings, most: int = MOST_COLUMNS) -> bo
     return settings.whiten
 
 
-def _most_columns(n_rows: int, n_features: int) -> int:
+def most_columns(n_rows: int, n_features: int) -> int:
     """Return up to how many columns to whiten; of wide tables the matrix is mostly 0.
 
     Of 200 x 1900 values, a fit takes ten times as long with it.
@@ -427,10 +429,10 @@ def _most_columns(n_rows: int, n_features: int) -> int:
 
 def whitens_rows(rows: Rows, settings: Settings, *, in_batches: bool) -> bool:
     """Decide on `whiten` where the rows are read; it makes sparse ones dense."""
-    most = _most_columns(len(rows.y), rows.n_features)
+    most = most_columns(len(rows.y), rows.n_features)
     if in_batches:
-        most = _MOST_COLUMNS_IN_BATCHES
-    if issparse(rows.X) and math.prod(rows.X.shape) > _FEW_ELEMENTS:
+        most = MOST_COLUMNS_IN_BATCHES
+    if issparse(rows.X) and math.prod(rows.X.shape) > FEW_ELEMENTS:
         most = 0
     return whitens(rows.n_features, settings, most)
 
@@ -475,7 +477,7 @@ def pays_to_condense(rows: Rows, settings: Settings) -> bool:
     n_columns = rows.n_features + rows.n_targets
     if n_columns > MOST_COLUMNS:
         return False
-    most = _most_columns(rows.n_with_weight, rows.n_features)
+    most = most_columns(rows.n_with_weight, rows.n_features)
     if whitens(rows.n_features, settings, most):
         return True
     if issparse(rows.X):

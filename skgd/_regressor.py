@@ -7,6 +7,7 @@ descended (_fit, _descent) -> a model in the user's units``.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import closing
 from dataclasses import replace
 from functools import cache, lru_cache
 from numbers import Integral, Real
@@ -24,22 +25,29 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._convergence import Fitted
+from skgd._data.collections import is_collection, refuse_collections
 from skgd._data.containers import readable
+from skgd._data.partitions import Partitions, validated_data
 from skgd._data.user_input import (
     check_targets,
     fitting,
     shaped_as_targets,
     start_of,
     validated_features,
-    validated_rows,
     validated_validation_rows,
 )
 from skgd._descent.steps import SCHEDULE_NAMES
 from skgd._fit import fit
 from skgd._objective.losses import LOSS_NAMES
-from skgd._preparation import problem_of
+from skgd._partitioned import problem_of_data
+from skgd._predictions import predict_lazily, score_where_it_lies
 from skgd._settings import settings_of
-from skgd._stream import merge_and_fit, merges_moments, step_over_chunk
+from skgd._stream import (
+    merge_and_fit,
+    merges_moments,
+    step_over_chunk,
+    step_over_partitions,
+)
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
 from skgd._warn import warn
 from skgd.strategies import GradientStrategy
@@ -588,7 +596,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         with fitting(self, X) as model:
             going_on = model.warm_start and model.__sklearn_is_fitted__()
-            rows, dtype, y_is_1d = validated_rows(
+            rows, dtype, y_is_1d = validated_data(
                 model, X, y, sample_weight, reset=not going_on
             )
             validation = validated_validation_rows(
@@ -602,10 +610,11 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             settings = settings_of(
                 model, dtype, n_targets=rows.n_targets, y_is_1d=y_is_1d
             )
-            with settings.device.gradients_on():  # tensors are made here
-                problem = problem_of(rows, settings, validation)
             start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
-            model._descend(settings, problem, start, interruptible=True)
+            with settings.device.gradients_on():  # tensors are made here
+                problem = problem_of_data(rows, settings, validation)
+            with closing(problem.batches):
+                model._descend(settings, problem, start, interruptible=True)
         return self
 
     @available_if(_check_partial_fit_available)
@@ -706,7 +715,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             going_on = model.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
                 model._validate_params()
-            rows, dtype, y_is_1d = validated_rows(
+            rows, dtype, y_is_1d = validated_data(
                 model, X, y, sample_weight, reset=not going_on
             )
             if going_on:
@@ -720,6 +729,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 )
                 model._store(fitted, y_is_1d)
                 model.moments_ = moments
+            elif isinstance(rows, Partitions):
+                stepped = step_over_partitions(self, rows)
+                for name in vars(stepped).keys() - self.get_params(deep=False).keys():
+                    setattr(model, name, getattr(stepped, name))
             else:
                 fitted, stream = step_over_chunk(
                     model, rows, settings, going_on=going_on
@@ -764,6 +777,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         1.0
         """
         check_is_fitted(self)
+        if is_collection(X):
+            return predict_lazily(self, X)
         X = validated_features(self, X)
         with np.errstate(all="ignore"):
             prediction = X @ self.coef_.T + self.intercept_
@@ -806,6 +821,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> round(GDLinearRegressor().fit(X, y).score(X, y), 6)
         1.0
         """
+        if is_collection(X):
+            return score_where_it_lies(self, X, y, sample_weight)
+        refuse_collections(y=y, sample_weight=sample_weight)
         y, weight = readable("y", y), readable("sample_weight", sample_weight)
         return super().score(X, y, weight)
 

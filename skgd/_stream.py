@@ -9,6 +9,7 @@ from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
 from typing import NamedTuple
+from uuid import uuid4
 
 import numpy as np
 from numpy.random import RandomState
@@ -16,6 +17,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from skgd._convergence import Fitted
+from skgd._data.collections import Block
 from skgd._data.coordinates import (
     RowCoordinates,
     WhiteCoordinates,
@@ -23,6 +25,7 @@ from skgd._data.coordinates import (
     user_coordinates,
 )
 from skgd._data.moments import Moments, moments_of
+from skgd._data.partitions import Partitions, in_partition
 from skgd._data.rows import Rows, averaging_one, canonical, joined, predicted
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.stable_rate import Smoothness
@@ -56,7 +59,7 @@ _ENOUGH_TO_WHITEN = 3
 _FEW_ROWS, _MOST_ROWS, _LEAST_CHANGE = 16, 64, 0.25
 
 
-def merges_moments(rows: Rows, settings: Settings) -> bool:
+def merges_moments(rows: Rows | Partitions, settings: Settings) -> bool:
     """Return whether a chunk's moments are merged, rather than stepped over."""
     if settings.precompute != "auto":
         return bool(settings.precompute)
@@ -65,7 +68,11 @@ def merges_moments(rows: Rows, settings: Settings) -> bool:
 
 
 def merge_and_fit(
-    estimator: BaseEstimator, rows: Rows, settings: Settings, *, going_on: bool
+    estimator: BaseEstimator,
+    rows: Rows | Partitions,
+    settings: Settings,
+    *,
+    going_on: bool,
 ) -> tuple[Fitted, Moments]:
     """Add a chunk's moments to those of all before, and descend on the whole."""
     if settings.batch_size is not None:
@@ -78,8 +85,11 @@ def merge_and_fit(
             "set batch_size, to take an epoch of small steps over the new rows "
             "alone."
         )
-    weight, unit = averaging_one(rows.weight)
-    moments = moments_of(rows._replace(weight=weight))
+    if isinstance(rows, Rows):
+        weight, unit = averaging_one(rows.weight)
+        moments = moments_of(rows._replace(weight=weight))
+    else:
+        moments, unit = rows.moments, 1.0
     moments = replace(moments, y_is_1d=settings.y_is_1d)
     try:
         moments = moments.times(unit)
@@ -130,6 +140,42 @@ def step_over_chunk(
         fitted = run(setup, max_iter=1)
         stream.keep(setup)
     return fitted, stream
+
+
+def step_over_partitions(
+    estimator: BaseEstimator, partitions: Partitions
+) -> BaseEstimator:
+    """Return a copy of an estimator to which each partition was a chunk, in order.
+
+    It goes from partition to partition, where these lie.
+    """
+    import dask
+
+    step, token = dask.delayed(_step_over_partition, pure=False), uuid4().hex
+    stepped = dask.delayed(copy(estimator), traverse=False)
+    for number, block in enumerate(partitions.blocks):
+        name = f"skgd-chunk-{token}-{number}"
+        stepped = step(stepped, number, block, dask_key_name=name)
+    (stepped,) = dask.compute(stepped)
+    if not hasattr(stepped, "coef_"):
+        raise ValueError(
+            "X has no row with a positive sample weight: all of its partitions are "
+            "empty, or have weights of zero."
+        )
+    return stepped
+
+
+def _step_over_partition(
+    estimator: BaseEstimator, number: int, block: Block
+) -> BaseEstimator:
+    """Return a copy of an estimator that has stepped over a chunk; runs in a task."""
+    X, y, *weights = block
+    if X.shape[0] == 0 or not all(np.any(weight) for weight in weights):
+        return estimator
+    try:
+        return deepcopy(estimator).partial_fit(X, y, *weights)
+    except ValueError as error:
+        raise in_partition(number, error) from None
 
 
 class Stream:

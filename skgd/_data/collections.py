@@ -147,29 +147,29 @@ def lengths_of(data: Collection) -> tuple[int, ...]:
 
 
 def mapped(
-    function: Callable[..., Any],
+    function: Callable[[Any], Any],
     X: Collection,
-    *,
     n_targets: int | None,
     dtype: np.dtype,
 ) -> Collection:
     """Return what a function makes of each partition of the features, lazily.
 
-    An array with the chunks of X; or a series with its index, and for several targets
-    (`n_targets` is not None) a frame.
+    Parameters
+    ----------
+    function : callable
+        Returns targets for features, in rows of what holds these.
+    X : Collection
+        Checked features.
+    n_targets : int or None
+        Number of columns of the targets; None: they are one-dimensional.
+    dtype : numpy.dtype
+        That of the targets.
     """
     if is_frame(X):
-        index = X._meta.index
-        if n_targets is None:
-            meta = index.to_series().astype(dtype).rename(None)
-        else:
-            meta = index.to_frame(index=True).reindex(columns=range(n_targets))
-            meta = meta.astype(dtype)
-        return X.map_partitions(function, meta=meta)
+        return X.map_partitions(function, meta=function(X._meta))
     if n_targets is None:
         return X.map_blocks(function, drop_axis=1, dtype=dtype)
-    chunks = X.chunks[0], (n_targets,)
-    return X.map_blocks(function, chunks=chunks, dtype=dtype)
+    return X.map_blocks(function, chunks=(X.chunks[0], (n_targets,)), dtype=dtype)
 
 
 class _Cut:

@@ -219,10 +219,10 @@ class Partitions:
         others._counts, others._census = counts, None
         return others
 
-    def kept(self, prepare: Callable[[Rows], Rows | None], n_features: int) -> Kept:
-        """Return prepared rows, which Dask keeps where they lie until `release`."""
+    def kept(self, prepare: Callable[[Rows], Rows]) -> Kept:
+        """Return prepared rows, which Dask keeps where they lie until `close`."""
         tasks = self.map(prepare, name="prepare")
-        return Kept(tasks, n_features, self.n_targets)
+        return Kept(tasks, self.n_features, self.n_targets)
 
 
 class Kept(Partitions):
@@ -243,7 +243,7 @@ class Kept(Partitions):
             tasks = list(dask.persist(*tasks))
         super().__init__(tasks, _as_prepared, n_features, n_targets)
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let go of the rows."""
         if "distributed" in sys.modules:
             from distributed.client import futures_of
@@ -393,7 +393,12 @@ def _applied(
                 return None
             return _Result(function(rows, *others), frozenset(notes))
     except ValueError as error:
-        raise ValueError(f"In partition {number} of X: {error}") from None
+        raise in_partition(number, error) from None
+
+
+def in_partition(number: int, error: ValueError) -> ValueError:
+    """Return an error that tells in which partition it came up."""
+    return ValueError(f"In partition {number} of X: {error}")
 
 
 def _validated(block: Block, tell: Callable[[str], None]) -> Rows | None:

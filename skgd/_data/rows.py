@@ -27,8 +27,16 @@ class RowsAnywhere(Protocol):
         """Number of rows, of which some may have no weight."""
 
     @property
+    def n_with_weight(self) -> int:
+        """Number of rows that have a weight."""
+
+    @property
     def n_features(self) -> int:
         """Number of columns of X."""
+
+    @property
+    def n_targets(self) -> int:
+        """Number of columns of y."""
 
 
 class Rows(NamedTuple):

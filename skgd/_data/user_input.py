@@ -22,7 +22,7 @@ from skgd._data.columns import (
     not_numbers,
 )
 from skgd._data.containers import are_floats, dtype_names, readable
-from skgd._data.rows import Rows, peaks
+from skgd._data.rows import Rows, RowsAnywhere, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
 from skgd._warn import warn
 
@@ -325,7 +325,7 @@ def validated_features(estimator: BaseEstimator, X: Matrix) -> Matrix:
 
 def start_of(
     estimator: BaseEstimator,
-    rows: Rows,
+    rows: RowsAnywhere,
     coef_init: ArrayLike | None = None,
     intercept_init: ArrayLike | None = None,
     *,
@@ -372,13 +372,13 @@ def shaped_as_targets(
     return coef.T.copy(), intercept[0] if intercept else 0.0
 
 
-def check_targets(estimator: BaseEstimator, rows: Rows, y_is_1d: bool) -> None:
+def check_targets(estimator: BaseEstimator, rows: RowsAnywhere, y_is_1d: bool) -> None:
     """Raise where y has not the shape of the y that the estimator was fitted to."""
     expected = () if estimator.coef_.ndim == 1 else (len(estimator.coef_),)
     shape = () if y_is_1d else (rows.n_targets,)
     if shape != expected:
         raise ValueError(
-            f"y has shape {(len(rows.y), *shape)}; to go on from the model so far, "
+            f"y has shape {('n_samples', *shape)}; to go on from the model so far, "
             f"it must have shape {('n_samples', *expected)}."
         )
 

@@ -60,7 +60,7 @@ class Batches(ABC):
     def evaluate(self, strategy: GradientStrategy) -> Array:
         """Return the losses of all rows, and leave the gradients in the strategy."""
 
-    def release(self) -> None:  # noqa: B027 - there mostly is nothing
+    def close(self) -> None:  # noqa: B027 - there mostly is nothing
         """Let go of what is kept elsewhere."""
 
 

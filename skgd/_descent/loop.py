@@ -40,7 +40,7 @@ class Result(NamedTuple):
     losses: list[float]  # there, target by target
     first_losses: list[float]  # those of the first epoch
     smooth_losses: list[float]  # these without the L1 term; of a full batch
-    gradients: Parameters  # there, or what takes the place of them
+    gradients: Parameters  # there, or what takes their place; of a full batch
     loss_curve: list[float]  # mean over an epoch's batches, each before its update
     start: Parameters  # of mini-batches; empty for a full batch
     first_step: int  # 0, but where a stream goes on
@@ -129,7 +129,7 @@ class Descent:
             self.losses,
             self.first_losses,
             self.smooth_losses,
-            self.gradients,
+            self.gradients if whole else (),
             self.loss_curve,
             start,
             first_step,

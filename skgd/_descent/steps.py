@@ -224,6 +224,10 @@ class Steps:
             self._n_rows, self._n_averaged = state.n_rows, state.n_averaged
             self._average = state.average
 
+    def go_on_from(self, copied: Steps) -> None:
+        """Go on from where a copy of these steps has come to, elsewhere."""
+        self.__dict__.update(vars(copied))
+
     def _step_by(self, strategy: GradientStrategy, rate: float | Array) -> None:
         """Take a step of this length."""
         if self._preconditioner is not None:

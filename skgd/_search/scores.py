@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer_names
 
-from skgd._data.moments import ColumnMoments, Moments, mean_squared_errors
-from skgd._data.rows import Rows, blocks, without_zero_weights
+from skgd._data.moments import Moments, mean_squared_errors
+from skgd._data.rows import RowsAnywhere
+from skgd._data.squared_errors import squared_errors
 from skgd._descent.held_out import SCORES_OF_SQUARES
 from skgd._typing import NumpyParameters
 from skgd._warn import warn
@@ -87,7 +88,7 @@ def scores_of(
     models: Models,
     names: Collection[str],
     moments: Moments | None,
-    rows: Callable[[], Rows],
+    rows: Callable[[], RowsAnywhere],
     n_rows: int,
 ) -> dict[str, np.ndarray]:
     """Return the scores of models by name, averaged over targets.
@@ -145,19 +146,7 @@ def _rounding(models: Models, moments: Moments) -> np.ndarray:
     return _ROUNDINGS * eps * terms**2
 
 
-def _of_rows(models: Models, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
+def _of_rows(models: Models, rows: RowsAnywhere) -> tuple[np.ndarray, np.ndarray]:
     """Return mean squared errors (n_models, n_targets), and the variances of y."""
-    n_models, n_targets, d = models.coef.shape
-    coef = models.coef.reshape(-1, d).T
-    squares = np.zeros((n_models, n_targets))
-    for block in blocks(len(rows.y), d + coef.shape[1]):
-        X, y, weight = without_zero_weights(rows.at(block))
-        prediction = (X @ coef).reshape(-1, n_models, n_targets) + models.intercept
-        prediction -= y[:, None]
-        prediction *= prediction
-        if weight is not None:
-            prediction *= weight[:, None, None]
-        squares += prediction.sum(axis=0)
-    total = len(rows.y) if rows.weight is None else rows.weight.sum()
-    spread = ColumnMoments.from_columns(rows.y, rows.weight).spread
-    return squares / total, spread**2
+    errors = squared_errors(rows, models.coef, models.intercept)
+    return errors.mean, errors.variance

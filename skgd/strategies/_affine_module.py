@@ -74,6 +74,8 @@ class HeldCoefficients:
     def set_gradients(self, gradients: Parameters) -> None:
         """Write other gradients in their place."""
         for view, gradient in zip(self._views, gradients, strict=True):
+            if view.parameter.grad is None:  # the rows were evaluated elsewhere
+                view.parameter.grad = torch.empty_like(view.parameter)
             view.gradient.copy_(gradient)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from copy import deepcopy
+from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
 
@@ -45,6 +46,11 @@ class GradientStrategy(BaseEstimator, ABC):
         gradient`` and does nothing else. If False, `fit` refuses
         ``learning_rate="auto"``, a `momentum`, L1 penalties and bounds, which all
         presume such a step. Read after `start`.
+    sums_gradients : bool
+        Whether `update` needs nothing of the last rows but `gradients`, so that these
+        may be sums over parts of the rows which others have evaluated. By default where
+        `plain`. If False, `fit` refuses Dask collections but for squared error, and but
+        for batches.
     parameters : tuple of arrays
         (coef,) or, if the model has an intercept, (coef, intercept), of shapes
         (n_features, n_targets) and (n_targets,). If `plain`, the loop may change these
@@ -124,6 +130,61 @@ class GradientStrategy(BaseEstimator, ABC):
         [(2, 1), (1,)]
         """
         self.parameters, self.objective = parameters, objective
+
+    @property
+    def sums_gradients(self) -> bool:
+        """Whether `update` needs nothing of the last rows but `gradients`."""
+        return self.plain
+
+    def state(self) -> Any:
+        """Return what `resume` goes on from.
+
+        Where rows lie in several processes (Dask), a descent goes on in another one: a
+        clone of the strategy is started there at zero, and resumes. If `plain`, the
+        parameters are all there is. Others define both methods, and add what one step
+        leaves to the next, such as the state of an optimizer.
+
+        Returns
+        -------
+        state : object
+            Something that can be pickled, and does not change with the next step.
+
+        Raises
+        ------
+        NotImplementedError
+            If not `plain`, and the subclass does not define it.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.base import clone
+        >>> from skgd.strategies import ManualStrategy, Objective
+        >>> strategy, other = ManualStrategy(), ManualStrategy()
+        >>> strategy.start((np.ones((1, 1)),), Objective())
+        >>> other.start((np.zeros((1, 1)),), Objective())
+        >>> other.resume(strategy.state())
+        >>> other.parameters
+        (array([[1.]]),)
+        """
+        if not self.plain:
+            raise NotImplementedError(
+                f"{type(self).__name__} takes steps of its own, and does not define "
+                "`state` and `resume`, by which a descent goes on in another process. "
+                "Define them, or pass data that fit into memory."
+            )
+        return deepcopy(self.parameters)
+
+    def resume(self, state: Any) -> None:
+        """Go on from the state of another strategy of the same kind.
+
+        Parameters
+        ----------
+        state : object
+            What its `state` returned. This strategy was started with parameters of the
+            same shapes, and the same objective.
+        """
+        for parameter, value in zip(self.parameters, state, strict=True):
+            parameter[...] = value
 
     @abstractmethod
     def evaluate(self, rows: Rows) -> Array:

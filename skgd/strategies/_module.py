@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from inspect import Parameter, signature
 from typing import Any
@@ -106,14 +107,14 @@ class ModuleStrategy(GradientStrategy):
 
         For the parameters see `GradientStrategy.start`.
         """
-        module, self._model = build_model(self.module, parameters)
+        self._module, self._model = build_model(self.module, parameters)
         self._model.start_at(parameters)
-        self._optimizer = build_optimizer(self, module)
+        self._optimizer = build_optimizer(self, self._module)
         # Built with lr=1: a group's lr is its multiple of the estimator's.
         self._rate_factors = [group["lr"] for group in self._optimizer.param_groups]
         self._needs_closure = needs_closure(self._optimizer)
         self.objective = replace(objective, loss=Criterion(objective.loss))
-        self.plain = is_plain(self._optimizer, module, self._model)
+        self.plain = is_plain(self._optimizer, self._module, self._model)
 
     def evaluate(self, rows: Rows) -> Array:
         """Compute the losses, and the gradients by ``backward()``.
@@ -147,6 +148,27 @@ class ModuleStrategy(GradientStrategy):
             self._optimizer.step(lambda: self.evaluate(self._rows).sum())
         else:
             self._optimizer.step()
+
+    @property
+    def sums_gradients(self) -> bool:
+        """Whether the optimizer goes by gradients of the coefficients alone."""
+        return isinstance(self._model, HeldCoefficients) and not self._needs_closure
+
+    def state(self) -> Any:
+        """Return the states of the module and of the optimizer.
+
+        See `GradientStrategy.state`.
+        """
+        return deepcopy((self._module.state_dict(), self._optimizer.state_dict()))
+
+    def resume(self, state: Any) -> None:
+        """Load the states of the module and of the optimizer.
+
+        For the parameters see `GradientStrategy.resume`.
+        """
+        of_module, of_optimizer = state
+        self._module.load_state_dict(of_module)
+        self._optimizer.load_state_dict(of_optimizer)
 
     @property
     def parameters(self) -> Parameters:  # type: ignore[override]  # read off the module

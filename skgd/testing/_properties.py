@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from copy import deepcopy
 from typing import TypeAlias
@@ -104,6 +105,23 @@ def clones(trial: Trial) -> None:
     trial.compare_arrays("parameters after another's step", trial.parameters, before)
 
 
+def state(trial: Trial) -> None:
+    """Another goes on from its state."""
+    trial.step()
+    try:
+        kept = trial.strategy.state()
+    except NotImplementedError:  # it need not, and fit refuses it where it would
+        return
+    other = Trial(trial.strategy, trial.problem, trial.device)
+    other.start(tuple(0 * parameter for parameter in trial.problem.parameters))
+    other.strategy.resume(pickle.loads(pickle.dumps(kept)))
+    for _ in range(2):
+        what = "parameters of another that resumed"
+        trial.compare_arrays(what, other.parameters, trial.parameters)
+        trial.step()
+        other.step()
+
+
 def start(trial: Trial) -> None:
     """Parameters are those that start was given, each time."""
     expected = trial.problem.parameters
@@ -169,7 +187,18 @@ def descent(trial: Trial) -> None:
 
 
 #: What every strategy is held to; the docstrings are what a report says.
-PROPERTIES = (objective, formula, twice, weights, part, sparse, data, dtype, clones)
+PROPERTIES = (
+    objective,
+    formula,
+    twice,
+    weights,
+    part,
+    sparse,
+    data,
+    dtype,
+    clones,
+    state,
+)
 
 #: What a strategy is held to besides, if its steps are plain.
 PLAIN_PROPERTIES = (start, targets, step, rates, assigned_gradients, writes, descent)

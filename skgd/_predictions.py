@@ -1,0 +1,72 @@
+"""Predictions and scores on collections of Dask's."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skgd._data.collections import Collection, checked_features, mapped, sample_of
+from skgd._data.partitions import validated_partitions
+from skgd._data.squared_errors import squared_errors
+from skgd._data.user_input import check_targets, is_float32
+from skgd._descent.held_out import SCORES_OF_SQUARES
+from skgd._typing import ArrayLike
+
+_OF_A_PREDICTION = "coef_", "intercept_", "n_features_in_", "feature_names_in_"
+
+
+def predict_lazily(estimator: BaseEstimator, X: Collection) -> Collection:
+    """Return predictions as a collection, of which nothing is computed yet.
+
+    The tasks get the model, without what else `fit` has left.
+    """
+    check_is_fitted(estimator)
+    X = checked_features("X", X)
+    sample = sample_of(X)
+    validate_data(estimator, sample, reset=False, skip_check_array=True)
+    model = type(estimator)(**estimator.get_params(deep=False))
+    for name in _OF_A_PREDICTION:
+        if hasattr(estimator, name):
+            setattr(model, name, getattr(estimator, name))
+    dtype = model.coef_.dtype if is_float32(sample) else np.dtype(np.float64)
+    n_targets = None if model.coef_.ndim == 1 else len(model.coef_)
+    return mapped(partial(_predicted, model, dtype), X, n_targets, dtype)
+
+
+def score_where_it_lies(
+    estimator: BaseEstimator,
+    X: Collection,
+    y: Collection | ArrayLike,
+    sample_weight: Collection | ArrayLike | None,
+    *,
+    metric: str = "r2",
+) -> float:
+    """Return a score that is a function of the mean squared error, in one pass."""
+    check_is_fitted(estimator)
+    partitions, _, y_is_1d = validated_partitions(
+        estimator, X, y, sample_weight, reset=False
+    )
+    check_targets(estimator, partitions, y_is_1d)
+    coef = np.atleast_2d(estimator.coef_)
+    intercept = np.broadcast_to(estimator.intercept_, len(coef))
+    errors = squared_errors(partitions, coef[None], intercept[None])
+    scores = SCORES_OF_SQUARES[metric](errors.mean, errors.variance)
+    return float(scores.mean())
+
+
+def _predicted(model: BaseEstimator, dtype: np.dtype, X: Any) -> Any:
+    """Return the predictions for a partition, which may be empty; runs in a task."""
+    prediction = np.empty((0, *model.coef_.shape[:-1]), dtype)
+    if X.shape[0]:
+        prediction = model.predict(X)
+    if not hasattr(X, "iloc"):
+        return prediction
+    columns = np.atleast_2d(prediction.T)
+    frame = X.iloc[:, :0].assign(**{f"y{t}": y for t, y in enumerate(columns)})
+    if prediction.ndim == 1:
+        return frame["y0"].rename(None)
+    return frame.set_axis(range(len(columns)), axis="columns")
