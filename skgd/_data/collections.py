@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from skgd._data.columns import refuse_dtypes
 from skgd._data.containers import readable
 from skgd._typing import ArrayLike
 from skgd._warn import warn
+
+T = TypeVar("T")
 
 #: An array or a frame of Dask's.
 Collection = Any
@@ -115,10 +117,10 @@ def sample_of(data: Collection) -> Any:
     return np.empty((0, *data.shape[1:]), data.dtype)
 
 
-def blocks_of(
+def aligned(
     X: Collection, y: Collection | np.ndarray, sample_weight: object | None
-) -> list[Delayed]:
-    """Return tasks for the `Block` of each partition of checked data.
+) -> list[Collection]:
+    """Return X, y and, where there are any, the weights, cut into the same partitions.
 
     Where rows are cut up otherwise than those of X, they are cut anew, if it can be
     known where: the lengths of partitions are computed where they have to be.
@@ -132,7 +134,53 @@ def blocks_of(
     if sample_weight is not None:
         others["sample_weight"] = sample_weight
     cut = _Cut(X)
-    return _zipped([X, *(cut.aligned(name, data) for name, data in others.items())])
+    return [X, *(cut.aligned(name, data) for name, data in others.items())]
+
+
+def blocks_of(columns: Sequence[Collection]) -> list[Delayed]:
+    """Return a task for the `Block` of each partition of aligned collections.
+
+    Collections of one kind become one graph, so that what they are made of is read
+    once, and Dask reads no more columns than it has to.
+    """
+    import dask
+
+    frames = list(map(is_frame, columns))
+    if all(frames):
+        first, *others = columns
+        together = first.map_partitions(
+            _as_tuple,
+            *others,
+            meta=first._meta.index.to_series().astype(object),
+            align_dataframes=False,
+            enforce_metadata=False,
+        )
+        return list(together.to_delayed())
+    if not any(frames):
+        import dask.array as da
+
+        along = [("rows", f"columns of {k}")[: a.ndim] for k, a in enumerate(columns)]
+        together = da.blockwise(
+            _as_tuple,
+            ("rows",),
+            *chain.from_iterable(zip(columns, along, strict=True)),
+            dtype=object,
+            meta=np.empty(0, object),
+            concatenate=True,
+            align_arrays=False,
+        )
+        return list(together.to_delayed().ravel())
+    task = dask.delayed(_as_tuple, pure=False)
+    return [task(*parts) for parts in zip(*map(_parts, columns), strict=True)]
+
+
+def computed_parts(function: Callable[[Any], T], data: Collection) -> tuple[T, ...]:
+    """Return what a function makes of each partition."""
+    import dask
+
+    task = dask.delayed(function, pure=False)
+    parts: tuple[T, ...] = dask.compute(*map(task, _parts(data)))
+    return parts
 
 
 def lengths_of(data: Collection) -> tuple[int, ...]:
@@ -140,10 +188,7 @@ def lengths_of(data: Collection) -> tuple[int, ...]:
     known = _known_lengths(data)
     if not any(map(math.isnan, known)):
         return tuple(map(int, known))
-    import dask
-
-    length = dask.delayed(len, pure=False)
-    return dask.compute(*(length(part) for part in _parts(data)))
+    return computed_parts(_length, data)
 
 
 def mapped(
@@ -227,41 +272,9 @@ def _may_agree(ours: Sequence[float], others: Sequence[float]) -> bool:
     )
 
 
-def _zipped(columns: Sequence[Collection]) -> list[Delayed]:
-    """Return tasks for the tuples of partitions that lie together.
-
-    Collections of one kind become one graph, so that what they are made of is read
-    once, and Dask reads no more columns than it has to.
-    """
-    import dask
-
-    frames = list(map(is_frame, columns))
-    if all(frames):
-        first, *others = columns
-        together = first.map_partitions(
-            _as_tuple,
-            *others,
-            meta=first._meta.index.to_series().astype(object),
-            align_dataframes=False,
-            enforce_metadata=False,
-        )
-        return list(together.to_delayed())
-    if not any(frames):
-        import dask.array as da
-
-        along = [("rows", f"columns of {k}")[: a.ndim] for k, a in enumerate(columns)]
-        together = da.blockwise(
-            _as_tuple,
-            ("rows",),
-            *chain.from_iterable(zip(columns, along, strict=True)),
-            dtype=object,
-            meta=np.empty(0, object),
-            concatenate=True,
-            align_arrays=False,
-        )
-        return list(together.to_delayed().ravel())
-    task = dask.delayed(_as_tuple, pure=False)
-    return [task(*parts) for parts in zip(*map(_parts, columns), strict=True)]
+def _length(part: Any) -> int:
+    """Return the number of rows of a partition, which may be sparse."""
+    return int(part.shape[0])
 
 
 def _as_tuple(*blocks: Any) -> tuple[Any, ...]:

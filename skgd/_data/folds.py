@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skgd._data.moments import Moments, moments_of
+from skgd._data.partitions import Partitions
 from skgd._data.rows import Rows, blocks, canonical, slices
 from skgd._data.scatter import (
     Scatter,
@@ -57,15 +60,15 @@ class Folds:
 
     Parameters
     ----------
-    rows : Rows
-        Validated NumPy rows, but for NaN and infinity in X; with the user's weights.
+    rows : Rows or Partitions
+        Validated rows, but for NaN and infinity in X; with the user's weights.
     splits : iterable of pairs of array-likes
         Indices, or masks, of the training and the test rows of each split. A row whose
         index is there twice counts twice.
 
     Attributes
     ----------
-    rows : Rows
+    rows : Rows or Partitions
         The rows.
     n_splits : int
         Number of splits.
@@ -83,16 +86,35 @@ class Folds:
     """
 
     def __init__(
-        self, rows: Rows, splits: Iterable[tuple[ArrayLike, ArrayLike]]
+        self,
+        rows: Rows | Partitions,
+        splits: Iterable[tuple[ArrayLike, ArrayLike]],
     ) -> None:
         self.rows = rows
-        self.condenses = rows.n_features + rows.n_targets <= _MOST_COLUMNS
-        self._groups = _groups_of(rows, splits)
+        n_columns = rows.n_features + rows.n_targets
+        self.condenses = n_columns <= _MOST_COLUMNS
+        if isinstance(rows, Partitions):
+            if not self.condenses:
+                raise ValueError(
+                    f"X and y have {n_columns} columns together. With more than "
+                    f"{_MOST_COLUMNS}, the rows of each fold are read by themselves, "
+                    "for which Dask collections would have to be in memory. Search on "
+                    "fewer columns, or on rows that fit into memory."
+                )
+            has_weight = np.concatenate(rows.have_weight)
+            self._ends = np.cumsum([len(part) for part in rows.have_weight])[:-1]
+        elif rows.weight is None:
+            has_weight = np.ones(len(rows.y), bool)
+        else:
+            has_weight = rows.weight > 0
+        self._groups = _groups_of(has_weight, n_columns, splits)
         self._places = [
             (group, i) for group in self._groups for i in range(group.n_splits)
         ]
         self.n_splits = len(self._places)
-        if self.condenses:
+        if isinstance(rows, Partitions):
+            self._sum_up_partitions(rows)
+        elif self.condenses:
             _sum_up(rows, self._groups)
         else:
             check_values(rows)
@@ -115,15 +137,20 @@ class Folds:
         group, i = self._places[split]
         return self._moments(group, group.test[i])
 
-    def training_rows(self, split: int) -> Rows:
+    def training_rows(self, split: int) -> Rows | Partitions:
         """Return all rows, those not in the training set with a weight of zero."""
         group, i = self._places[split]
         return self._weighted(group, group.training[i])
 
-    def test_rows(self, split: int) -> Rows:
+    def test_rows(self, split: int) -> Rows | Partitions:
         """Return all rows, those not in the test set with a weight of zero."""
         group, i = self._places[split]
         return self._weighted(group, group.test[i])
+
+    @property
+    def n_with_weight(self) -> int:
+        """Number of rows that have a weight."""
+        return int(self._groups[0].sizes.sum())
 
     def n_weighted(self, split: int) -> int:
         """Return the number of training rows that have a weight, each as listed."""
@@ -143,13 +170,35 @@ class Folds:
     def _moments(self, group: _Group, counts: np.ndarray) -> Moments:
         if self.condenses:
             return group.atoms.sum(counts, self.rows.n_features)
-        return moments_of(self._weighted(group, counts))
+        rows = self._weighted(group, counts)
+        assert isinstance(rows, Rows)
+        return moments_of(rows)
 
-    def _weighted(self, group: _Group, counts: np.ndarray) -> Rows:
+    def _weighted(self, group: _Group, counts: np.ndarray) -> Rows | Partitions:
+        if isinstance(self.rows, Partitions):
+            small = counts.astype(np.min_scalar_type(counts.max()))
+            return self.rows.weighted(np.split(small[group.labels], self._ends))
         weight = counts.astype(np.float64)[group.labels]
         if self.rows.weight is not None:
             weight *= self.rows.weight
         return self.rows._replace(weight=weight)
+
+    def _sum_up_partitions(self, rows: Partitions) -> None:
+        """Sum up the atoms of all groups, each partition's where it lies."""
+        n_columns = rows.n_features + rows.n_targets
+        for some in _passes(self._groups, _MOST_BYTES / (8 * _COPIES * n_columns**2)):
+            parts = zip(
+                *(np.split(group.labels, self._ends) for group in some), strict=True
+            )
+            n_labels = [group.n_labels for group in some]
+            sums = rows.reduce(
+                partial(_atoms_of_partition, n_labels),
+                _merged_atoms,
+                name="folds",
+                each=parts,
+            )
+            for group, atoms in zip(some, sums, strict=True):
+                group.atoms = atoms
 
 
 class _Group:
@@ -236,13 +285,13 @@ class _Group:
 
 
 def _groups_of(
-    rows: Rows, splits: Iterable[tuple[ArrayLike, ArrayLike]]
+    has_weight: np.ndarray,
+    n_columns: int,
+    splits: Iterable[tuple[ArrayLike, ArrayLike]],
 ) -> list[_Group]:
     """Return the splits in order, in groups that have few atoms each."""
-    n_rows = len(rows.y)
-    block_rows = blocks(n_rows, rows.n_features + rows.n_targets + 1)[0].stop
+    block_rows = blocks(len(has_weight), n_columns + 1)[0].stop
     most_atoms = max(block_rows // _LEAST_ROWS_A_RUN, _FEW_ATOMS)
-    has_weight = np.ones(n_rows, bool) if rows.weight is None else rows.weight > 0
     groups: list[_Group] = []
     for number, (training, test) in enumerate(splits):
         counts = (
@@ -417,7 +466,41 @@ def _passes(groups: list[_Group], most_atoms: float) -> Iterator[list[_Group]]:
     yield some
 
 
-def _sparse_atoms(rows: Rows, group: _Group) -> _Atoms:
+class _Labels(NamedTuple):
+    """Which atom of a group each row of a partition belongs to."""
+
+    labels: np.ndarray
+    n_labels: int
+
+
+def _atoms_of_partition(
+    n_labels: Sequence[int], rows: Rows, labels: Sequence[np.ndarray]
+) -> list[_Atoms]:
+    """Return the sums over the rows of a partition, of all groups."""
+    if len(labels[0]) != len(rows.y):
+        raise ValueError(
+            f"The partition has {len(rows.y)} rows, and {len(labels[0])} as they were "
+            "counted before. Pass a collection that is the same each time."
+        )
+    groups = [_Labels(*each) for each in zip(labels, n_labels, strict=True)]
+    if issparse(rows.X):
+        rows = canonical(rows)
+        return [_sparse_atoms(rows, group) for group in groups]
+    return _dense_atoms(rows, groups)
+
+
+def _merged_atoms(parts: list[list[_Atoms]]) -> list[_Atoms]:
+    """Return the sums over all parts, group by group."""
+    merged = []
+    for group in zip(*parts, strict=True):
+        atoms = _Atoms.empty(*group[0].mean.shape)
+        for part in group:
+            atoms.merge(part)
+        merged.append(atoms)
+    return merged
+
+
+def _sparse_atoms(rows: Rows, group: _Group | _Labels) -> _Atoms:
     """Return the sums over sparse rows, atom by atom."""
     atoms = _Atoms.empty(group.n_labels, rows.n_features + rows.n_targets)
     unbounded = np.full(atoms.mean.shape[1], np.inf)
@@ -438,7 +521,7 @@ def _sparse_atoms(rows: Rows, group: _Group) -> _Atoms:
     return atoms
 
 
-def _dense_atoms(rows: Rows, groups: list[_Group]) -> list[_Atoms]:
+def _dense_atoms(rows: Rows, groups: Sequence[_Group | _Labels]) -> list[_Atoms]:
     """Return the sums over dense rows, of all groups from the same blocks."""
     n_columns = rows.n_features + rows.n_targets
     all_blocks = blocks(len(rows.y), n_columns + 1)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import partial, reduce
+from functools import cached_property, partial, reduce
 from operator import add
 from typing import Any, NamedTuple, TypeVar
 from uuid import uuid4
@@ -20,10 +20,13 @@ from skgd._data.collections import (
     Block,
     Collection,
     Delayed,
+    aligned,
     blocks_of,
     checked_features,
     checked_targets,
+    computed_parts,
     is_collection,
+    lengths_of,
     refuse_collections,
     sample_of,
 )
@@ -63,6 +66,8 @@ class Partitions:
         argument is called with what there is to warn of.
     n_features, n_targets : int
         Number of columns of X and of y.
+    columns : sequence of collections, default=()
+        X, y and, where there are any, the weights, as the user passed them.
     """
 
     def __init__(
@@ -71,9 +76,11 @@ class Partitions:
         read: Callable[[Any, Callable[[str], None]], Rows | None],
         n_features: int,
         n_targets: int,
+        columns: Sequence[Collection] = (),
     ) -> None:
         self.blocks, self._read = blocks, read
         self.n_features, self.n_targets = n_features, n_targets
+        self._columns = columns
         self._counts: Sequence[np.ndarray] | None = None
         self._census: Census | None = None
         self._told: set[str] = set()
@@ -83,12 +90,29 @@ class Partitions:
         """Number of rows, of which some may have no weight."""
         if self._counts is not None:
             return sum(map(len, self._counts))
+        if "have_weight" in vars(self):
+            return sum(map(len, self.have_weight))
         return self.census().n_rows
 
     @property
     def n_with_weight(self) -> int:
         """Number of rows that have a weight."""
         return self.census().n_with_weight
+
+    def count(self) -> int:
+        """Return the number of rows, of which some may have no weight; X is not read.
+
+        Unless the lengths of its partitions are not known, and there are no weights.
+        """
+        return sum(map(len, self.have_weight))
+
+    @cached_property
+    def have_weight(self) -> list[np.ndarray]:
+        """Which rows of each partition have a weight; X is not read."""
+        X, _, *weights = self._columns
+        if weights:
+            return list(computed_parts(_positive, weights[0]))
+        return [np.ones(length, bool) for length in lengths_of(X)]
 
     def map(
         self, function: Callable[..., Any], *, name: str, each: Iterable[Any] = ()
@@ -304,13 +328,14 @@ def partitions_of(
 ) -> tuple[Partitions, bool]:
     """Return the rows of collections, and whether y is one-dimensional.
 
-    For what is raised see `blocks_of`; bad values are found where they are read.
+    For what is raised see `aligned`; bad values are found where they are read.
     """
     X, y = checked_features("X", X), checked_targets(y)
     y_is_1d = y.ndim == 1
     n_targets = 1 if y_is_1d else y.shape[1]
-    blocks = blocks_of(X, y, sample_weight)
-    return Partitions(blocks, _validated, X.shape[1], n_targets), y_is_1d
+    columns = aligned(X, y, sample_weight)
+    blocks, n_features = blocks_of(columns), X.shape[1]
+    return Partitions(blocks, _validated, n_features, n_targets, columns), y_is_1d
 
 
 def moments_of_collections(
@@ -415,6 +440,11 @@ def _validated(block: Block, tell: Callable[[str], None]) -> Rows | None:
         return None
     rows, _ = rows_of_moments(X, y, *weights, tell=tell)
     return rows
+
+
+def _positive(weight: Any) -> np.ndarray:
+    """Return which weights of a partition are positive."""
+    return np.asarray(weight) > 0
 
 
 def _as_prepared(block: Any, tell: Callable[[str], None]) -> Rows | None:

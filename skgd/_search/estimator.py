@@ -17,9 +17,14 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
+from skgd._data.collections import is_collection, refuse_collections
 from skgd._data.folds import Folds
-from skgd._data.user_input import fitting, start_of, validated_rows
-from skgd._preparation import condensed, problem_of
+from skgd._data.partitions import Partitions, validated_data
+from skgd._data.rows import Rows
+from skgd._data.user_input import fitting, start_of
+from skgd._partitioned import problem_of_data
+from skgd._predictions import score_where_it_lies
+from skgd._preparation import condensed
 from skgd._regressor import GDLinearRegressor
 from skgd._search.candidates import (
     Candidate,
@@ -291,16 +296,15 @@ class GDLinearRegressorCV(BaseSearchCV):
         context.call_on_fit_task_begin(estimator=self, X=X, y=y)
         with fitting(self, X) as search:
             estimator = search._checked_estimator()
-            rows, dtype, y_is_1d = validated_rows(
+            rows, dtype, y_is_1d = validated_data(
                 estimator, X, y, sample_weight, reset=True
             )
-            check_consistent_length(X, y, groups)
             candidates = candidates_of(
                 estimator, combinations, dtype, rows.n_targets, y_is_1d=y_is_1d
             )
             begin = perf_counter()
-            splitter = check_cv(self.cv, y, classifier=False)
-            folds = Folds(rows, splitter.split(X, y, groups))
+            splitter = check_cv(self.cv, None, classifier=False)
+            folds = Folds(rows, _splits(splitter, rows, X, y, groups))
             seconds = (perf_counter() - begin) / folds.n_splits
             if self.verbose > 0:
                 n, n_splits = len(candidates), folds.n_splits
@@ -391,6 +395,12 @@ class GDLinearRegressorCV(BaseSearchCV):
                     f"{', '.join(map(repr, scorer))}."
                 )
             scorer = scorer[self.refit]
+        if is_collection(X):
+            names = scoring_names(self.scoring)
+            metric = names[str(self.refit) if self.multimetric_ else "score"]
+            return score_where_it_lies(
+                self.best_estimator_, X, y, sample_weight, metric=metric
+            )
         weights = {} if sample_weight is None else {"sample_weight": sample_weight}
         return scorer(self.best_estimator_, X, y, **weights)
 
@@ -555,12 +565,46 @@ def _fitted_to_all(
     settings = replace(settings, strategy=clone(settings.strategy))  # it starts once
     with settings.device.gradients_on():
         if folds.condenses:
-            problem = condensed(folds.whole, settings, rows.n_with_weight, None, rows)
+            problem = condensed(folds.whole, settings, folds.n_with_weight, None, rows)
             problem = replace(problem, moments=folds.whole)
         else:
-            problem = problem_of(rows, settings)
+            problem = problem_of_data(rows, settings)
     best._descend(settings, problem, start_of(best, rows, going_on=False))
     return best
+
+
+def _splits(
+    splitter: BaseCrossValidator,
+    rows: Rows | Partitions,
+    X: ArrayLike | SparseLike,
+    y: ArrayLike,
+    groups: ArrayLike | None,
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Return the splits; of rows that are elsewhere, by their number alone."""
+    refuse_collections(groups=groups)
+    if isinstance(rows, Partitions):
+        n_rows = rows.count()
+        check_consistent_length(groups, np.empty((n_rows, 0)))
+        return splitter.split(_RowsElsewhere(n_rows), None, groups)
+    check_consistent_length(X, y, groups)
+    return splitter.split(X, y, groups)
+
+
+class _RowsElsewhere:
+    """What a splitter gets in place of rows that are not here: their number."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.shape = (n_rows,)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: Any) -> Any:
+        raise TypeError(
+            "This splitter asks for the values of X, which is a Dask collection. Use a "
+            "splitter that goes by the numbers of the rows, or pass cv as a list of "
+            "pairs of arrays of row numbers."
+        )
 
 
 def _in_scikit_learns_form(

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 
 from skgd._data.folds import Folds
+from skgd._data.partitions import Partitions
 from skgd._data.rows import Rows
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem, side_by_side
@@ -18,11 +19,11 @@ from skgd._descent.steps import Steps, schedule_from
 from skgd._descent.together import Run, descend_together
 from skgd._divergence import divergence_error, raise_if_out_of_range, what_happened
 from skgd._fit import in_strategy, run, set_up, steps_of
+from skgd._partitioned import problem_of_data
 from skgd._preparation import (
     condensed,
     coordinates_of,
     penalized,
-    problem_of,
     rescaled,
 )
 from skgd._search.candidates import Candidate
@@ -154,7 +155,7 @@ class Preparation:
     def _prepare(self, settings: Settings) -> Problem:
         """Return the problem; where it is not white, in coordinates of no penalty."""
         if self._moments is None:
-            return problem_of(self._rows, settings)
+            return problem_of_data(self._rows, settings)
         if not settings.whiten:
             settings, rows = replace(settings, alpha=0.0), self._folds.rows
         else:
@@ -162,7 +163,7 @@ class Preparation:
         return condensed(self._moments, settings, self._n_rows, None, rows)
 
     @cached_property
-    def _rows(self) -> Rows:
+    def _rows(self) -> Rows | Partitions:
         """The training rows; others have no weight."""
         return self._folds.training_rows(self._split)
 
