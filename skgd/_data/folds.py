@@ -504,7 +504,7 @@ def _sparse_atoms(rows: Rows, group: _Group | _Labels) -> _Atoms:
     """Return the sums over sparse rows, atom by atom."""
     atoms = _Atoms.empty(group.n_labels, rows.n_features + rows.n_targets)
     unbounded = np.full(atoms.mean.shape[1], np.inf)
-    for atom in range(1, group.n_labels):
+    for atom in np.unique(group.labels[group.labels != _NONE]):
         weight = (group.labels == atom).astype(np.float64)
         if rows.weight is not None:
             weight *= rows.weight
