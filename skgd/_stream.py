@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import copy, deepcopy
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from skgd._convergence import Fitted
-from skgd._data.collections import Block
+from skgd._data.collections import unpacked
 from skgd._data.coordinates import (
     RowCoordinates,
     WhiteCoordinates,
@@ -155,7 +155,7 @@ def step_over_partitions(
     stepped = dask.delayed(copy(estimator), traverse=False)
     for number, block in enumerate(partitions.blocks):
         name = f"skgd-chunk-{token}-{number}"
-        stepped = step(stepped, number, block, dask_key_name=name)
+        stepped = step(stepped, number, *block, dask_key_name=name)
     (stepped,) = dask.compute(stepped)
     if not hasattr(stepped, "coef_"):
         raise ValueError(
@@ -166,10 +166,10 @@ def step_over_partitions(
 
 
 def _step_over_partition(
-    estimator: BaseEstimator, number: int, block: Block
+    estimator: BaseEstimator, number: int, *block: Any
 ) -> BaseEstimator:
     """Return a copy of an estimator that has stepped over a chunk; runs in a task."""
-    X, y, *weights = block
+    X, y, *weights = unpacked(block)
     if X.shape[0] == 0 or not all(np.any(weight) for weight in weights):
         return estimator
     try:

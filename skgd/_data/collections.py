@@ -137,13 +137,13 @@ def aligned(
     return [X, *(cut.aligned(name, data) for name, data in others.items())]
 
 
-def blocks_of(columns: Sequence[Collection]) -> list[Delayed]:
-    """Return a task for the `Block` of each partition of aligned collections.
+def blocks_of(columns: Sequence[Collection]) -> list[tuple[Delayed, ...]]:
+    """Return the tasks for each partition of aligned collections.
 
-    Collections of one kind become one graph, so that what they are made of is read
-    once, and Dask reads no more columns than it has to.
+    These are tasks for X, y and the weights; or, where that spares reading what they
+    have in common twice, one for a tuple of them. See `unpacked`.
     """
-    import dask
+    import dask.array as da
 
     frames = list(map(is_frame, columns))
     if all(frames):
@@ -155,23 +155,35 @@ def blocks_of(columns: Sequence[Collection]) -> list[Delayed]:
             align_dataframes=False,
             enforce_metadata=False,
         )
-        return list(together.to_delayed())
-    if not any(frames):
-        import dask.array as da
+        return [(task,) for task in together.to_delayed()]
+    if any(frames) or not _have_tasks_in_common(columns):
+        return list(zip(*map(_parts, columns), strict=True))
+    along = [("rows", f"columns of {k}")[: a.ndim] for k, a in enumerate(columns)]
+    together = da.blockwise(
+        _as_tuple,
+        ("rows",),
+        *chain.from_iterable(zip(columns, along, strict=True)),
+        dtype=object,
+        meta=np.empty(0, object),
+        concatenate=True,
+        align_arrays=False,
+    )
+    return [(task,) for task in together.to_delayed().ravel()]
 
-        along = [("rows", f"columns of {k}")[: a.ndim] for k, a in enumerate(columns)]
-        together = da.blockwise(
-            _as_tuple,
-            ("rows",),
-            *chain.from_iterable(zip(columns, along, strict=True)),
-            dtype=object,
-            meta=np.empty(0, object),
-            concatenate=True,
-            align_arrays=False,
-        )
-        return list(together.to_delayed().ravel())
-    task = dask.delayed(_as_tuple, pure=False)
-    return [task(*parts) for parts in zip(*map(_parts, columns), strict=True)]
+
+def unpacked(block: Block) -> Block:
+    """Return X, y and, where there are any, the weights of a partition."""
+    return block[0] if isinstance(block[0], tuple) else block
+
+
+def _have_tasks_in_common(arrays: Sequence[Collection]) -> bool:
+    """Return whether arrays are made of the same tasks, but for data that are there."""
+    first, *others = (array.dask for array in arrays)
+    return any(
+        not hasattr(first[key], "release")
+        for other in others
+        for key in first.keys() & other.keys()
+    )
 
 
 def computed_parts(function: Callable[[Any], T], data: Collection) -> tuple[T, ...]:

@@ -29,6 +29,7 @@ from skgd._data.collections import (
     lengths_of,
     refuse_collections,
     sample_of,
+    unpacked,
 )
 from skgd._data.moments import ColumnMoments, Moments, moments_of
 from skgd._data.rows import Rows
@@ -59,8 +60,9 @@ class Partitions:
 
     Parameters
     ----------
-    blocks : sequence of tasks
-        Each returns what is known of a partition.
+    blocks : sequence of tuples of tasks
+        What is known of each partition: tasks for X, y and the weights; or one for a
+        tuple of these.
     read : callable
         Returns the `Rows` of a block; None where no row has a weight. The second
         argument is called with what there is to warn of.
@@ -72,7 +74,7 @@ class Partitions:
 
     def __init__(
         self,
-        blocks: Sequence[Delayed],
+        blocks: Sequence[tuple[Delayed, ...]],
         read: Callable[[Any, Callable[[str], None]], Rows | None],
         n_features: int,
         n_targets: int,
@@ -143,9 +145,9 @@ class Partitions:
                 function,
                 self._read,
                 number,
-                block,
                 count,
-                *other,
+                other,
+                *block,
                 dask_key_name=f"skgd-{name}-{token}-{number}",
             )
             for number, (block, count, other) in enumerate(parts)
@@ -265,16 +267,18 @@ class Kept(Partitions):
 
         if get_scheduler(collections=tasks) is not multiprocessing.get:
             tasks = list(dask.persist(*tasks))
-        super().__init__(tasks, _as_prepared, n_features, n_targets)
+        self.tasks = tasks
+        blocks = [(task,) for task in tasks]
+        super().__init__(blocks, _as_prepared, n_features, n_targets)
 
     def close(self) -> None:
         """Let go of the rows."""
         if "distributed" in sys.modules:
             from distributed.client import futures_of
 
-            for future in futures_of(self.blocks):
+            for future in futures_of(self.tasks):
                 future.release()
-        self.blocks = ()
+        self.blocks = self.tasks = ()
 
 
 @dataclass(frozen=True)
@@ -403,12 +407,13 @@ def _applied(
     function: Callable[..., Any],
     read: Callable[..., Rows | None],
     number: int,
-    block: Any,
     counts: np.ndarray | None,
-    *others: Any,
+    others: tuple[Any, ...],
+    *block: Any,
 ) -> _Result | None:
     """Return what a function makes of the rows of a partition; runs in a task."""
     notes: list[str] = []
+    block = unpacked(block)
     try:
         with naming_columns(block[0]), np.errstate(all="ignore"):
             rows = read(block, notes.append)
@@ -447,8 +452,13 @@ def _positive(weight: Any) -> np.ndarray:
     return np.asarray(weight) > 0
 
 
-def _as_prepared(block: Any, tell: Callable[[str], None]) -> Rows | None:
+def _as_prepared(block: Block, tell: Callable[[str], None]) -> Rows | None:
     """Return rows that were prepared."""
+    return prepared_rows(*block)
+
+
+def prepared_rows(block: _Result | None) -> Rows | None:
+    """Return the rows of what `Kept` keeps; None: there are none."""
     return None if block is None else block.value
 
 

@@ -20,6 +20,7 @@ from sklearn.base import clone
 
 from skgd._data.coordinates import user_coordinates
 from skgd._data.device import Device, in_numpy
+from skgd._data.partitions import prepared_rows
 from skgd._data.row_sources import RowsInPartitions, RowsOnDemand
 from skgd._data.rows import Rows, total_of
 from skgd._data.threads import in_one_torch_thread
@@ -153,7 +154,7 @@ class PartitionedMiniBatches(SmallBatches):
         """
         import dask
 
-        n_partitions = len(self.rows.kept.blocks)
+        n_partitions = len(self.rows.kept.tasks)
         order, seeds = np.arange(n_partitions), [None] * n_partitions
         if self._shuffle is not None:
             order = self._shuffle.permutation(n_partitions)
@@ -168,7 +169,7 @@ class PartitionedMiniBatches(SmallBatches):
                 self.batch_size,
                 penalty,
                 model,
-                self.rows.kept.blocks[k],
+                self.rows.kept.tasks[k],
                 seeds[k],
                 dask_key_name=f"skgd-epoch-{token}-{k}",
             )
@@ -202,9 +203,9 @@ def _gone_over(
     seed: int | None,
 ) -> Model:
     """Take a step after each batch of a partition; runs in a task."""
-    if block is None:
+    rows = prepared_rows(block)
+    if rows is None:
         return model
-    rows: Rows = block.value
     coordinates = user_coordinates(rows.n_features, rows.n_targets)
     device, shuffle = evaluation.device, None if seed is None else RandomState(seed)
     # Tasks may share memory, and may be run again.
