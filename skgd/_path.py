@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
+from skgd._data.collections import is_collection, refuse_collections
 from skgd._data.coordinates import ScaledCoordinates, WhiteCoordinates, varies
 from skgd._data.moments import Moments, moments_of
 from skgd._data.rows import Rows, averaging_one
@@ -275,6 +276,8 @@ def _data_of(
 ) -> _Data:
     """Check the data, and sum them up where moments are fewer."""
     float64 = np.dtype(np.float64)
+    if is_collection(X) and y is not None:
+        X, y, sample_weight = Moments.from_data(X, y, sample_weight), None, None
     if isinstance(X, Moments):
         given = {"y": y, "sample_weight": sample_weight}
         names = [name for name, value in given.items() if value is not None]
@@ -290,6 +293,7 @@ def _data_of(
             "y=None, and X is not Moments. Pass the targets as y, or as X "
             "Moments.from_data(X, y)."
         )
+    refuse_collections(y=y, sample_weight=sample_weight)
     rows, y_is_1d = rows_of_moments(X, y, sample_weight)
     dtype = np.dtype(np.float32) if rows.X.dtype == np.float32 else float64
     weight, _ = averaging_one(rows.weight)

@@ -173,7 +173,7 @@ def blocks_of(columns: Sequence[Collection]) -> list[tuple[Delayed, ...]]:
 
 def unpacked(block: Block) -> Block:
     """Return X, y and, where there are any, the weights of a partition."""
-    return block[0] if isinstance(block[0], tuple) else block
+    return block[0] if type(block[0]) is tuple else block
 
 
 def _have_tasks_in_common(arrays: Sequence[Collection]) -> bool:
