@@ -106,9 +106,11 @@ def gd_path(
 
     Parameters
     ----------
-    X : {array-like, sparse matrix or array} of shape (n_samples, n_features) or Moments
+    X : {array-like, sparse matrix or array, Dask collection} of shape \
+            (n_samples, n_features) or Moments
         Rows, or the moments of X and y, whose rows may be gone. The columns need not be
-        centred or scaled, and neither changes what alpha means.
+        centred or scaled, and neither changes what alpha means. Of Dask collections,
+        the moments are summed up where the rows lie.
     y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
         Targets. None: X is `Moments`.
     alphas : int or array-like of shape (n_alphas,), default=100

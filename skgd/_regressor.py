@@ -1,7 +1,8 @@
 """The estimator: its parameters, and a thin face on the modules that do the work.
 
-A fit goes ``X, y, sample_weight -> validated (_data) -> a problem (_preparation) ->
-descended (_fit, _descent) -> a model in the user's units``.
+A fit goes ``X, y, sample_weight -> validated (_data) -> a problem (_preparation, or of
+Dask's collections _partitioned) -> descended (_fit, _descent) -> a model in the user's
+units``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._convergence import Fitted
-from skgd._data.collections import is_collection, refuse_collections
+from skgd._data.collections import Collection, is_collection, refuse_collections
 from skgd._data.containers import readable
 from skgd._data.partitions import Partitions, validated_data
 from skgd._data.user_input import (
@@ -493,9 +494,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X: ArrayLike | SparseLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        X: ArrayLike | SparseLike | Collection,
+        y: ArrayLike | Collection,
+        sample_weight: ArrayLike | Collection | None = None,
         coef_init: ArrayLike | None = None,
         intercept_init: ArrayLike | None = None,
         *,
@@ -507,7 +508,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features)
             Training data: arrays, memory maps, lists, frames that narwhals knows
             (pandas, polars, pyarrow, modin, ...), CPU torch tensors (which may require
             gradients), SciPy's sparse matrices of all layouts (CSR is read as it is,
@@ -515,10 +517,13 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             dense, whichever the strategy, but by `whiten` and for its filled columns, a
             block of rows at a time. float32 stays float32, though it is descended on in
             float64 where that costs little (condensed, or up to some 250,000 values);
-            bfloat16 becomes float32, and anything else float64.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            bfloat16 becomes float32, and anything else float64. Arrays and frames of
+            Dask are not brought into memory (see Notes).
+        y : array-like or Dask collection of shape (n_samples,) or \
+                (n_samples, n_targets)
             Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like or Dask collection of shape (n_samples,), \
+                default=None
             Nonnegative weights. None: ones. Weight 2 equals the row twice, weight 0 the
             row left out. With mini-batches that is true of the minimum, but not of the
             way there: a row of weight 2 is drawn once, and its gradient counts twice.
@@ -574,10 +579,31 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             If `batch_size` is larger than the number of rows to train on; if
             `early_stopping` scores by R^2, and targets held out do not vary; if columns
             are dates, which are fitted as numbers in the unit of their dtype; if they
-            are integers that float64 does not hold, such as ids above 2**53.
+            are integers that float64 does not hold, such as ids above 2**53; and if a
+            Dask array is cut along its columns, so that its chunks have to be put
+            together.
 
         Notes
         -----
+        The rows of a Dask collection stay where they lie; tasks run where the user has
+        Dask run them. For squared error, a task sums up the moments of each partition,
+        and a tree of tasks merges them: one pass over the data, of which (n_features +
+        n_targets)^2 numbers a partition travel. The model is that of rows in memory, to
+        rounding.
+
+        For other losses, with ``precompute=False``, and with more than 2000 features
+        and targets, workers keep the prepared rows until the fit ends, a copy of the
+        data. In each epoch, a task evaluates each partition at the coefficients, which
+        travel, and the gradients are summed up. Huber's loss starts at the median of
+        the medians of the partitions. In mini-batches, the model goes from partition to
+        partition, in a fresh order, with a step after each batch of a partition; the
+        last of these may be short of rows, and has a step in proportion.
+
+        Without a cluster, ``scheduler="processes"`` starts new processes for each
+        epoch, which takes seconds: for other than squared error, use a
+        `distributed.Client`.
+        `early_stopping` and `X_val` want rows in memory.
+
         Ctrl-C during the descent ends it after the batch under way (the full batch:
         after the epoch), as `max_iter` would. The model is where it stands then, the
         average so far, or the best so far with `early_stopping`, and a
@@ -621,9 +647,9 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self,
-        X: ArrayLike | SparseLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        X: ArrayLike | SparseLike | Collection,
+        y: ArrayLike | Collection,
+        sample_weight: ArrayLike | Collection | None = None,
     ) -> Self:
         """Go on with one more chunk of a stream of rows.
 
@@ -655,11 +681,16 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            The chunk's rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features)
+            The chunk's rows. Where a chunk gets one epoch, each partition of a Dask
+            collection is a chunk, one after the other: the estimator goes to where they
+            lie, and `loss_curve_` is that of the last.
+        y : array-like or Dask collection of shape (n_samples,) or \
+                (n_samples, n_targets)
             Targets of the chunk, with as many columns as those before.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like or Dask collection of shape (n_samples,), \
+                default=None
             Nonnegative weights, in the same unit for all chunks. None: ones.
 
         Returns
@@ -741,18 +772,25 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 model._stream = stream
         return self
 
-    def predict(self, X: ArrayLike | SparseLike) -> np.ndarray:
+    def predict(
+        self, X: ArrayLike | SparseLike | Collection
+    ) -> np.ndarray | Collection:
         """Predict with the linear model.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features)
             Samples.
 
         Returns
         -------
-        y : ndarray of shape (n_samples,) or (n_samples, n_targets)
-            Predictions, shaped as the y of `fit`; float32 if the model and X are.
+        y : ndarray or Dask collection of shape (n_samples,) or \
+                (n_samples, n_targets)
+            Predictions, shaped as the y of `fit`; float32 if the model and X are. Of a
+            Dask array an array with the same chunks, and of a frame a series (for
+            several targets a frame) with the same index, of which nothing is computed
+            yet.
 
         Raises
         ------
@@ -793,19 +831,22 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     def score(
         self,
-        X: ArrayLike | SparseLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        X: ArrayLike | SparseLike | Collection,
+        y: ArrayLike | Collection,
+        sample_weight: ArrayLike | Collection | None = None,
     ) -> float:
         """Return the coefficient of determination R^2 of the predictions.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Samples.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features)
+            Samples. Dask collections are read once, where they lie.
+        y : array-like or Dask collection of shape (n_samples,) or \
+                (n_samples, n_targets)
             Their targets.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like or Dask collection of shape (n_samples,), \
+                default=None
             Nonnegative weights. None: ones.
 
         Returns

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from skgd._data.collections import is_collection, refuse_collections
+from skgd._data.collections import Collection, is_collection, refuse_collections
 from skgd._data.rows import (
     Rows,
     means,
@@ -118,9 +118,9 @@ class Moments:
     @classmethod
     def from_data(
         cls,
-        X: ArrayLike | SparseLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None = None,
+        X: ArrayLike | SparseLike | Collection,
+        y: ArrayLike | Collection,
+        sample_weight: ArrayLike | Collection | None = None,
     ) -> Moments:
         """Compute the moments of data in one pass, block by block.
 
@@ -133,13 +133,17 @@ class Moments:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features)
             Rows; may be memory-mapped, integers, frames or CPU tensors. Names of
             columns are ignored, but in errors: to add moments up, keep the columns in
-            the same order.
-        y : array-like of shape (n_samples,) or (n_samples, n_targets)
+            the same order. The partitions of Dask's arrays and frames are summed up
+            where they lie.
+        y : array-like or Dask collection of shape (n_samples,) or \
+                (n_samples, n_targets)
             Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : array-like or Dask collection of shape (n_samples,), \
+                default=None
             Nonnegative weights. None: ones.
 
         Returns
