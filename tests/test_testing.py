@@ -228,9 +228,36 @@ class OneGradientTooFew(ManualStrategy):
         return losses
 
 
+class ResumesNothing(ManualStrategy):
+    def resume(self, state):
+        pass
+
+
+class GainsSpeed(ManualStrategy):
+    """Steps by a velocity, which its state leaves out."""
+
+    plain = False
+
+    def start(self, parameters, objective):
+        super().start(parameters, objective)
+        self._velocity = [0 * parameter for parameter in parameters]
+
+    def update(self, learning_rate):
+        for i, gradient in enumerate(self.gradients):
+            self._velocity[i] = 0.9 * self._velocity[i] + gradient
+        gradients, self.gradients = self.gradients, tuple(self._velocity)
+        super().update(learning_rate)
+        self.gradients = gradients
+
+    def state(self):
+        return deepcopy(self.parameters)
+
+
 @pytest.mark.parametrize(
     ("broken", "expected"),
     [
+        (ResumesNothing, r"Another goes on from its state"),
+        (GainsSpeed, r"Another goes on from its state"),
         (HalfGradient, r"finite differences.*are 0\.5 times what they should be"),
         (NoInterceptGradient, r"finite differences.*\(intercept\) are 0 times"),
         (SumOfSquares, "Losses are the objective.*are 5 times"),

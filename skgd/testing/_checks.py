@@ -45,6 +45,7 @@ def check_gradient_strategy(
     - All data are left as they were.
     - All answers have the dtype of the data.
     - Clones share nothing.
+    - Another goes on from its state.
 
     And these, unless `plain` is False after `start`; then the former are checked where
     the strategy starts of itself:
