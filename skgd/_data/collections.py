@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
@@ -155,7 +156,7 @@ def blocks_of(columns: Sequence[Collection]) -> list[tuple[Delayed, ...]]:
             align_dataframes=False,
             enforce_metadata=False,
         )
-        return [(task,) for task in together.to_delayed()]
+        return [(task,) for task in _parts(together)]
     if any(frames) or not _have_tasks_in_common(columns):
         return list(zip(*map(_parts, columns), strict=True))
     along = [("rows", f"columns of {k}")[: a.ndim] for k, a in enumerate(columns)]
@@ -168,7 +169,7 @@ def blocks_of(columns: Sequence[Collection]) -> list[tuple[Delayed, ...]]:
         concatenate=True,
         align_arrays=False,
     )
-    return [(task,) for task in together.to_delayed().ravel()]
+    return [(task,) for task in _parts(together)]
 
 
 def unpacked(block: Block) -> Block:
@@ -249,7 +250,8 @@ class _Cut:
         lengths = lengths_of(data)
         self._check(name, sum(lengths))
         if is_frame(data):
-            array = data.to_dask_array(lengths=lengths)
+            with _partitions_as_they_are():
+                array = data.to_dask_array(lengths=lengths)
         else:
             chunks = lengths, *data.chunks[1:]
             array = da.Array(data.dask, data.name, chunks, data.dtype)
@@ -296,8 +298,20 @@ def _as_tuple(*blocks: Any) -> tuple[Any, ...]:
 
 def _parts(data: Collection) -> list[Delayed]:
     """Return a task for each partition of rows."""
-    parts = data.to_delayed()
+    with _partitions_as_they_are():
+        parts = data.to_delayed()
     return list(parts if is_frame(data) else parts.ravel())
+
+
+def _partitions_as_they_are() -> AbstractContextManager[object]:
+    """Keep Dask from making one partition of several files.
+
+    There would be fewer of y than of X, the fewer columns are read, and others than
+    those that the user knows.
+    """
+    import dask
+
+    return dask.config.set({"optimization.tune.active": False})  # type: ignore[no-any-return]
 
 
 def _n_parts(data: Collection) -> int:
