@@ -311,7 +311,7 @@ def _partitions_as_they_are() -> AbstractContextManager[object]:
     """
     import dask
 
-    return dask.config.set({"optimization.tune.active": False})  # type: ignore[no-any-return]
+    return dask.config.set({"optimization.tune.active": False})
 
 
 def _n_parts(data: Collection) -> int:
