@@ -30,7 +30,7 @@ from in_parts import (
     sizes_of,
 )
 from numpy.testing import assert_allclose
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import NotFittedError, UndefinedMetricWarning
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import (
     GroupKFold,
@@ -177,6 +177,13 @@ def test_every_cut_is_fitted_in_threads(strategy, cut):
     with dask.config.set(scheduler="threads"):
         model = fitted({"strategy": strategy, "alpha": 0.1}, parts)
     assert_same_model(model, GDLinearRegressor(strategy, alpha=0.1).fit(X, y, weight))
+
+
+def test_the_score_of_one_row_is_not_defined():
+    X, y = table(np.random.default_rng(0), 50)
+    model = GDLinearRegressor().fit(X, y)
+    with pytest.warns(UndefinedMetricWarning, match="less than two samples"):
+        assert np.isnan(model.score(array(X[:1], (1,)), array(y[:1], (1,))))
 
 
 def test_names_of_columns_are_kept_and_checked():
@@ -329,6 +336,21 @@ def test_partitions_without_rows_or_weights_are_passed_over(strategy):
             assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
             score = model.score(*parts)
             assert score == pytest.approx(expected.score(X, y, weight), abs=1e-9)
+
+
+def test_a_number_weighs_all_rows_alike():
+    X, y = table(np.random.default_rng(0), 50)
+    parts = arrays(X, y, None, SIZES)._replace(weight=2.0)
+    assert_same_model(fitted({}, parts), GDLinearRegressor().fit(X, y, 2.0))
+
+
+@pytest.mark.parametrize("name", ["X", "y"])
+def test_values_may_be_tiny_in_one_partition(name):
+    """As those of a Gaussian far from its centre, whose squares are zero."""
+    X, y = table(np.random.default_rng(0), 50)
+    {"X": X[:, 1], "y": y}[name][: SIZES[0]] *= 1e-170
+    model = fitted({}, arrays(X, y, None, SIZES))
+    assert_same_model(model, GDLinearRegressor().fit(X, y))
 
 
 def test_chunks_of_a_single_row_are_fitted():
@@ -898,6 +920,33 @@ def test_columns_of_text_are_named_before_anything_is_read(kind, taker):
     assert reads.count == 0
 
 
+def in_another_order(piece):
+    return piece[["x1", "x0", "x2"]] if piece.index[0] > 30 else piece
+
+
+def lacking_a_column(piece):
+    return piece[["x0", "x1"]] if piece.index[0] > 30 else piece
+
+
+@pytest.mark.parametrize("change", [in_another_order, lacking_a_column])
+@pytest.mark.parametrize("taker", takers())
+def test_a_partition_of_other_columns_than_the_frame_says_is_refused(taker, change):
+    """As where files differ: by position, columns would be fitted as others."""
+    X, y = table(np.random.default_rng(0), 50)
+    data = frame_of(X)
+    pieces = [data[:20], data[20:40], data[40:]]
+    frame = dd.from_map(lambda k: change(pieces[k]), range(3), meta=data[:0])
+    with pytest.raises(ValueError, match=r"(?s)In partition 2 of X.*x1"):
+        takers()[taker](frame, array(y, (20, 20, 10)))
+
+
+@pytest.mark.parametrize("taker", takers())
+def test_targets_are_to_be_passed(taker):
+    X, _ = table(np.random.default_rng(0), 50)
+    with pytest.raises(ValueError, match=r"y is None|y cannot be None"):
+        takers()[taker](array(X, SIZES), None)
+
+
 def test_early_stopping_is_refused_with_what_to_do():
     X, y = table(np.random.default_rng(0), 50)
     parts = arrays(X, y, None, SIZES)
@@ -906,6 +955,8 @@ def test_early_stopping_is_refused_with_what_to_do():
         model.fit(*parts)
     with pytest.raises(ValueError, match=r"X_val|early_stopping"):
         model.fit(*parts, X_val=parts.X, y_val=parts.y)
+    with pytest.raises(ValueError, match=r"X_val is a dask Array.*X_val\.compute\(\)"):
+        model.fit(X, y, X_val=parts.X, y_val=y)
     assert not hasattr(model, "n_features_in_")
 
 
@@ -940,7 +991,7 @@ def test_rows_of_one_dimension_or_three_are_refused():
         GDLinearRegressor().fit(series, series)
 
 
-@pytest.mark.parametrize("taker", [name for name in takers() if name != "search"])
+@pytest.mark.parametrize("taker", takers())
 def test_no_rows_at_all_are_refused(taker):
     parts = arrays(*table(np.random.default_rng(0), 50), None, SIZES)
     nothing = parts.X[:, 0] > np.inf
