@@ -428,6 +428,28 @@ def extreme(seed):
     return features, y, weight if weight.any() else None, {**params, "max_iter": 20}
 
 
+def test_numbers_that_begin_at_any_byte_have_the_same_digits(strategy):
+    features = np.random.default_rng(0).standard_normal((50, 5))
+    y = features.sum(axis=1) ** 2
+    model = GDLinearRegressor(
+        strategy, loss="huber", learning_rate=1e-2, max_iter=6, tol=None
+    )
+
+    def from_byte(array, first):
+        memory = np.empty(array.nbytes + first, np.uint8)[first:]
+        moved = memory.view(array.dtype).reshape(array.shape)
+        moved[...] = array
+        return moved
+
+    coefs = [
+        model.fit(
+            from_byte(features, first), from_byte(y, first), from_byte(y, first)
+        ).coef_.tolist()
+        for first in range(8)
+    ]
+    assert coefs == 8 * coefs[:1]
+
+
 @pytest.mark.parametrize("seed", range(120))
 def test_fits_of_any_size_end_in_finite_models_or_in_words(seed):
     features, y, weight, params = extreme(seed)

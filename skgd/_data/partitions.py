@@ -32,7 +32,7 @@ from skgd._data.collections import (
     unpacked,
 )
 from skgd._data.moments import ColumnMoments, Moments, moments_of
-from skgd._data.rows import Rows
+from skgd._data.rows import Rows, memory_aligned
 from skgd._data.user_input import (
     check_values,
     is_float32,
@@ -459,7 +459,10 @@ def _as_prepared(block: Block, tell: Callable[[str], None]) -> Rows | None:
 
 def prepared_rows(block: _Result | None) -> Rows | None:
     """Return the rows of what `Kept` keeps; None: there are none."""
-    return None if block is None else block.value
+    if block is None:
+        return None
+    # Taken to another worker, they may begin at any byte.
+    return Rows(*map(memory_aligned, block.value))
 
 
 def _weighted(rows: Rows, counts: np.ndarray) -> Rows | None:

@@ -87,6 +87,17 @@ class Rows(NamedTuple):
         return Rows(_gathered(X, index), _gathered(y, index), weight)
 
 
+def memory_aligned(array: Matrix) -> Matrix:
+    """Return numbers that BLAS reads where they lie.
+
+    Those from a file or a network may begin at any byte: NumPy then multiplies them
+    itself, in another order and to other last digits.
+    """
+    if isinstance(array, np.ndarray) and not array.flags.aligned:
+        return array.copy(order="K")
+    return array
+
+
 def joined(parts: Sequence[Rows]) -> Rows:
     """Return the NumPy rows of all parts, one after the other."""
     if len(parts) == 1:

@@ -22,7 +22,7 @@ from skgd._data.columns import (
     not_numbers,
 )
 from skgd._data.containers import are_floats, dtype_names, readable
-from skgd._data.rows import Rows, RowsAnywhere, peaks
+from skgd._data.rows import Rows, RowsAnywhere, memory_aligned, peaks
 from skgd._typing import ArrayLike, Matrix, NumpyParameters
 from skgd._warn import warn
 
@@ -223,7 +223,7 @@ def _checked(
                 blame = find(name, data, found)
                 if blame:
                     tell(blame)
-    return numbers, targets
+    return memory_aligned(numbers), memory_aligned(targets)
 
 
 @contextmanager
@@ -267,7 +267,7 @@ def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | 
         dtype=np.float64,
         ensure_non_negative=True,
     )
-    return weight
+    return memory_aligned(weight)
 
 
 def check_values(rows: Rows) -> None:
