@@ -1,5 +1,7 @@
 """Fair times, peaks of memory, and on what they were taken."""
 
+from __future__ import annotations
+
 import os
 import platform
 import random
@@ -11,16 +13,18 @@ from functools import partial
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from libraries import Ladder, Ladders
+
+if TYPE_CHECKING:  # workers of a cluster would import all that they name
+    from libraries import Ladder, Ladders
 
 Runs = dict[Any, Callable[[], object]]
 Rows = list[dict[str, Any]]
 
 PACKAGES = ["skgd", "numpy", "scipy", "scikit-learn", "torch"]
-PACKAGES += ["scikit-learn-intelex", "skorch", "skglm"]
+PACKAGES += ["scikit-learn-intelex", "skorch", "skglm", "distributed", "dask-ml"]
 
 
 class Problem(NamedTuple):
@@ -157,18 +161,25 @@ def seconds_of(call: Callable[[], object]) -> float:
 def peak_growth(call: Callable[[], object]) -> int:
     """Return by how many bytes this process grew at its peak during a call.
 
-    As the system counts, so that what C and C++ allocate is seen as well. Linux can set
-    its mark back; elsewhere only a growth beyond all before is seen.
+    As the system counts, so that what C and C++ allocate is seen as well.
+    """
+    before = peak_from_now()
+    call()
+    return peak() - before
+
+
+def peak_from_now() -> int:
+    """Return what this process holds, from which on its peak is looked for.
+
+    Linux can set its mark back; elsewhere only a growth beyond all before is seen.
     """
     marks = Path("/proc/self/clear_refs")
     if marks.exists():
         marks.write_text("5")
-    before = _peak()
-    call()
-    return _peak() - before
+    return peak()
 
 
-def _peak() -> int:
+def peak() -> int:
     """Return the most bytes that this process has held."""
     status = Path("/proc/self/status")
     if status.exists():  # where getrusage counts what the parent held as well

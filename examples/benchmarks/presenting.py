@@ -22,6 +22,16 @@ def time_text(seconds: float) -> str:
     return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
+def bytes_text(count: float) -> str:
+    """Return a number of bytes with two digits at least, and its unit."""
+    if pd.isna(count):
+        return ""
+    units = {"GB": 1e9, "MB": 1e6, "kB": 1e3}
+    unit = next((unit for unit, size in units.items() if count >= size), "kB")
+    value = count / units[unit]
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
+
+
 def ratio_text(ratio: float) -> str:
     """Return a ratio with two digits where it is near 1, and none where it is large."""
     return f"{ratio:.0f}x" if ratio >= 10 else f"{ratio:.2g}x"
@@ -52,6 +62,7 @@ TEXTS: dict[str, Callable[[Any], str]] = {
     "left": excess_text,
     "over_X": "{:.2f} X".format,
     "epochs": count_text,
+    **dict.fromkeys(("on_wire", "client", "workers"), bytes_text),
 }
 
 

@@ -22,6 +22,7 @@ NAMES = (
     "penalties",
     "stream",
     "sparse_rows",
+    "cluster",
 )
 
 
