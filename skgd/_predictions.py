@@ -1,22 +1,40 @@
-"""Predictions and scores on collections of Dask's."""
+"""Predictions of rows here, and predictions and scores on collections of Dask's."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd._data.collections import Collection, checked_features, mapped, sample_of
 from skgd._data.partitions import validated_partitions
 from skgd._data.squared_errors import squared_errors
-from skgd._data.user_input import check_targets, is_float32
+from skgd._data.user_input import check_targets, is_float32, validated_features
 from skgd._descent.held_out import SCORES_OF_SQUARES
-from skgd._typing import ArrayLike
+from skgd._typing import ArrayLike, Matrix
+from skgd._warn import warn
 
 _OF_A_PREDICTION = "coef_", "intercept_", "n_features_in_", "feature_names_in_"
+
+
+def predict_here(estimator: BaseEstimator, X: Matrix) -> np.ndarray:
+    """Return predictions of rows that are in memory."""
+    X = validated_features(estimator, X)
+    with np.errstate(all="ignore"):
+        prediction = X @ estimator.coef_.T + estimator.intercept_
+    n_overflow = np.count_nonzero(~np.isfinite(prediction))
+    if n_overflow:
+        warn(
+            f"{n_overflow} of {prediction.size} predictions overflow "
+            f"{prediction.dtype}: the values in X are too large.",
+            UserWarning,
+        )
+    return np.asarray(prediction)
 
 
 def predict_lazily(estimator: BaseEstimator, X: Collection) -> Collection:
@@ -45,7 +63,13 @@ def score_where_it_lies(
     *,
     metric: str = "r2",
 ) -> float:
-    """Return a score that is a function of the mean squared error, in one pass."""
+    """Return a score that is a function of the mean squared error, in one pass.
+
+    Warns
+    -----
+    UndefinedMetricWarning
+        If there are fewer than two rows, of which R^2 is nan.
+    """
     check_is_fitted(estimator)
     partitions, _, y_is_1d = validated_partitions(
         estimator, X, y, sample_weight, reset=False
@@ -54,6 +78,9 @@ def score_where_it_lies(
     coef = np.atleast_2d(estimator.coef_)
     intercept = np.broadcast_to(estimator.intercept_, len(coef))
     errors = squared_errors(partitions, coef[None], intercept[None])
+    if metric == "r2" and errors.n_rows < 2:
+        warn("R^2 of fewer than two rows is not defined.", UndefinedMetricWarning)
+        return math.nan
     scores = SCORES_OF_SQUARES[metric](errors.mean, errors.variance)
     return float(scores.mean())
 
@@ -62,7 +89,7 @@ def _predicted(model: BaseEstimator, dtype: np.dtype, X: Any) -> Any:
     """Return the predictions for a partition, which may be empty; runs in a task."""
     prediction = np.empty((0, *model.coef_.shape[:-1]), dtype)
     if X.shape[0]:
-        prediction = model.predict(X)
+        prediction = predict_here(model, X)
     if not hasattr(X, "iloc"):
         return prediction
     columns = np.atleast_2d(prediction.T)

@@ -34,14 +34,13 @@ from skgd._data.user_input import (
     fitting,
     shaped_as_targets,
     start_of,
-    validated_features,
     validated_validation_rows,
 )
 from skgd._descent.steps import SCHEDULE_NAMES
 from skgd._fit import fit
 from skgd._objective.losses import LOSS_NAMES
 from skgd._partitioned import problem_of_data
-from skgd._predictions import predict_lazily, score_where_it_lies
+from skgd._predictions import predict_here, predict_lazily, score_where_it_lies
 from skgd._settings import settings_of
 from skgd._stream import (
     merge_and_fit,
@@ -50,7 +49,6 @@ from skgd._stream import (
     step_over_partitions,
 )
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
-from skgd._warn import warn
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
 
@@ -815,19 +813,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         1.0
         """
         check_is_fitted(self)
-        if is_collection(X):
-            return predict_lazily(self, X)
-        X = validated_features(self, X)
-        with np.errstate(all="ignore"):
-            prediction = X @ self.coef_.T + self.intercept_
-        n_overflow = np.count_nonzero(~np.isfinite(prediction))
-        if n_overflow:
-            warn(
-                f"{n_overflow} of {prediction.size} predictions overflow "
-                f"{prediction.dtype}: the values in X are too large.",
-                UserWarning,
-            )
-        return prediction
+        return predict_lazily(self, X) if is_collection(X) else predict_here(self, X)
 
     def score(
         self,

@@ -18,6 +18,7 @@ class SquaredErrors(NamedTuple):
 
     total: np.ndarray  # (n_models, n_targets): sums of the squared residuals
     targets: ColumnMoments
+    n_rows: int  # of which some may have no weight
 
     @property
     def mean(self) -> np.ndarray:
@@ -61,7 +62,8 @@ def _on_rows(rows: Rows, coef: np.ndarray, intercept: np.ndarray) -> SquaredErro
         if weight is not None:
             prediction *= weight[:, None, None]
         squares += prediction.sum(axis=0)
-    return SquaredErrors(squares, ColumnMoments.from_columns(rows.y, rows.weight))
+    targets = ColumnMoments.from_columns(rows.y, rows.weight)
+    return SquaredErrors(squares, targets, rows.n_rows)
 
 
 @squared_errors.register(Partitions)
@@ -78,7 +80,8 @@ def _on_partitions(
 def _together(parts: list[SquaredErrors]) -> SquaredErrors:
     """Return the squared errors on all parts together."""
     first, *others = parts
-    total, targets = first
+    total, targets, n_rows = first
     for other in others:
         total, targets = total + other.total, targets.merge(other.targets)
-    return SquaredErrors(total, targets)
+        n_rows += other.n_rows
+    return SquaredErrors(total, targets, n_rows)
