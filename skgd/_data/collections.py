@@ -16,6 +16,7 @@ import numpy as np
 
 from skgd._data.columns import refuse_dtypes
 from skgd._data.containers import readable
+from skgd._data.user_input import refuse_sparse
 from skgd._typing import ArrayLike
 from skgd._warn import warn
 
@@ -72,6 +73,8 @@ def checked_features(name: str, data: Collection) -> Collection:
             f"{_type_of(data)}. Pass rows of features, such as a frame of one column "
             "(frame[['x']]) or X.reshape(-1, 1)."
         )
+    if data.shape[1] == 0:
+        raise ValueError(f"{name} has no columns, of which one is the least.")
     if is_frame(data):
         return data
     if math.isnan(data.shape[1]):
@@ -96,14 +99,31 @@ def checked_targets(y: Collection | ArrayLike) -> Collection | np.ndarray:
 
     For what is raised see `checked_features`.
     """
-    if not is_collection(y):
-        return np.asarray(readable("y", y))
-    y = _checked("y", y)
+    y = _checked("y", y) if is_collection(y) else _in_memory("y", y)
     if y.ndim not in (1, 2):
         raise ValueError(
             f"y should be a 1d or 2d array, got an array of shape {y.shape} instead."
         )
-    return y.rechunk({1: -1}) if y.ndim == 2 and not is_frame(y) else y
+    if isinstance(y, np.ndarray) or is_frame(y) or y.ndim == 1:
+        return y
+    return y.rechunk({1: -1})
+
+
+def checked_weights(sample_weight: Collection | ArrayLike) -> Collection | np.ndarray:
+    """Return weights that Dask holds, or that are in memory, which are not read.
+
+    For what is raised see `checked_features`.
+    """
+    if is_collection(sample_weight):
+        weight = _checked("sample_weight", sample_weight)
+    else:
+        weight = _in_memory("sample_weight", sample_weight)
+    if weight.ndim != 1:
+        raise ValueError(
+            f"Sample weights must be 1D, one for each row: got {weight.ndim}D weights, "
+            f"a {_type_of(sample_weight)}."
+        )
+    return weight
 
 
 def is_frame(data: Collection) -> bool:
@@ -119,9 +139,13 @@ def sample_of(data: Collection) -> Any:
 
 
 def aligned(
-    X: Collection, y: Collection | np.ndarray, sample_weight: object | None
+    X: Collection,
+    y: Collection | np.ndarray,
+    sample_weight: Collection | np.ndarray | None,
 ) -> list[Collection]:
     """Return X, y and, where there are any, the weights, cut into the same partitions.
+
+    All are checked.
 
     Where rows are cut up otherwise than those of X, they are cut anew, if it can be
     known where: the lengths of partitions are computed where they have to be.
@@ -236,15 +260,13 @@ class _Cut:
     def __init__(self, X: Collection) -> None:
         self._X = X
 
-    def aligned(self, name: str, data: Any) -> Collection:
+    def aligned(self, name: str, data: Collection | np.ndarray) -> Collection:
         """Return other data, cut up as X is."""
         import dask.array as da
 
-        if not is_collection(data):
-            array = np.asarray(readable(name, data))
-            self._check(name, len(array))
-            return da.from_array(array, chunks=(self.lengths, *array.shape[1:]))
-        data = _checked(name, data)
+        if isinstance(data, np.ndarray):
+            self._check(name, len(data))
+            return da.from_array(data, chunks=(self.lengths, *data.shape[1:]))
         if _may_agree(_known_lengths(self._X), _known_lengths(data)):
             return data
         lengths = lengths_of(data)
@@ -336,13 +358,22 @@ def _checked(name: str, data: Collection) -> Collection:
             "tasks, dask.array.from_delayed or dask.dataframe.from_delayed; of a bag, "
             "bag.to_dataframe(); of xarray's, its .data."
         )
-    if not is_array and not hasattr(kind, "_meta_nonempty"):
+    if not is_array and not (hasattr(kind, "_meta_nonempty") and data.ndim):
         raise ValueError(
             f"{name} is a {_type_of(data)}. Pass an array, a frame or a series of "
             "Dask's."
         )
     refuse_dtypes(_dtypes(name, data))
     return data
+
+
+def _in_memory(name: str, data: ArrayLike) -> np.ndarray:
+    """Return an array of what is not a collection."""
+    array = readable(name, data)
+    if array is None:
+        raise ValueError(f"{name} is None. Pass a value for each row of X.")
+    refuse_sparse(name, array)
+    return np.asarray(array)
 
 
 def _dtypes(name: str, data: Collection) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from skgd._data.collections import (
     blocks_of,
     checked_features,
     checked_targets,
+    checked_weights,
     computed_parts,
     is_collection,
     lengths_of,
@@ -337,6 +338,8 @@ def partitions_of(
     X, y = checked_features("X", X), checked_targets(y)
     y_is_1d = y.ndim == 1
     n_targets = 1 if y_is_1d else y.shape[1]
+    if sample_weight is not None:
+        sample_weight = checked_weights(sample_weight)
     columns = aligned(X, y, sample_weight)
     blocks, n_features = blocks_of(columns), X.shape[1]
     return Partitions(blocks, _validated, n_features, n_targets, columns), y_is_1d

@@ -212,7 +212,7 @@ def _checked(
             multi_output=True,
             y_numeric=True,
         )
-        _refuse_sparse_targets(targets)
+        refuse_sparse("y", targets)
         if targets.dtype.kind not in "fiubc" or targets.dtype == np.longdouble:
             targets = targets.astype(np.float64)
         assert_all_finite(targets, input_name="y")  # None among objects is NaN now
@@ -435,7 +435,7 @@ def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return targets
 
 
-def _refuse_sparse_targets(y: Matrix) -> None:
-    """Raise where y is sparse, of which scikit-learn's checks do not complain."""
-    if issparse(y):
-        raise ValueError("y is a sparse matrix. Pass y.toarray() instead.")
+def refuse_sparse(name: str, data: object) -> None:
+    """Raise where data are sparse, of which scikit-learn's checks do not complain."""
+    if issparse(data):
+        raise ValueError(f"{name} is a sparse matrix. Pass {name}.toarray() instead.")

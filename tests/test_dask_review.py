@@ -1,0 +1,94 @@
+"""Dask collections: what is refused, and what is warned of, as of rows in memory."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.sparse import csr_array
+from sklearn.exceptions import UndefinedMetricWarning
+
+from skgd import GDLinearRegressor
+
+dask = pytest.importorskip("dask")
+da = pytest.importorskip("dask.array")
+dd = pytest.importorskip("dask.dataframe")
+
+COEF = np.array([1.0, 2.0, 3.0])
+
+
+@pytest.fixture(autouse=True)
+def in_this_thread():
+    with dask.config.set(scheduler="sync"):
+        yield
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(40, 3))
+    return X, X @ COEF + 1 + 0.1 * rng.normal(size=40)
+
+
+def cut(X, chunks=(10, 20, 0, 10)):
+    return da.from_array(X, chunks=(chunks, *X.shape[1:]))
+
+
+def test_a_subclass_changes_predictions_once(data):
+    class Shifted(GDLinearRegressor):
+        def predict(self, X):
+            return super().predict(X) + 1000
+
+    X, y = data
+    model = Shifted().fit(X, y)
+    assert np.allclose(model.predict(cut(X)).compute(), model.predict(X))
+
+
+def test_r2_of_one_row_is_not_defined(data):
+    X, y = data
+    model = GDLinearRegressor().fit(X, y)
+    with pytest.warns(UndefinedMetricWarning, match="fewer than two rows"):
+        assert math.isnan(model.score(cut(X)[:1], cut(y)[:1]))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "y is None"),
+        (1.0, "y should be a 1d or 2d array"),
+        (np.zeros((40, 1, 1)), "y should be a 1d or 2d array"),
+        (csr_array(np.eye(40, 1)), r"Pass y\.toarray\(\)"),
+    ],
+    ids=["none", "number", "3d", "sparse"],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit", "score"])
+def test_what_are_no_targets_is_refused(data, y, message, method):
+    model = GDLinearRegressor().fit(*data)
+    with pytest.raises(ValueError, match=message):
+        getattr(model, method)(cut(data[0]), y)
+
+
+@pytest.mark.parametrize(
+    "weight",
+    [2.0, "balanced", np.ones((40, 2)), da.ones((40, 2), chunks=(10, 1))],
+    ids=["number", "text", "2d", "dask"],
+)
+def test_weights_that_are_not_one_a_row_are_refused(data, weight):
+    X, y = data
+    with pytest.raises(ValueError, match="Sample weights must be 1D"):
+        GDLinearRegressor().fit(cut(X), cut(y), weight)
+
+
+def test_a_scalar_of_dask_is_refused(data):
+    X, y = data
+    series = dd.from_pandas(pd.Series(y), npartitions=2)
+    with pytest.raises(ValueError, match="y is a dask Scalar"):
+        GDLinearRegressor().fit(cut(X), series.sum())
+
+
+def test_no_columns_are_refused_before_any_task_runs(data):
+    X, y = data
+    frame = dd.from_pandas(pd.DataFrame(X), npartitions=2)
+    for none in frame[[]], cut(X)[:, :0]:
+        with pytest.raises(ValueError, match="X has no columns"):
+            GDLinearRegressor().fit(none, y)
