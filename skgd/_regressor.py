@@ -48,7 +48,7 @@ from skgd._stream import (
     step_over_chunk,
     step_over_partitions,
 )
-from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
+from skgd._typing import ArrayLike, Matrix, SparseLike, _fit_context, available_if
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import STRATEGY_NAMES
 
@@ -79,6 +79,13 @@ _IMMUTABLE = {str, int, float, bool, type(None), np.float64}
 
 #: Fitted attributes that not every fit sets.
 _OF_SOME_FITS = "moments_", "validation_scores_", "best_validation_score_", "_stream"
+
+
+def _stepped_over_chunk(
+    estimator: GDLinearRegressor, *chunk: Matrix
+) -> GDLinearRegressor:
+    """Return an estimator, whatever its class, once it has stepped over a chunk."""
+    return GDLinearRegressor.partial_fit(estimator, *chunk)
 
 
 class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -759,9 +766,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 model._store(fitted, y_is_1d)
                 model.moments_ = moments
             elif isinstance(rows, Partitions):
-                stepped = step_over_partitions(self, rows)
-                for name in vars(stepped).keys() - self.get_params(deep=False).keys():
-                    setattr(model, name, getattr(stepped, name))
+                stepped = step_over_partitions(self, rows, _stepped_over_chunk)
+                model.__dict__ = {**vars(stepped), **self.get_params(deep=False)}
             else:
                 fitted, stream = step_over_chunk(
                     model, rows, settings, going_on=going_on

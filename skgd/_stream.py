@@ -44,6 +44,7 @@ from skgd._preparation import (
 from skgd._seen import Seen, outgrown_columns, outgrown_directions
 from skgd._settings import Settings
 from skgd._typing import NumpyParameters
+from skgd._warn import Note, noting, warn
 
 _FLOAT64 = np.dtype(np.float64)
 
@@ -143,39 +144,62 @@ def step_over_chunk(
 
 
 def step_over_partitions(
-    estimator: BaseEstimator, partitions: Partitions
+    estimator: BaseEstimator, partitions: Partitions, step: Callable[..., BaseEstimator]
 ) -> BaseEstimator:
     """Return a copy of an estimator to which each partition was a chunk, in order.
 
-    It goes from partition to partition, where these lie.
+    It goes from partition to partition, where these lie. What there is to warn of comes
+    back with it.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        The estimator, which does not change.
+    partitions : Partitions
+        The rows.
+    step : callable
+        Takes an estimator over X, y and, where there are any, the weights of a chunk,
+        and returns it.
     """
     import dask
 
-    step, token = dask.delayed(_step_over_partition, pure=False), uuid4().hex
-    stepped = dask.delayed(copy(estimator), traverse=False)
+    go, token = dask.delayed(_step_over_partition, pure=False), uuid4().hex
+    stepped = dask.delayed(_Stepped(copy(estimator), (), 0), traverse=False)
     for number, block in enumerate(partitions.blocks):
         name = f"skgd-chunk-{token}-{number}"
-        stepped = step(stepped, number, *block, dask_key_name=name)
-    (stepped,) = dask.compute(stepped)
-    if not hasattr(stepped, "coef_"):
+        stepped = go(step, stepped, number, *block, dask_key_name=name)
+    ((stepped, notes, n_chunks),) = dask.compute(stepped)
+    if n_chunks == 0:
         raise ValueError(
             "X has no row with a positive sample weight: all of its partitions are "
             "empty, or have weights of zero."
         )
+    for message, category in dict.fromkeys(notes):
+        warn(message, category)
     return stepped
 
 
+class _Stepped(NamedTuple):
+    """An estimator on its way from partition to partition."""
+
+    estimator: BaseEstimator
+    notes: tuple[Note, ...]  # what to warn of
+    n_chunks: int  # but for those without a row that has a weight
+
+
 def _step_over_partition(
-    estimator: BaseEstimator, number: int, *block: Any
-) -> BaseEstimator:
+    step: Callable[..., BaseEstimator], stepped: _Stepped, number: int, *block: Any
+) -> _Stepped:
     """Return a copy of an estimator that has stepped over a chunk; runs in a task."""
     X, y, *weights = unpacked(block)
     if X.shape[0] == 0 or not all(np.any(weight) for weight in weights):
-        return estimator
+        return stepped
     try:
-        return deepcopy(estimator).partial_fit(X, y, *weights)
+        with noting() as notes:
+            estimator = step(deepcopy(stepped.estimator), X, y, *weights)
     except ValueError as error:
         raise in_partition(number, error) from None
+    return _Stepped(estimator, (*stepped.notes, *notes), stepped.n_chunks + 1)
 
 
 class Stream:

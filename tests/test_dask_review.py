@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.exceptions import UndefinedMetricWarning
 
-from skgd import GDLinearRegressor
+from skgd import DivergenceError, GDLinearRegressor
 
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
@@ -92,3 +92,53 @@ def test_no_columns_are_refused_before_any_task_runs(data):
     for none in frame[[]], cut(X)[:, :0]:
         with pytest.raises(ValueError, match="X has no columns"):
             GDLinearRegressor().fit(none, y)
+
+
+def test_a_subclass_changes_each_chunk_once(data):
+    class OfLogarithms(GDLinearRegressor):
+        def partial_fit(self, X, y):
+            return super().partial_fit(X, np.log(y))
+
+    X, y = data
+    chunks = [slice(0, 10), slice(10, 30), slice(30, 40)]
+    here = OfLogarithms(batch_size=5, random_state=0)
+    for chunk in chunks:
+        here.partial_fit(X[chunk], np.exp(y[chunk]))
+    there = OfLogarithms(batch_size=5, random_state=0)
+    there.partial_fit(cut(X), cut(np.exp(y)))
+    assert np.allclose(there.coef_, here.coef_, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scheduler", ["sync", "processes"])
+def test_warnings_of_chunks_reach_the_user_once(data, scheduler):
+    X, y = data
+    ids = 2**60 + np.abs(1000 * X).astype(np.int64)
+    model = GDLinearRegressor(batch_size=5, random_state=0)
+    with (
+        dask.config.set(scheduler=scheduler, num_workers=1),
+        pytest.warns(UserWarning, match="float64 keeps 16 digits") as caught,
+    ):
+        model.partial_fit(cut(ids, (20, 20)), cut(y, (20, 20)))
+    assert len(caught) == 1
+
+
+def test_a_chunk_that_diverges_raises_what_rows_in_memory_raise(data):
+    X, y = data
+    model = GDLinearRegressor(batch_size=5, learning_rate=1e3)
+    with pytest.raises(DivergenceError, match="In partition 0 of X") as caught:
+        model.partial_fit(cut(X), cut(y))
+    assert caught.value.largest_stable_learning_rate < 1
+
+
+def test_steps_over_partitions_forget_the_moments_of_fit(data):
+    X, y = data
+    model = GDLinearRegressor().fit(X, y)
+    model.set_params(batch_size=5, random_state=0).partial_fit(cut(X), cut(y))
+    assert not hasattr(model, "moments_")
+
+
+def test_a_stream_does_not_go_on_from_no_rows(data):
+    X, y = data
+    model = GDLinearRegressor(batch_size=5).partial_fit(X, y)
+    with pytest.raises(ValueError, match="no row with a positive sample weight"):
+        model.partial_fit(cut(X), cut(y), np.zeros(40))

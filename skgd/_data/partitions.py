@@ -430,8 +430,9 @@ def _applied(
 
 
 def in_partition(number: int, error: ValueError) -> ValueError:
-    """Return an error that tells in which partition it came up."""
-    return ValueError(f"In partition {number} of X: {error}")
+    """Return the error, which now tells in which partition it came up."""
+    error.args = (f"In partition {number} of X: {error}",)
+    return error
 
 
 def _validated(block: Block, tell: Callable[[str], None]) -> Rows | None:
