@@ -13,6 +13,7 @@ from skgd._data.coordinates import (
     standardized_coordinates,
     user_coordinates,
 )
+from skgd._data.moments import Moments
 from skgd._data.partitions import Census, Partitions
 from skgd._data.row_sources import RowsInPartitions
 from skgd._data.rows import (
@@ -21,7 +22,7 @@ from skgd._data.rows import (
     laid_out_for_products,
     without_zero_weights,
 )
-from skgd._data.user_input import check_sizes
+from skgd._data.user_input import check_sizes, check_targets_sizes
 from skgd._descent.batches import Batches
 from skgd._descent.partitioned import (
     Evaluation,
@@ -42,6 +43,7 @@ from skgd._preparation import (
     problem_of,
     rows_a_batch,
     white_coordinates_of,
+    white_coordinates_of_rows,
     whitens,
 )
 from skgd._settings import Settings
@@ -71,11 +73,12 @@ def problem_of_data(
 def _problem_of(partitions: Partitions, settings: Settings) -> Problem:
     """Return the problem of all partitions."""
     census = _census(partitions, settings)
+    check_targets_sizes(np.hypot(census.targets.mean, census.targets.spread))
     n_rows = census.n_with_weight
     batch_size = rows_a_batch(settings.batch_size, n_rows)
     if batch_size >= n_rows:
-        if _condenses(partitions, settings):
-            moments = partitions.moments
+        moments = _moments_to_condense(partitions, settings)
+        if moments is not None:
             problem = condensed(moments, settings, n_rows, None, partitions)
             return replace(problem, moments=moments)
         return _in_parts(partitions, census, settings)
@@ -88,6 +91,15 @@ def _condenses(partitions: Partitions, settings: Settings) -> bool:
     if settings.precompute != "auto":
         return bool(settings.precompute)
     return partitions.n_features + partitions.n_targets <= MOST_COLUMNS
+
+
+def _moments_to_condense(partitions: Partitions, settings: Settings) -> Moments | None:
+    """Return the moments to descend on; None: rows are to be descended on in parts."""
+    if not _condenses(partitions, settings):
+        return None
+    if settings.precompute is True:
+        return partitions.moments
+    return partitions.census(moments=True).moments
 
 
 def _census(partitions: Partitions, settings: Settings) -> Census:
@@ -160,7 +172,12 @@ def _coordinates(
     if census.is_sparse and n_rows * d > FEW_ELEMENTS:
         most = 0
     if whitens(d, settings, most):
-        return white_coordinates_of(partitions.moments, y_offset, settings, partitions)
+        moments = partitions.census(moments=True).moments
+        if moments is None:
+            return white_coordinates_of_rows(
+                partitions, census.features, y_offset, settings
+            )
+        return white_coordinates_of(moments, y_offset, settings, partitions)
     if not settings.standardize:
         _, mean, spread = census.features
         check_sizes(np.hypot(mean, spread)[None])

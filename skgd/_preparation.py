@@ -351,9 +351,7 @@ def coordinates_of(
             return white_coordinates_of(moments_of(data), y_offset, settings, data)
         except ValueError:  # their squares leave the range of float64
             columns = ColumnMoments.from_columns(data.X, data.weight)
-            l2 = shared_l2(settings.l2, columns, centered=centered)
-            triangle = triangle_of_rows(data, centered=centered, l2=l2)
-            return _white(triangle, columns, y_offset, settings, l2=l2)
+            return white_coordinates_of_rows(data, columns, y_offset, settings)
     if not settings.standardize:
         return user_coordinates(data.n_features, data.n_targets)
     y_offset = np.zeros(data.n_targets)
@@ -387,6 +385,19 @@ def white_coordinates_of(
     columns, _ = ColumnMoments.from_moments(moments)
     l2 = shared_l2(settings.l2, columns, centered=settings.fit_intercept)
     triangle = find(moments, rows, centered=settings.fit_intercept, l2=l2)
+    return _white(triangle, columns, y_offset, settings, l2=l2)
+
+
+def white_coordinates_of_rows(
+    rows: RowsAnywhere,
+    columns: ColumnMoments,
+    y_offset: np.ndarray,
+    settings: Settings,
+) -> WhiteCoordinates:
+    """Return the coordinates in which rows are white, of which there are no moments."""
+    centered = settings.fit_intercept
+    l2 = shared_l2(settings.l2, columns, centered=centered)
+    triangle = triangle_of_rows(rows, centered=centered, l2=l2)
     return _white(triangle, columns, y_offset, settings, l2=l2)
 
 

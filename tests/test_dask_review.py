@@ -142,3 +142,47 @@ def test_a_stream_does_not_go_on_from_no_rows(data):
     model = GDLinearRegressor(batch_size=5).partial_fit(X, y)
     with pytest.raises(ValueError, match="no row with a positive sample weight"):
         model.partial_fit(cut(X), cut(y), np.zeros(40))
+
+
+SCALES = {
+    "of a partition": np.repeat([[1.0], [1e-200]], [30, 10], axis=0),
+    "small and large": [1e-170, 1.0, 1e160],
+}
+
+
+@pytest.mark.parametrize("scale", SCALES.values(), ids=SCALES)
+@pytest.mark.parametrize(
+    "params", [{}, {"alpha": 1.0}, {"precompute": False}, {"loss": "huber"}]
+)
+def test_columns_whose_squares_leave_the_range_are_fitted_in_parts(data, scale, params):
+    X, y = data[0] * scale, data[1]
+    there = GDLinearRegressor(**params, tol=1e-8).fit(cut(X), cut(y))
+    here = GDLinearRegressor(**params, tol=1e-8).fit(X, y)
+    assert np.allclose(there.predict(X), here.predict(X), rtol=1e-6)
+
+
+def test_squares_out_of_range_are_refused_where_moments_are_asked_for(data):
+    X, y = data
+    model = GDLinearRegressor(precompute=True)
+    with pytest.raises(ValueError, match="In partition 3 of X: The squares of"):
+        model.fit(cut(X * 1e-200), cut(y))
+
+
+@pytest.mark.parametrize("params", [{}, {"loss": "huber"}, {"batch_size": 5}])
+@pytest.mark.parametrize("weight", [1e308, 1e307, 1e-320])
+def test_weights_out_of_range_are_named(data, params, weight):
+    X, y = data
+    with pytest.raises(ValueError, match="sum of the weights"):
+        GDLinearRegressor(**params).fit(cut(X), cut(y), np.full(40, weight))
+
+
+def test_targets_too_small_are_named(data):
+    X, y = data
+    with pytest.raises(ValueError, match="in y underflow"):
+        GDLinearRegressor().fit(cut(X), cut(y * 1e-200))
+
+
+def test_dates_in_memory_are_refused_as_those_of_a_collection(data):
+    X, y = data
+    with pytest.raises(ValueError, match="y holds dates"):
+        GDLinearRegressor().fit(cut(X), (1000 * y).astype("datetime64[s]"))

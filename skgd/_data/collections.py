@@ -373,7 +373,10 @@ def _in_memory(name: str, data: ArrayLike) -> np.ndarray:
     if array is None:
         raise ValueError(f"{name} is None. Pass a value for each row of X.")
     refuse_sparse(name, array)
-    return np.asarray(array)
+    array = np.asarray(array)
+    if array.dtype.kind in "mM":
+        refuse_dtypes({name: array.dtype})
+    return array
 
 
 def _dtypes(name: str, data: Collection) -> Mapping[str, Any]:

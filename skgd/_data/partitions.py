@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
@@ -35,9 +36,9 @@ from skgd._data.collections import (
 from skgd._data.moments import ColumnMoments, Moments, moments_of
 from skgd._data.rows import Rows, memory_aligned
 from skgd._data.user_input import (
-    check_values,
     is_float32,
     naming_columns,
+    refuse_nan_and_infinity,
     rows_of_moments,
     validated_rows,
 )
@@ -46,6 +47,14 @@ from skgd._typing import ArrayLike, Matrix
 from skgd._warn import warn
 
 T = TypeVar("T")
+
+_SUM_OF_WEIGHTS = (
+    "The sum of the weights leaves the range of float64. Multiply all weights by the "
+    "same factor first, such that they average one."
+)
+
+# Of weights that average less, float64 has not all digits.
+_LEAST_UNIT = 1e-304
 
 # So many results are merged by a task.
 _MERGED_AT_ONCE = 8
@@ -212,26 +221,30 @@ class Partitions:
         Parameters
         ----------
         moments : bool, default=False
-            Whether to sum up moments.
+            Whether to sum up moments. There are none where squares leave the range of
+            float64.
         center : callable or None, default=None
             Returns where the targets of a partition lie, by y and the weights.
 
         For what is raised see `reduce`.
         """
         known = self._census
-        if known is None or (moments and known.moments is None):
+        if known is None or (moments and not known.is_summed_up):
             known = self._census = self.reduce(
                 partial(_census_of, with_moments=moments, center=center),
                 _sum,
                 name="moments" if moments else "read",
             )
+            if not _LEAST_UNIT < known.unit < np.inf:
+                raise ValueError(_SUM_OF_WEIGHTS)
         return known
 
     @property
     def moments(self) -> Moments:
         """Moments of the rows that have a weight."""
         moments = self.census(moments=True).moments
-        assert moments is not None
+        if moments is None:  # raises, and says where
+            moments = self.reduce(moments_of, _sum, name="moments")
         return moments
 
     def weighted(self, counts: Sequence[np.ndarray]) -> Partitions:
@@ -291,7 +304,8 @@ class Census:
     weight: float
     features: ColumnMoments
     targets: ColumnMoments
-    moments: Moments | None
+    is_summed_up: bool  # whether moments were asked for
+    moments: Moments | None  # None: squares leave the range of float64, or not asked
     centers: tuple[tuple[np.ndarray, float], ...]  # of y, and what they count for
     is_sparse: bool
 
@@ -304,13 +318,15 @@ class Census:
         """Return the census of both."""
         moments = None
         if self.moments is not None and other.moments is not None:
-            moments = self.moments + other.moments
+            with suppress(ValueError):  # the sum overflows
+                moments = self.moments + other.moments
         return Census(
             self.n_rows + other.n_rows,
             self.n_with_weight + other.n_with_weight,
             self.weight + other.weight,
             self.features.merge(other.features),
             self.targets.merge(other.targets),
+            self.is_summed_up,
             moments,
             self.centers + other.centers,
             self.is_sparse or other.is_sparse,
@@ -448,6 +464,8 @@ def _validated(block: Block, tell: Callable[[str], None]) -> Rows | None:
     if lengths[0] == 0 or not all(np.any(weight) for weight in weights):
         return None
     rows, _ = rows_of_moments(X, y, *weights, tell=tell)
+    if rows.weight is not None and np.isinf(rows.weight.sum()):
+        raise ValueError(_SUM_OF_WEIGHTS)
     return rows
 
 
@@ -499,10 +517,12 @@ def _census_of(rows: Rows, *, with_moments: bool, center: Center | None) -> Cens
     """Return what is known of the rows of a partition."""
     moments = None
     if with_moments:
-        moments = moments_of(rows)
+        with suppress(ValueError):  # of NaN in X as well
+            moments = moments_of(rows)
+    if moments is not None:
         features, targets = ColumnMoments.from_moments(moments)
     else:
-        check_values(rows)
+        refuse_nan_and_infinity(rows.X)
         features, targets = (
             ColumnMoments.from_columns(columns, rows.weight) for columns in rows[:2]
         )
@@ -512,6 +532,7 @@ def _census_of(rows: Rows, *, with_moments: bool, center: Center | None) -> Cens
         moments.weight if moments else features.weight,
         features,
         targets,
+        with_moments,
         moments,
         () if center is None else ((center(rows.y, rows.weight), features.weight),),
         issparse(rows.X),

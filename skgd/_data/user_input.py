@@ -273,7 +273,12 @@ def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | 
 def check_values(rows: Rows) -> None:
     """Raise where X holds NaN or infinity, or where y cannot be squared."""
     refuse_nan_and_infinity(rows.X)
-    largest = peaks(rows.y).max()
+    check_targets_sizes(peaks(rows.y))
+
+
+def check_targets_sizes(sizes: np.ndarray) -> None:
+    """Raise where the sizes of all targets are such that these cannot be squared."""
+    largest = sizes.max()
     if 0 < largest < np.finfo(np.float64).tiny ** 0.5:
         raise ValueError(
             "The squares of the values in y underflow float64: the largest value is "
