@@ -61,12 +61,6 @@ def problem_of_data(
     """
     if isinstance(rows, Rows):
         return problem_of(rows, settings, validation)
-    if settings.early_stopping:
-        raise ValueError(
-            "early_stopping=True holds rows out, which Dask collections are not asked "
-            "for. Set it to False: the full batch ends by itself where all is "
-            "converged; or pass rows that fit into memory."
-        )
     return _problem_of(rows, settings)
 
 

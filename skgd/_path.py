@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from skgd._data.collections import is_collection, refuse_collections
+from skgd._data.collections import is_collection, refuse_beside_rows_in_memory
 from skgd._data.coordinates import ScaledCoordinates, WhiteCoordinates, varies
 from skgd._data.moments import Moments, moments_of
 from skgd._data.rows import Rows, averaging_one
@@ -295,7 +295,7 @@ def _data_of(
             "y=None, and X is not Moments. Pass the targets as y, or as X "
             "Moments.from_data(X, y)."
         )
-    refuse_collections(y=y, sample_weight=sample_weight)
+    refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
     rows, y_is_1d = rows_of_moments(X, y, sample_weight)
     dtype = np.dtype(np.float32) if rows.X.dtype == np.float32 else float64
     weight, _ = averaging_one(rows.weight)

@@ -26,7 +26,12 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._convergence import Fitted
-from skgd._data.collections import Collection, is_collection, refuse_collections
+from skgd._data.collections import (
+    Collection,
+    is_collection,
+    refuse_beside_rows_in_memory,
+    refuse_collections,
+)
 from skgd._data.containers import readable
 from skgd._data.partitions import Partitions, validated_data
 from skgd._data.user_input import (
@@ -630,6 +635,15 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             rows, dtype, y_is_1d = validated_data(
                 model, X, y, sample_weight, reset=not going_on
             )
+            refuse_collections(
+                X_val=X_val, y_val=y_val, sample_weight_val=sample_weight_val
+            )
+            if model.early_stopping and isinstance(rows, Partitions):
+                raise ValueError(
+                    "early_stopping=True scores rows in memory, and X is a collection "
+                    "of Dask. Set it to False: the full batch ends by itself where it "
+                    "has converged. Or pass rows that fit into memory."
+                )
             validation = validated_validation_rows(
                 model,
                 X_val,
@@ -856,7 +870,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         """
         if is_collection(X):
             return score_where_it_lies(self, X, y, sample_weight)
-        refuse_collections(y=y, sample_weight=sample_weight)
+        refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
         y, weight = readable("y", y), readable("sample_weight", sample_weight)
         return super().score(X, y, weight)
 

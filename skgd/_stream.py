@@ -25,7 +25,7 @@ from skgd._data.coordinates import (
     user_coordinates,
 )
 from skgd._data.moments import Moments, moments_of
-from skgd._data.partitions import Partitions, in_partition
+from skgd._data.partitions import NO_ROWS, Partitions, in_partition
 from skgd._data.rows import Rows, averaging_one, canonical, joined, predicted
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.stable_rate import Smoothness
@@ -170,10 +170,7 @@ def step_over_partitions(
         stepped = go(step, stepped, number, *block, dask_key_name=name)
     ((stepped, notes, n_chunks),) = dask.compute(stepped)
     if n_chunks == 0:
-        raise ValueError(
-            "X has no row with a positive sample weight: all of its partitions are "
-            "empty, or have weights of zero."
-        )
+        raise ValueError(NO_ROWS)
     for message, category in dict.fromkeys(notes):
         warn(message, category)
     return stepped

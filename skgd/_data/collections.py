@@ -6,7 +6,7 @@ Dask is imported where a collection of it comes in, and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import chain
@@ -40,14 +40,24 @@ def is_collection(data: object) -> bool:
     return _is_dasks_own(data) or data.__dask_graph__() is not None  # type: ignore[attr-defined]
 
 
-def refuse_collections(**named: object) -> None:
+def refuse_collections(hint: str = "", **named: object) -> None:
     """Raise where any data are a collection that has to be in memory."""
     for name, data in named.items():
         if is_collection(data):
             raise ValueError(
-                f"{name} is a {_type_of(data)}, whose rows are not in memory, and X "
-                f"is. Pass X as a collection of Dask as well, or {name}.compute()."
+                f"{name} is a {_type_of(data)}, whose rows are not in memory. Pass "
+                f"{name}.compute(){hint}."
             )
+
+
+def refuse_beside_rows_in_memory(**named: object) -> None:
+    """Raise where targets or weights are a collection, and X is not."""
+    hint = (
+        ", as X is in memory; or pass X as a collection of Dask as well. (In a "
+        "pipeline, scikit-learn's transformers bring X into memory: prepare it by Dask "
+        "before.)"
+    )
+    refuse_collections(hint.removesuffix("."), **named)
 
 
 def checked_features(name: str, data: Collection) -> Collection:
@@ -118,10 +128,15 @@ def checked_weights(sample_weight: Collection | ArrayLike) -> Collection | np.nd
         weight = _checked("sample_weight", sample_weight)
     else:
         weight = _in_memory("sample_weight", sample_weight)
+    if weight.ndim == 0:
+        raise ValueError(
+            f"sample_weight={sample_weight!r} is not one for each row. Pass an array or "
+            "a collection, or leave it out: a fit goes by the ratios of weights alone."
+        )
     if weight.ndim != 1:
         raise ValueError(
-            f"Sample weights must be 1D, one for each row: got {weight.ndim}D weights, "
-            f"a {_type_of(sample_weight)}."
+            f"Sample weights must be 1D, one for each row: got {weight.ndim}D "
+            f"weights, a {_type_of(sample_weight)}."
         )
     return weight
 
@@ -136,6 +151,11 @@ def sample_of(data: Collection) -> Any:
     if is_frame(data):
         return data._meta
     return np.empty((0, *data.shape[1:]), data.dtype)
+
+
+def column_names(X: Any) -> Sequence[Hashable]:
+    """Return the names of the columns of a frame, or the numbers of those of others."""
+    return list(X.columns) if hasattr(X, "columns") else range(X.shape[1])
 
 
 def aligned(

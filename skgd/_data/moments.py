@@ -7,7 +7,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from skgd._data.collections import Collection, is_collection, refuse_collections
+from skgd._data.collections import (
+    Collection,
+    is_collection,
+    refuse_beside_rows_in_memory,
+)
 from skgd._data.rows import (
     Rows,
     means,
@@ -171,7 +175,7 @@ class Moments:
             from skgd._data.partitions import moments_of_collections
 
             return moments_of_collections(X, y, sample_weight)
-        refuse_collections(y=y, sample_weight=sample_weight)
+        refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
         with naming_columns(X), np.errstate(all="ignore"):
             rows, y_is_1d = rows_of_moments(X, y, sample_weight)
             sums = scatter_of(rows)._asdict()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
@@ -26,10 +26,11 @@ from skgd._data.collections import (
     checked_features,
     checked_targets,
     checked_weights,
+    column_names,
     computed_parts,
     is_collection,
     lengths_of,
-    refuse_collections,
+    refuse_beside_rows_in_memory,
     sample_of,
     unpacked,
 )
@@ -55,6 +56,14 @@ _SUM_OF_WEIGHTS = (
 
 # Of weights that average less, float64 has not all digits.
 _LEAST_UNIT = 1e-304
+
+NO_ROWS = (
+    "X has no row with a positive sample weight: all of its partitions are empty, or "
+    "have weights of zero."
+)
+
+# So many columns are named.
+_MOST_NAMED = 20
 
 # So many results are merged by a task.
 _MERGED_AT_ONCE = 8
@@ -123,8 +132,12 @@ class Partitions:
         """Which rows of each partition have a weight; X is not read."""
         X, _, *weights = self._columns
         if weights:
-            return list(computed_parts(_positive, weights[0]))
-        return [np.ones(length, bool) for length in lengths_of(X)]
+            masks = list(computed_parts(_positive, weights[0]))
+        else:
+            masks = [np.ones(length, bool) for length in lengths_of(X)]
+        if not any(mask.any() for mask in masks):
+            raise ValueError(NO_ROWS)
+        return masks
 
     def map(
         self, function: Callable[..., Any], *, name: str, each: Iterable[Any] = ()
@@ -206,10 +219,7 @@ class Partitions:
             depth += 1
         (result,) = dask.compute(level[0])
         if result is None:
-            raise ValueError(
-                "X has no row with a positive sample weight: all of its partitions are "
-                "empty, or have weights of zero."
-            )
+            raise ValueError(NO_ROWS)
         for note in sorted(result.notes - self._told):
             warn(note, UserWarning)
         self._told |= result.notes
@@ -358,7 +368,8 @@ def partitions_of(
         sample_weight = checked_weights(sample_weight)
     columns = aligned(X, y, sample_weight)
     blocks, n_features = blocks_of(columns), X.shape[1]
-    return Partitions(blocks, _validated, n_features, n_targets, columns), y_is_1d
+    read = partial(_validated, shapes=(column_names(X), n_targets))
+    return Partitions(blocks, read, n_features, n_targets, columns), y_is_1d
 
 
 def moments_of_collections(
@@ -401,7 +412,7 @@ def validated_data(
     """
     if is_collection(X):
         return validated_partitions(estimator, X, y, sample_weight, reset=reset)
-    refuse_collections(y=y, sample_weight=sample_weight)
+    refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
     return validated_rows(estimator, X, y, sample_weight, reset=reset)
 
 
@@ -451,9 +462,27 @@ def in_partition(number: int, error: ValueError) -> ValueError:
     return error
 
 
-def _validated(block: Block, tell: Callable[[str], None]) -> Rows | None:
-    """Return the rows of a user's partition, but for NaN and infinity in X."""
+def _validated(
+    block: Block,
+    tell: Callable[[str], None],
+    *,
+    shapes: tuple[Sequence[Hashable], int],
+) -> Rows | None:
+    """Return the rows of a user's partition, but for NaN and infinity in X.
+
+    The shapes are what all of X and y are said to have: names of columns (of an array,
+    as many numbers), and how many targets there are.
+    """
     X, y, *weights = block
+    names, n_targets = shapes
+    found = column_names(X)
+    if found != names:
+        raise ValueError(
+            f"The columns are {_listed(found)}, and those of X {_listed(names)}. Bring "
+            "all partitions to the same columns, in the same order."
+        )
+    if (y.shape[1] if y.ndim == 2 else 1) != n_targets:
+        raise ValueError(f"y has the shape {y.shape}, of n_targets={n_targets}.")
     lengths = [part.shape[0] for part in block]
     if len(set(lengths)) > 1:
         raise ValueError(
@@ -472,6 +501,12 @@ def _validated(block: Block, tell: Callable[[str], None]) -> Rows | None:
 def _positive(weight: Any) -> np.ndarray:
     """Return which weights of a partition are positive."""
     return np.asarray(weight) > 0
+
+
+def _listed(names: Sequence[Hashable]) -> str:
+    """Return the first of some names, in words."""
+    named = ", ".join(map(repr, names[:_MOST_NAMED]))
+    return named if len(names) <= _MOST_NAMED else f"{named}, ... ({len(names)} in all)"
 
 
 def _as_prepared(block: Block, tell: Callable[[str], None]) -> Rows | None:
