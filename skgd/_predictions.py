@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgd._data.collections import Collection, checked_features, mapped, sample_of
 from skgd._data.partitions import validated_partitions
 from skgd._data.squared_errors import squared_errors
-from skgd._data.user_input import check_targets, is_float32, validated_features
+from skgd._data.user_input import is_float32, validated_features
 from skgd._descent.held_out import SCORES_OF_SQUARES
 from skgd._typing import ArrayLike, Matrix
 from skgd._warn import warn
@@ -71,11 +71,12 @@ def score_where_it_lies(
         If there are fewer than two rows, of which R^2 is nan.
     """
     check_is_fitted(estimator)
-    partitions, _, y_is_1d = validated_partitions(
-        estimator, X, y, sample_weight, reset=False
-    )
-    check_targets(estimator, partitions, y_is_1d)
+    partitions, _, _ = validated_partitions(estimator, X, y, sample_weight, reset=False)
     coef = np.atleast_2d(estimator.coef_)
+    if partitions.n_targets != len(coef):
+        raise ValueError(
+            f"y has n_targets={partitions.n_targets}, and the model {len(coef)}."
+        )
     intercept = np.broadcast_to(estimator.intercept_, len(coef))
     errors = squared_errors(partitions, coef[None], intercept[None])
     if metric == "r2" and errors.n_rows < 2:
@@ -96,4 +97,4 @@ def _predicted(model: BaseEstimator, dtype: np.dtype, X: Any) -> Any:
     frame = X.iloc[:, :0].assign(**{f"y{t}": y for t, y in enumerate(columns)})
     if prediction.ndim == 1:
         return frame["y0"].rename(None)
-    return frame.set_axis(range(len(columns)), axis="columns")
+    return frame

@@ -807,8 +807,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 (n_samples, n_targets)
             Predictions, shaped as the y of `fit`; float32 if the model and X are. Of a
             Dask array an array with the same chunks, and of a frame a series (for
-            several targets a frame) with the same index, of which nothing is computed
-            yet.
+            several targets a frame of columns "y0", "y1", ...) with the same index, of
+            which nothing is computed yet.
 
         Raises
         ------

@@ -130,8 +130,8 @@ def checked_weights(sample_weight: Collection | ArrayLike) -> Collection | np.nd
         weight = _in_memory("sample_weight", sample_weight)
     if weight.ndim == 0:
         raise ValueError(
-            f"sample_weight={sample_weight!r} is not one for each row. Pass an array or "
-            "a collection, or leave it out: a fit goes by the ratios of weights alone."
+            f"sample_weight={sample_weight!r} is not one for each row. Pass an array "
+            "or a collection, or leave it out: a fit goes by ratios of weights alone."
         )
     if weight.ndim != 1:
         raise ValueError(

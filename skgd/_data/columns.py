@@ -22,7 +22,8 @@ _INTEGER_NAMES = "int", "uint", "object"
 
 _IMPUTE = (
     "GDLinearRegressor does not accept missing values: put "
-    "sklearn.impute.SimpleImputer before it in a pipeline, or leave out these rows."
+    "sklearn.impute.SimpleImputer before it in a pipeline (before Dask's collections: "
+    "X.fillna(X.mean())), or leave out these rows."
 )
 _ENCODE = {
     "missing values": _IMPUTE,
@@ -36,9 +37,18 @@ _ENCODE = {
         "(of pandas: (dates - dates.min()).dt.days), or month, weekday and hour "
         "(skrub.DatetimeEncoder for a whole column)."
     ),
+}
+# The same of Dask's columns, of which no rows are here.
+_DUMMIES = "dask.dataframe.get_dummies(frame[columns].categorize())"
+_ENCODE_OF_DASK = {
+    "text": f"Turn text into numbers, such as by {_DUMMIES}, or leave it out.",
     "categories": (
-        "Turn categories into numbers, such as a column of zeros and ones for each "
-        "(of Dask: dask.dataframe.get_dummies(frame.categorize())), or leave them out."
+        "Turn categories into numbers, such as a column of zeros and ones for each: "
+        f"{_DUMMIES}, or leave them out."
+    ),
+    "dates": (
+        "Turn dates and durations into numbers, such as the days since the first one, "
+        "(dates - dates.min()).dt.days, or month, weekday and hour."
     ),
     "objects": "Cast objects that are numbers by astype(float), or leave them out.",
 }
@@ -74,7 +84,7 @@ def not_numbers(name: str, data: Container) -> str:
 
 
 def refuse_dtypes(dtypes: Mapping[str, Hashable]) -> None:
-    """Raise where the dtypes of columns, by their labels, are not those of numbers."""
+    """Raise where the dtypes of Dask's columns, by their labels, are no numbers'."""
     kinds: dict[str, list[str]] = {}
     for label, dtype in dtypes.items():
         for begin, kind in _KINDS_OF_DTYPES.items():
@@ -82,7 +92,8 @@ def refuse_dtypes(dtypes: Mapping[str, Hashable]) -> None:
                 kinds.setdefault(kind, []).append(label)
     if kinds:
         found = "; ".join(_which_hold(labels, kind) for kind, labels in kinds.items())
-        raise ValueError(_sentences(found, *(_ENCODE.get(kind, "") for kind in kinds)))
+        advice = (_ENCODE_OF_DASK.get(kind, "") for kind in kinds)
+        raise ValueError(_sentences(found, *advice))
 
 
 def not_finite(name: str, data: Container) -> str:

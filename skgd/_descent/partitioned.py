@@ -247,5 +247,6 @@ def _refuse_steps_on_rows(strategy: GradientStrategy) -> None:
         raise ValueError(
             f"{strategy!r} needs the rows for a step, and not their gradients alone, "
             "and these are in partitions. Pass a batch_size: each batch then has its "
-            "rows beside it."
+            "rows beside it. (A strategy of your own tells by `sums_gradients` that it "
+            "needs gradients alone, and by `state` and `resume` how it goes on there.)"
         )
