@@ -91,6 +91,8 @@ class Partitions:
         X, y and, where there are any, the weights, as the user passed them.
     """
 
+    in_memory = False
+
     def __init__(
         self,
         blocks: Sequence[tuple[Delayed, ...]],

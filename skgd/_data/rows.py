@@ -23,6 +23,10 @@ class RowsAnywhere(Protocol):
     """Rows, here or where another process has them."""
 
     @property
+    def in_memory(self) -> bool:
+        """Whether reading them again costs nothing but the reading."""
+
+    @property
     def n_rows(self) -> int:
         """Number of rows, of which some may have no weight."""
 
@@ -60,6 +64,11 @@ class Rows(NamedTuple):
     def n_targets(self) -> int:
         """Number of columns of y."""
         return self.y.shape[1]
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether reading them again costs nothing but the reading: they are here."""
+        return True
 
     @property
     def n_rows(self) -> int:

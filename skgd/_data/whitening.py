@@ -138,7 +138,7 @@ def _triangle_of(
     """Return the triangle of moments, or that of the root of the rows."""
     triangle = _triangle_of_scatter(moments, centered=centered, l2=l2)
     size, least = rows.n_rows * rows.n_features**2, _LEAST_SHARE
-    if size <= _FEW:
+    if rows.in_memory and size <= _FEW:
         least = _LEAST_SHARE_OF_FEW if size > _VERY_FEW else _LEAST_SHARE_OF_VERY_FEW
     if _least_share(triangle) >= least:
         return triangle

@@ -599,7 +599,8 @@ def _splits(
     if isinstance(rows, Partitions):
         n_rows = rows.count()
         check_consistent_length(groups, np.empty((n_rows, 0)))
-        return splitter.split(_RowsElsewhere(n_rows), None, groups)
+        elsewhere = _RowsElsewhere(n_rows)
+        return splitter.split(elsewhere, elsewhere, groups)
     check_consistent_length(X, y, groups)
     return splitter.split(X, y, groups)
 
@@ -615,9 +616,9 @@ class _RowsElsewhere:
 
     def __getitem__(self, index: Any) -> Any:
         raise TypeError(
-            "This splitter asks for the values of X, which is a Dask collection. Use a "
-            "splitter that goes by the numbers of the rows, or pass cv as a list of "
-            "pairs of arrays of row numbers."
+            "This splitter asks for the values of X or y, which are Dask collections. "
+            "Use a splitter that goes by the numbers of the rows, or pass cv as a list "
+            "of pairs of arrays of row numbers."
         )
 
 
