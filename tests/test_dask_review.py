@@ -10,6 +10,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from skgd import DivergenceError, GDLinearRegressor
 
+cloudpickle = pytest.importorskip("cloudpickle")
 dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 dd = pytest.importorskip("dask.dataframe")
@@ -186,3 +187,23 @@ def test_dates_in_memory_are_refused_as_those_of_a_collection(data):
     X, y = data
     with pytest.raises(ValueError, match="y holds dates"):
         GDLinearRegressor().fit(cut(X), (1000 * y).astype("datetime64[s]"))
+
+
+def test_a_large_matrix_goes_out_in_a_task_of_its_own(data, monkeypatch):
+    _, y = data
+    sizes = {}
+
+    def measured(*tasks, **kwargs):
+        for task in tasks:
+            for key, value in dict(task.dask).items():
+                sizes[key] = max(sizes.get(key, 0), len(cloudpickle.dumps(value)))
+        return persist(*tasks, **kwargs)
+
+    persist = dask.persist
+    monkeypatch.setattr(dask, "persist", measured)
+    wide = np.random.default_rng(0).normal(size=(40, 60))
+    GDLinearRegressor(precompute=False).fit(cut(wide), cut(y))
+    matrices = [key for key in sizes if str(key).startswith("skgd-coordinates")]
+    tasks = [size for key, size in sizes.items() if "skgd-prepare" in str(key)]
+    assert len(matrices) == 1
+    assert sizes[matrices[0]] > 8 * 60**2 > 10 * max(tasks)

@@ -356,11 +356,6 @@ def _partitions_as_they_are() -> AbstractContextManager[object]:
     return dask.config.set({"optimization.tune.active": False})
 
 
-def _n_parts(data: Collection) -> int:
-    """Return the number of partitions of rows."""
-    return int(data.npartitions if is_frame(data) else data.numblocks[0])
-
-
 def _checked(name: str, data: Collection) -> Collection:
     """Return an array or a frame, if that is what a collection is."""
     try:

@@ -148,7 +148,7 @@ class Partitions:
 
         Parameters
         ----------
-        function : callable
+        function : callable, or a task that returns one
             Gets rows, and what `each` has for the partition. It is not called where
             there are no rows: the task then returns None.
         name : str
@@ -273,7 +273,12 @@ class Partitions:
 
     def kept(self, prepare: Callable[[Rows], Rows]) -> Kept:
         """Return prepared rows, which Dask keeps where they lie until `close`."""
-        tasks = self.map(prepare, name="prepare")
+        import dask
+
+        # A matrix may be large: it goes to each worker once, and not with each task.
+        name = f"skgd-coordinates-{uuid4().hex}"
+        there = dask.delayed(prepare, name=name, pure=False, traverse=False)
+        tasks = self.map(there, name="prepare")
         return Kept(tasks, self.n_features, self.n_targets)
 
 
