@@ -781,6 +781,8 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
                 model.moments_ = moments
             elif isinstance(rows, Partitions):
                 stepped = step_over_partitions(self, rows, _stepped_over_chunk)
+                if isinstance(self.random_state, np.random.RandomState):
+                    self.random_state.set_state(stepped.random_state.get_state())
                 model.__dict__ = {**vars(stepped), **self.get_params(deep=False)}
             else:
                 fitted, stream = step_over_chunk(
@@ -869,6 +871,12 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         1.0
         """
         if is_collection(X):
+            if type(self).predict is not GDLinearRegressor.predict:
+                raise ValueError(
+                    f"{type(self).__name__} has a predict of its own, and of Dask "
+                    "collections the score is that of coefficients. Pass y and "
+                    "predict(X), both computed, to sklearn.metrics.r2_score."
+                )
             return score_where_it_lies(self, X, y, sample_weight)
         refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
         y, weight = readable("y", y), readable("sample_weight", sample_weight)

@@ -43,6 +43,8 @@ def test_a_subclass_changes_predictions_once(data):
     X, y = data
     model = Shifted().fit(X, y)
     assert np.allclose(model.predict(cut(X)).compute(), model.predict(X))
+    with pytest.raises(ValueError, match="Shifted has a predict of its own"):
+        model.score(cut(X), cut(y))
 
 
 def test_r2_of_one_row_is_not_defined(data):
@@ -207,3 +209,13 @@ def test_a_large_matrix_goes_out_in_a_task_of_its_own(data, monkeypatch):
     tasks = [size for key, size in sizes.items() if "skgd-prepare" in str(key)]
     assert len(matrices) == 1
     assert sizes[matrices[0]] > 8 * 60**2 > 10 * max(tasks)
+
+
+def test_a_random_state_goes_on_as_with_rows_in_memory(data):
+    X, y = data
+    here, there = np.random.RandomState(0), np.random.RandomState(0)
+    GDLinearRegressor(batch_size=5, random_state=here).partial_fit(X, y)
+    model = GDLinearRegressor(batch_size=5, random_state=there)
+    model.partial_fit(cut(X), cut(y))
+    assert model.random_state is there
+    assert here.randint(2**31) == there.randint(2**31)
