@@ -19,8 +19,6 @@ from skgd._descent.held_out import SCORES_OF_SQUARES
 from skgd._typing import ArrayLike, Matrix
 from skgd._warn import warn
 
-_OF_A_PREDICTION = "coef_", "intercept_", "n_features_in_", "feature_names_in_"
-
 
 def predict_here(estimator: BaseEstimator, X: Matrix) -> np.ndarray:
     """Return predictions of rows that are in memory."""
@@ -47,9 +45,9 @@ def predict_lazily(estimator: BaseEstimator, X: Collection) -> Collection:
     sample = sample_of(X)
     validate_data(estimator, sample, reset=False, skip_check_array=True)
     model = type(estimator)(**estimator.get_params(deep=False))
-    for name in _OF_A_PREDICTION:
-        if hasattr(estimator, name):
-            setattr(model, name, getattr(estimator, name))
+    model.coef_, model.intercept_ = estimator.coef_, estimator.intercept_
+    # Partitions have the names of the whole, of which the user has been told.
+    validate_data(model, sample, reset=True, skip_check_array=True)
     dtype = model.coef_.dtype if is_float32(sample) else np.dtype(np.float64)
     n_targets = None if model.coef_.ndim == 1 else len(model.coef_)
     return mapped(partial(_predicted, model, dtype), X, n_targets, dtype)

@@ -219,3 +219,15 @@ def test_a_random_state_goes_on_as_with_rows_in_memory(data):
     model.partial_fit(cut(X), cut(y))
     assert model.random_state is there
     assert here.randint(2**31) == there.randint(2**31)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["frame", "array"])
+def test_other_names_are_warned_of_once(data, named):
+    X, y = data
+    frame = pd.DataFrame(X, columns=list("abc"))
+    model = GDLinearRegressor().fit(X if named else frame, y)
+    there = dd.from_pandas(frame, npartitions=4) if named else cut(X)
+    with pytest.warns(UserWarning, match="feature names") as caught:
+        predicted = model.predict(there).compute()
+    assert len(caught) == 1
+    assert np.allclose(predicted, X @ model.coef_ + model.intercept_)
