@@ -46,7 +46,7 @@ def refuse_collections(hint: str = "", **named: object) -> None:
         if is_collection(data):
             raise ValueError(
                 f"{name} is a {_type_of(data)}, whose rows are not in memory. Pass "
-                f"{name}.compute(){hint}."
+                f"{name}.compute(){hint or '.'}"
             )
 
 
@@ -57,7 +57,7 @@ def refuse_beside_rows_in_memory(**named: object) -> None:
         "pipeline, scikit-learn's transformers bring X into memory: prepare it by Dask "
         "before.)"
     )
-    refuse_collections(hint.removesuffix("."), **named)
+    refuse_collections(hint, **named)
 
 
 def checked_features(name: str, data: Collection) -> Collection:
