@@ -77,7 +77,8 @@ def score_where_it_lies(
         )
     intercept = np.broadcast_to(estimator.intercept_, len(coef))
     errors = squared_errors(partitions, coef[None], intercept[None])
-    if metric == "r2" and errors.n_rows < 2:
+    few = errors.n_rows < 2 and partitions.count() < 2  # some may have no weight
+    if metric == "r2" and few:
         warn("R^2 of fewer than two rows is not defined.", UndefinedMetricWarning)
         return math.nan
     scores = SCORES_OF_SQUARES[metric](errors.mean, errors.variance)

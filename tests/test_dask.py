@@ -186,6 +186,13 @@ def test_the_score_of_one_row_is_not_defined():
         assert np.isnan(model.score(array(X[:1], (1,)), array(y[:1], (1,))))
 
 
+def test_the_score_of_one_row_with_a_weight_is_that_of_the_rows_in_memory():
+    X, y = table(np.random.default_rng(0), 50)
+    model, weight = GDLinearRegressor().fit(X, y), np.array([0.0, 1.0])
+    parts = arrays(X[:2], y[:2], weight, (1, 1))
+    assert model.score(*parts) == model.score(X[:2], y[:2], weight)
+
+
 def test_names_of_columns_are_kept_and_checked():
     X, y = table(np.random.default_rng(0), 50)
     parts = frames(X, y, None, SIZES)
