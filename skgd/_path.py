@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
-from skgd._data.collections import is_collection, refuse_beside_rows_in_memory
 from skgd._data.coordinates import ScaledCoordinates, WhiteCoordinates, varies
+from skgd._data.dask_collections import is_collection, refuse_beside_rows_in_memory
 from skgd._data.moments import Moments, moments_of
 from skgd._data.rows import Rows, averaging_one
 from skgd._data.user_input import check_values, naming_columns, rows_of_moments

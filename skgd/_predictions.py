@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from skgd._data.collections import Collection, checked_features, mapped, sample_of
+from skgd._data.dask_collections import Collection, checked_features, mapped, sample_of
 from skgd._data.partitions import validated_partitions
 from skgd._data.squared_errors import squared_errors
 from skgd._data.user_input import is_float32, validated_features

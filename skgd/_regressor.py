@@ -26,13 +26,13 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._convergence import Fitted
-from skgd._data.collections import (
+from skgd._data.containers import readable
+from skgd._data.dask_collections import (
     Collection,
     is_collection,
     refuse_beside_rows_in_memory,
     refuse_collections,
 )
-from skgd._data.containers import readable
 from skgd._data.partitions import Partitions, validated_data
 from skgd._data.user_input import (
     check_targets,

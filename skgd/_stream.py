@@ -17,13 +17,13 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from skgd._convergence import Fitted
-from skgd._data.collections import unpacked
 from skgd._data.coordinates import (
     RowCoordinates,
     WhiteCoordinates,
     standardized_coordinates,
     user_coordinates,
 )
+from skgd._data.dask_collections import unpacked
 from skgd._data.moments import Moments, moments_of
 from skgd._data.partitions import NO_ROWS, Partitions, in_partition
 from skgd._data.rows import Rows, averaging_one, canonical, joined, predicted

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from skgd._data.collections import (
+from skgd._data.dask_collections import (
     Collection,
     is_collection,
     refuse_beside_rows_in_memory,

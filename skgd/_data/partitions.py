@@ -17,7 +17,7 @@ from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
-from skgd._data.collections import (
+from skgd._data.dask_collections import (
     Block,
     Collection,
     Delayed,

@@ -17,7 +17,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
-from skgd._data.collections import Collection, is_collection, refuse_collections
+from skgd._data.dask_collections import Collection, is_collection, refuse_collections
 from skgd._data.folds import Folds
 from skgd._data.partitions import Partitions, validated_data
 from skgd._data.rows import Rows
