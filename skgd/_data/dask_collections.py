@@ -6,10 +6,11 @@ Dask is imported where a collection of it comes in, and nowhere else.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import chain
+from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,9 @@ from skgd._typing import ArrayLike
 from skgd._warn import warn
 
 T = TypeVar("T")
+
+# Held while a setting of Dask's is another than the user's.
+_SETTING = RLock()
 
 #: An array or a frame of Dask's.
 Collection = Any
@@ -345,15 +349,18 @@ def _parts(data: Collection) -> list[Delayed]:
     return list(parts if is_frame(data) else parts.ravel())
 
 
-def _partitions_as_they_are() -> AbstractContextManager[object]:
+@contextmanager
+def _partitions_as_they_are() -> Iterator[None]:
     """Keep Dask from making one partition of several files.
 
     There would be fewer of y than of X, the fewer columns are read, and others than
-    those that the user knows.
+    those that the user knows. The setting is the whole process's: one thread at a time
+    changes it, and puts it back.
     """
     import dask
 
-    return dask.config.set({"optimization.tune.active": False})
+    with _SETTING, dask.config.set({"optimization.tune.active": False}):
+        yield
 
 
 def _checked(name: str, data: Collection) -> Collection:
