@@ -1,6 +1,9 @@
 """Dask collections: what is refused, and what is warned of, as of rows in memory."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -231,3 +234,23 @@ def test_other_names_are_warned_of_once(data, named):
         predicted = model.predict(there).compute()
     assert len(caught) == 1
     assert np.allclose(predicted, X @ model.coef_ + model.intercept_)
+
+
+def test_threads_leave_the_settings_of_dask_as_they_were(data, tmp_path):
+    """Of small files, X and y would then have other partitions than the user knows."""
+    X, y = data
+    table = pd.DataFrame(X).rename(columns="x{}".format).assign(y=y)
+    dd.from_pandas(table, npartitions=4).to_parquet(tmp_path)
+    frame = dd.read_parquet(tmp_path)
+    X, y = frame.drop(columns="y"), frame.y
+    expected, before = GDLinearRegressor().fit(X, y).coef_, deepcopy(dask.config.config)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            fits = [pool.submit(GDLinearRegressor().fit, X, y) for _ in range(24)]
+            coefs = [fit.result().coef_ for fit in fits]
+    finally:
+        sys.setswitchinterval(interval)
+    assert dask.config.config == before
+    assert {tuple(coef) for coef in coefs} == {tuple(expected)}
