@@ -39,22 +39,30 @@ _ENCODE = {
     ),
 }
 # The same of Dask's columns, of which no rows are here.
-_DUMMIES = "dask.dataframe.get_dummies(frame[columns].categorize())"
+_DUMMIES = (
+    "by dask.dataframe.get_dummies on columns of known categories, which new rows have "
+    "as well (frame[columns].astype(pandas.CategoricalDtype([...])), or .categorize())"
+)
 _ENCODE_OF_DASK = {
-    "text": f"Turn text into numbers, such as by {_DUMMIES}, or leave it out.",
+    "text": (
+        "Turn text into numbers: by dask.dataframe.to_numeric if numbers are written "
+        f"as text; {_DUMMIES}; or leave it out."
+    ),
     "categories": (
-        "Turn categories into numbers, such as a column of zeros and ones for each: "
-        f"{_DUMMIES}, or leave them out."
+        "Turn categories into numbers, such as a column of zeros and ones for each, "
+        f"{_DUMMIES}; or leave them out."
     ),
     "dates": (
         "Turn dates and durations into numbers, such as the days since the first one, "
-        "(dates - dates.min()).dt.days, or month, weekday and hour."
+        "(dates - dates.min()).dt.days, or month, weekday and hour; of dates without a "
+        "time, after dask.dataframe.to_datetime(dates)."
     ),
     "objects": "Cast objects that are numbers by astype(float), or leave them out.",
 }
 # What the names of their dtypes begin with.
 _KINDS_OF_DTYPES = {
     "category": "categories",
+    "dictionary": "categories",
     "object": "objects",
     "complex": "complex numbers",
     "date": "dates",
@@ -68,7 +76,8 @@ _KINDS_OF_DTYPES = {
 }
 _LEAVE_OUT = (
     "A row without a target cannot be fitted: leave it out of X and y (of NumPy: keep "
-    "= numpy.isfinite(y), and fit(X[keep], y[keep]))."
+    "= numpy.isfinite(y), and fit(X[keep], y[keep]); of Dask: "
+    "frame[frame[name].notnull()])."
 )
 
 

@@ -168,9 +168,10 @@ class GradientStrategy(BaseEstimator, ABC):
         """
         if not self.plain:
             raise NotImplementedError(
-                f"{type(self).__name__} takes steps of its own, and does not define "
-                "`state` and `resume`, by which a descent goes on in another process. "
-                "Define them, or pass data that fit into memory."
+                f"{type(self).__name__} takes steps of its own, so that its parameters "
+                "may not be all that a descent goes on from in another process. Let it "
+                "define `state` and `resume` (without super().state()), or pass data "
+                "that fit into memory."
             )
         return deepcopy(self.parameters)
 
@@ -183,6 +184,12 @@ class GradientStrategy(BaseEstimator, ABC):
             What its `state` returned. This strategy was started with parameters of the
             same shapes, and the same objective.
         """
+        shapes = [parameter.shape for parameter in self.parameters]
+        if [getattr(value, "shape", None) for value in state] != shapes:
+            raise NotImplementedError(
+                f"The state of {type(self).__name__} is not that of GradientStrategy, "
+                "copies of the parameters. Let it define `resume` as well as `state`."
+            )
         for parameter, value in zip(self.parameters, state, strict=True):
             parameter[...] = value
 

@@ -108,10 +108,10 @@ def clones(trial: Trial) -> None:
 def state(trial: Trial) -> None:
     """Another goes on from its state."""
     trial.step()
-    try:
-        kept = trial.strategy.state()
-    except NotImplementedError:  # it need not, and fit refuses it where it would
+    defines_it = type(trial.strategy).state is not GradientStrategy.state
+    if not (trial.strategy.plain or defines_it):  # fit refuses it where it is asked
         return
+    kept = trial.strategy.state()
     other = Trial(trial.strategy, trial.problem, trial.device)
     other.start(tuple(0 * parameter for parameter in trial.problem.parameters))
     other.strategy.resume(pickle.loads(pickle.dumps(kept)))
