@@ -52,6 +52,7 @@ from skgd import (
 )
 from skgd.strategies import GradientStrategy, ManualStrategy, ModuleStrategy
 
+# Tables are cut along their columns in many tests, and one is about the warning.
 pytestmark = pytest.mark.filterwarnings("ignore:X is cut into .* along its columns")
 
 SIZES = 9, 20, 4, 17
@@ -191,6 +192,14 @@ def test_the_score_of_one_row_with_a_weight_is_that_of_the_rows_in_memory():
     model, weight = GDLinearRegressor().fit(X, y), np.array([0.0, 1.0])
     parts = arrays(X[:2], y[:2], weight, (1, 1))
     assert model.score(*parts) == model.score(X[:2], y[:2], weight)
+
+
+def test_targets_of_a_score_may_be_tiny_in_one_partition():
+    X, y = table(np.random.default_rng(0), 50)
+    model = GDLinearRegressor().fit(X, y)
+    y[: SIZES[0]] *= 1e-170
+    score = model.score(*arrays(X, y, None, SIZES))
+    assert score == pytest.approx(model.score(X, y), rel=1e-9)
 
 
 def test_names_of_columns_are_kept_and_checked():

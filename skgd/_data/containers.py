@@ -43,7 +43,7 @@ def readable(name: str, data: Container) -> Container:
     frame = nw.from_native(data, pass_through=True)
     if isinstance(frame, nw.LazyFrame) and not hasattr(data, "__array__"):
         raise ValueError(
-            f"{name} is a {_type_of(data)}, of which no rows have been read. Pass "
+            f"{name} is a {type_of(data)}, of which no rows have been read. Pass "
             f"{name}.collect() instead."
         )
     return nw.to_native(data, pass_through=True)
@@ -164,7 +164,7 @@ def _refuse_masked(name: str, array: np.ndarray) -> None:
         )
 
 
-def _type_of(data: Container) -> str:
+def type_of(data: Container) -> str:
     """Return the package and the class of an object."""
     kind = type(data)
     return f"{kind.__module__.partition('.')[0]} {kind.__name__}"

@@ -9,14 +9,15 @@ import math
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from itertools import chain
+from importlib import import_module
+from itertools import chain, combinations
 from threading import RLock
 from typing import Any, TypeVar
 
 import numpy as np
 
 from skgd._data.columns import refuse_dtypes
-from skgd._data.containers import readable
+from skgd._data.containers import readable, type_of
 from skgd._data.user_input import refuse_sparse
 from skgd._typing import ArrayLike
 from skgd._warn import warn
@@ -38,10 +39,10 @@ Block = tuple[Any, ...]
 
 def is_collection(data: object) -> bool:
     """Return whether data are a collection of Dask's, whose rows are not here."""
-    kind = type(data)
-    if not hasattr(kind, "__dask_graph__"):  # nor is it looked up of the many others
+    graph_of = getattr(type(data), "__dask_graph__", None)
+    if graph_of is None:
         return False
-    return _is_dasks_own(data) or data.__dask_graph__() is not None  # type: ignore[attr-defined]
+    return _is_dasks_own(data) or graph_of(data) is not None
 
 
 def refuse_collections(hint: str = "", **named: object) -> None:
@@ -49,7 +50,7 @@ def refuse_collections(hint: str = "", **named: object) -> None:
     for name, data in named.items():
         if is_collection(data):
             raise ValueError(
-                f"{name} is a {_type_of(data)}, whose rows are not in memory. Pass "
+                f"{name} is a {type_of(data)}, whose rows are not in memory. Pass "
                 f"{name}.compute(){hint or '.'}"
             )
 
@@ -84,7 +85,7 @@ def checked_features(name: str, data: Collection) -> Collection:
     if data.ndim != 2:
         raise ValueError(
             f"Expected 2D array, got {data.ndim}D array instead: {name} is a "
-            f"{_type_of(data)}. Pass rows of features, such as a frame of one column "
+            f"{type_of(data)}. Pass rows of features, such as a frame of one column "
             "(frame[['x']]) or X.reshape(-1, 1)."
         )
     if data.shape[1] == 0:
@@ -140,7 +141,7 @@ def checked_weights(sample_weight: Collection | ArrayLike) -> Collection | np.nd
     if weight.ndim != 1:
         raise ValueError(
             f"Sample weights must be 1D, one for each row: got {weight.ndim}D "
-            f"weights, a {_type_of(sample_weight)}."
+            f"weights, a {type_of(sample_weight)}."
         )
     return weight
 
@@ -169,10 +170,9 @@ def aligned(
 ) -> list[Collection]:
     """Return X, y and, where there are any, the weights, cut into the same partitions.
 
-    All are checked.
-
-    Where rows are cut up otherwise than those of X, they are cut anew, if it can be
-    known where: the lengths of partitions are computed where they have to be.
+    All have been checked. Where rows are cut up otherwise than those of X, they are cut
+    anew, if it can be known where: the lengths of partitions are computed where they
+    have to be.
 
     Raises
     ------
@@ -227,11 +227,10 @@ def unpacked(block: Block) -> Block:
 
 def _have_tasks_in_common(arrays: Sequence[Collection]) -> bool:
     """Return whether arrays are made of the same tasks, but for data that are there."""
-    first, *others = (array.dask for array in arrays)
     return any(
-        not hasattr(first[key], "release")
-        for other in others
-        for key in first.keys() & other.keys()
+        not hasattr(one[key], "release")
+        for one, other in combinations([array.dask for array in arrays], 2)
+        for key in one.keys() & other.keys()
     )
 
 
@@ -366,23 +365,23 @@ def _partitions_as_they_are() -> Iterator[None]:
 def _checked(name: str, data: Collection) -> Collection:
     """Return an array or a frame, if that is what a collection is."""
     try:
-        import dask  # noqa: F401 - to say what is missing
+        import_module("dask")
     except ImportError as error:
         raise ImportError(
-            f"{name} is a {_type_of(data)}, a collection of Dask's, which is not "
+            f"{name} is a {type_of(data)}, a collection of Dask's, which is not "
             "installed here: pip install 'skgd[dask]'."
         ) from error
     kind = type(data)
     is_array = hasattr(kind, "chunks") and hasattr(kind, "rechunk")
     if not _is_dasks_own(data) or not (is_array or hasattr(kind, "map_partitions")):
         raise ValueError(
-            f"{name} is a {_type_of(data)}. Pass an array or a frame of Dask's: of "
+            f"{name} is a {type_of(data)}. Pass an array or a frame of Dask's: of "
             "tasks, dask.array.from_delayed or dask.dataframe.from_delayed; of a bag, "
             "bag.to_dataframe(); of xarray's, its .data."
         )
     if not is_array and not (hasattr(kind, "_meta_nonempty") and data.ndim):
         raise ValueError(
-            f"{name} is a {_type_of(data)}. Pass an array, a frame or a series of "
+            f"{name} is a {type_of(data)}. Pass an array, a frame or a series of "
             "Dask's."
         )
     refuse_dtypes(_dtypes(name, data))
@@ -416,9 +415,3 @@ def _is_dasks_own(data: object) -> bool:
     return any(
         kind.__module__.partition(".")[0] == "dask" for kind in type(data).__mro__
     )
-
-
-def _type_of(data: object) -> str:
-    """Return the module and the class of an object."""
-    kind = type(data)
-    return f"{kind.__module__.partition('.')[0]} {kind.__name__}"

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import partial
-from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
 
+from skgd._data.atoms import (
+    COPIES,
+    NONE,
+    Atoms,
+    Labels,
+    atoms_of_partition,
+    dense_atoms,
+    merged_atoms,
+    sparse_atoms,
+)
 from skgd._data.moments import Moments, moments_of
 from skgd._data.partitions import Partitions
 from skgd._data.rows import Rows, blocks, canonical, slices
-from skgd._data.scatter import (
-    Scatter,
-    least_variance,
-    name_of_column,
-    scatter_of_block,
-    two_sum,
-)
-from skgd._data.threads import in_threads
-from skgd._data.user_input import check_values, refuse_nan_and_infinity
+from skgd._data.user_input import check_values
 from skgd._typing import ArrayLike
 
 # The products of so many rows of 50 columns take 60 us, and what else there is to do
@@ -31,23 +30,14 @@ from skgd._typing import ArrayLike
 # block has as many rows of each, and a few in any case.
 _LEAST_ROWS_A_RUN, _FEW_ATOMS = 500, 8
 
-# Up to so many runs of atoms in a block are read where they lie, and not gathered.
-_MOST_RUNS = 64
-
 # Atoms' scatters take so many bytes, or such a part of those of X, at a time.
 _MOST_BYTES, _MOST_PART = 2**26, 0.05
 
 # Labels are looked up so many at a time.
 _BLOCK_LABELS = 2**16
 
-# Each atom's scatter is held by the sum of all blocks and by those of some threads.
-_COPIES = 4
-
 # Moments of more columns are larger than most data: 32 MB for each atom.
 _MOST_COLUMNS = 2000
-
-# Rows of weight zero are in no atom; their label is that of none.
-_NONE = 0
 
 
 class Folds:
@@ -124,7 +114,7 @@ class Folds:
         """Moments of all rows that have a weight."""
         first = self._groups[0]
         counts = np.ones(first.n_labels, np.intp)
-        counts[_NONE] = 0
+        counts[NONE] = 0
         return self._moments(first, counts)
 
     def training(self, split: int) -> Moments:
@@ -186,14 +176,14 @@ class Folds:
     def _sum_up_partitions(self, rows: Partitions) -> None:
         """Sum up the atoms of all groups, each partition's where it lies."""
         n_columns = rows.n_features + rows.n_targets
-        for some in _passes(self._groups, _MOST_BYTES / (8 * _COPIES * n_columns**2)):
+        for some in _passes(self._groups, _MOST_BYTES / (8 * COPIES * n_columns**2)):
             parts = zip(
                 *(np.split(group.labels, self._ends) for group in some), strict=True
             )
             n_labels = [group.n_labels for group in some]
             sums = rows.reduce(
-                partial(_atoms_of_partition, n_labels),
-                _merged_atoms,
+                partial(atoms_of_partition, n_labels),
+                merged_atoms,
                 name="folds",
                 each=parts,
             )
@@ -207,7 +197,7 @@ class _Group:
     Attributes
     ----------
     labels : ndarray of shape (n_rows,)
-        The atom of each row, or `_NONE`.
+        The atom of each row, or `NONE`.
     n_labels : int
         One more than the largest label.
     sizes : ndarray of shape (n_labels,)
@@ -227,7 +217,12 @@ class _Group:
         self.test: list[np.ndarray] = []
         self.n_training: list[int] = []
         self.n_test: list[int] = []
-        self.atoms: _Atoms
+        self.atoms: Atoms
+
+    @property
+    def labeled(self) -> Labels:
+        """Which atom each row belongs to."""
+        return Labels(self.labels, self.n_labels)
 
     @property
     def n_splits(self) -> int:
@@ -243,24 +238,24 @@ class _Group:
             codes *= n
             codes += counts.astype(codes.dtype)
         if self.sizes.sum() < len(codes):  # there are rows without a weight
-            codes[self.labels == _NONE] = _NONE
+            codes[self.labels == NONE] = NONE
         if n_codes <= len(codes):
             sizes = np.zeros(n_codes, np.intp)
             for block in slices(len(codes), _BLOCK_LABELS):  # widened to 8 bytes each
                 sizes += np.bincount(codes[block], minlength=n_codes)
-            sizes[_NONE] = 0
+            sizes[NONE] = 0
             there = sizes > 0
-            there[_NONE] = True
+            there[NONE] = True
             old = np.flatnonzero(there)
             labels = np.cumsum(there) - 1
             sizes = sizes[old]
         else:
             old, labels, sizes = np.unique(
-                np.append(codes, _NONE).astype(np.uint64),
+                np.append(codes, NONE).astype(np.uint64),
                 return_inverse=True,
                 return_counts=True,
             )
-            sizes[_NONE] = 0
+            sizes[NONE] = 0
         if self.n_splits and len(old) > self._most_atoms + 1:
             return False
         dtype = np.min_scalar_type(len(old))
@@ -349,109 +344,18 @@ def _counts(index: ArrayLike, has_weight: np.ndarray, name: str) -> np.ndarray:
     return counts
 
 
-@dataclass
-class _Atoms:
-    """The sums over the rows of each atom of a group, and the range of some columns.
-
-    `lowest` and `highest` are those of values in columns whose squares underflow, or
-    infinite.
-    """
-
-    weight: np.ndarray
-    mean: np.ndarray
-    rest: np.ndarray
-    scatter: np.ndarray
-    lowest: np.ndarray
-    highest: np.ndarray
-
-    @classmethod
-    def empty(cls, n_labels: int, n_columns: int) -> _Atoms:
-        """Return those of no rows."""
-        shape = n_labels, n_columns
-        return cls(
-            np.zeros(n_labels),
-            np.zeros(shape),
-            np.zeros(shape),
-            np.zeros((*shape, n_columns)),
-            np.full(shape, np.inf),
-            np.full(shape, -np.inf),
-        )
-
-    def add(
-        self, atom: int, part: Scatter, lowest: np.ndarray, highest: np.ndarray
-    ) -> None:
-        """Add the sums over more rows of an atom (Chan, Golub & LeVeque 1979)."""
-        np.minimum(self.lowest[atom], lowest, out=self.lowest[atom])
-        np.maximum(self.highest[atom], highest, out=self.highest[atom])
-        before = self.weight[atom]
-        weight = before + part.weight
-        if before == 0:
-            self.mean[atom], self.rest[atom] = part.mean, part.mean_rest
-            self.scatter[atom] = part.scatter
-        else:
-            share = part.weight / weight
-            step = part.mean - self.mean[atom] + (part.mean_rest - self.rest[atom])
-            self.scatter[atom] += part.scatter
-            self.scatter[atom] += np.outer(before * share * step, step)
-            self.mean[atom], self.rest[atom] = two_sum(
-                self.mean[atom], share * step + self.rest[atom]
-            )
-        self.weight[atom] = weight
-
-    def merge(self, other: _Atoms) -> None:
-        """Add the sums over other rows of all atoms."""
-        for atom in np.flatnonzero(other.weight):
-            part = Scatter(
-                other.weight[atom],
-                other.mean[atom],
-                other.scatter[atom],
-                other.rest[atom],
-            )
-            self.add(int(atom), part, other.lowest[atom], other.highest[atom])
-
-    def sum(self, counts: np.ndarray, n_features: int) -> Moments:
-        """Return the moments of all atoms, each as often as it counts."""
-        some = np.flatnonzero(counts * (self.weight > 0))
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            weights = counts[some] * self.weight[some]
-            weight = float(weights.sum())
-            first = some[0]
-            step = self.mean[some] - self.mean[first]
-            step += self.rest[some] - self.rest[first]
-            shift = (weights / weight) @ step
-            mean, rest = two_sum(self.mean[first], shift + self.rest[first])
-            step -= shift
-            scatter = np.zeros_like(self.scatter[first])
-            for atom in some:
-                scatter += counts[atom] * self.scatter[atom]
-            scatter += (weights[:, None] * step).T @ step
-        variances = scatter.diagonal() / weight
-        if not (weight < np.inf and np.isfinite(scatter.diagonal()).all()):
-            raise ValueError(
-                "The sum of the weights, or of the squares of a column, of a split "
-                "overflows float64. Multiply all weights by a small factor, or rescale "
-                "the columns."
-            )
-        varies = self.lowest[some].min(axis=0) < self.highest[some].max(axis=0)
-        for j in np.flatnonzero((variances < least_variance(np.float64)) & varies):
-            raise ValueError(
-                f"The squares of the values in {name_of_column(int(j), n_features)} "
-                "underflow in float64. Rescale the columns."
-            )
-        return Moments(weight, mean, scatter, n_features, mean_rest=rest)
-
-
 def _sum_up(rows: Rows, groups: list[_Group]) -> None:
     """Read the rows once, and sum up the atoms of all groups that fit into memory."""
     n_columns = rows.n_features + rows.n_targets
     if issparse(rows.X):
         rows = canonical(rows)
         for group in groups:
-            group.atoms = _sparse_atoms(rows, group)
+            group.atoms = sparse_atoms(rows, group.labeled)
         return
     most = max(_MOST_BYTES, _MOST_PART * rows.X.nbytes)
-    for some in _passes(groups, most / (8 * _COPIES * n_columns**2)):
-        for group, atoms in zip(some, _dense_atoms(rows, some), strict=True):
+    for some in _passes(groups, most / (8 * COPIES * n_columns**2)):
+        sums = dense_atoms(rows, [group.labeled for group in some])
+        for group, atoms in zip(some, sums, strict=True):
             group.atoms = atoms
 
 
@@ -464,152 +368,3 @@ def _passes(groups: list[_Group], most_atoms: float) -> Iterator[list[_Group]]:
             some = []
         some.append(group)
     yield some
-
-
-class _Labels(NamedTuple):
-    """Which atom of a group each row of a partition belongs to."""
-
-    labels: np.ndarray
-    n_labels: int
-
-
-def _atoms_of_partition(
-    n_labels: Sequence[int], rows: Rows, labels: Sequence[np.ndarray]
-) -> list[_Atoms]:
-    """Return the sums over the rows of a partition, of all groups."""
-    if len(labels[0]) != len(rows.y):
-        raise ValueError(
-            f"The partition has {len(rows.y)} rows, and {len(labels[0])} as they were "
-            "counted before. Pass a collection that is the same each time."
-        )
-    groups = [_Labels(*each) for each in zip(labels, n_labels, strict=True)]
-    if issparse(rows.X):
-        rows = canonical(rows)
-        return [_sparse_atoms(rows, group) for group in groups]
-    return _dense_atoms(rows, groups)
-
-
-def _merged_atoms(parts: list[list[_Atoms]]) -> list[_Atoms]:
-    """Return the sums over all parts, group by group."""
-    merged = []
-    for group in zip(*parts, strict=True):
-        atoms = _Atoms.empty(*group[0].mean.shape)
-        for part in group:
-            atoms.merge(part)
-        merged.append(atoms)
-    return merged
-
-
-def _sparse_atoms(rows: Rows, group: _Group | _Labels) -> _Atoms:
-    """Return the sums over sparse rows, atom by atom."""
-    atoms = _Atoms.empty(group.n_labels, rows.n_features + rows.n_targets)
-    unbounded = np.full(atoms.mean.shape[1], np.inf)
-    for atom in np.unique(group.labels[group.labels != _NONE]):
-        weight = (group.labels == atom).astype(np.float64)
-        if rows.weight is not None:
-            weight *= rows.weight
-        moments = moments_of(rows._replace(weight=weight))
-        part = Scatter(
-            moments.weight,
-            moments.mean,
-            moments.scatter,
-            moments.mean_rest + np.zeros_like(moments.mean),
-        )
-        constant = moments.scatter.diagonal() == 0
-        lowest = np.where(constant, moments.mean, -unbounded)
-        atoms.add(atom, part, lowest, np.where(constant, moments.mean, unbounded))
-    return atoms
-
-
-def _dense_atoms(rows: Rows, groups: Sequence[_Group | _Labels]) -> list[_Atoms]:
-    """Return the sums over dense rows, of all groups from the same blocks."""
-    n_columns = rows.n_features + rows.n_targets
-    all_blocks = blocks(len(rows.y), n_columns + 1)
-
-    def empty() -> list[_Atoms]:
-        return [_Atoms.empty(group.n_labels, n_columns) for group in groups]
-
-    sums = empty()
-    in_order = _InOrder(sums)
-
-    def add_up(share: list[slice]) -> None:
-        all_atoms = empty()
-        buffer = np.empty((all_blocks[0].stop, rows.n_features))
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            for block in share:
-                part = Rows(*(a if a is None else np.asarray(a[block]) for a in rows))
-                for group, atoms in zip(groups, all_atoms, strict=True):
-                    labels = group.labels[block]
-                    for atom, run in _runs(part, labels, buffer):
-                        gathered = np.may_share_memory(run.X, buffer)
-                        out = run.X if gathered else buffer[: len(run.y)]
-                        run_sums = scatter_of_block(*run, out)
-                        limits = _checked_range(run_sums, part, labels == atom)
-                        atoms.add(atom, run_sums, *limits)
-            in_order.hand_in(share, all_atoms)
-
-    in_threads(add_up, all_blocks, rows.n_features)
-    return sums
-
-
-def _runs(
-    rows: Rows, labels: np.ndarray, buffer: np.ndarray
-) -> Iterator[tuple[int, Rows]]:
-    """Yield each atom and its rows, gathered where they do not lie together."""
-    steps = np.flatnonzero(labels[1:] != labels[:-1]) + 1
-    if len(steps) > _MOST_RUNS or (np.diff(labels[np.append(0, steps)]) < 0).any():
-        order = np.argsort(labels, kind="stable")  # of small integers: by counting
-        labels = labels[order]
-        if rows.X.dtype == np.float64 and rows.X.flags.c_contiguous:
-            X = rows.X.take(order, axis=0, out=buffer[: len(order)], mode="clip")
-        else:
-            X = rows.X[order]
-        weight = None if rows.weight is None else rows.weight[order]
-        rows = Rows(X, rows.y[order], weight)
-        steps = np.flatnonzero(labels[1:] != labels[:-1]) + 1
-    for first, after in zip([0, *steps], [*steps, len(labels)], strict=True):
-        if labels[first] != _NONE:
-            yield int(labels[first]), rows.at(slice(first, after))
-
-
-def _checked_range(
-    sums: Scatter, rows: Rows, is_of_atom: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the range of columns whose squares underflow, and infinity for others.
-
-    Raise by NaN or infinity in X, or by squares that overflow. That squares underflow
-    is no error while other rows of a set may have larger ones.
-    """
-    n_features, variances = rows.n_features, sums.scatter.diagonal() / sums.weight
-    lowest, highest = np.full(len(variances), -np.inf), np.full(len(variances), np.inf)
-    for j in np.flatnonzero(~(variances >= least_variance(np.float64))):
-        columns, column = (rows.X, j) if j < n_features else (rows.y, j - n_features)
-        values = columns[is_of_atom, column]
-        lowest[j], highest[j] = values.min(), values.max()
-    for j in np.flatnonzero(~np.isfinite(variances)):
-        refuse_nan_and_infinity(rows.X[is_of_atom])
-        raise ValueError(
-            f"The squares of the values in {name_of_column(int(j), n_features)}, times "
-            "the weights, overflow in float64. Rescale the columns, or the weights."
-        )
-    return lowest, highest
-
-
-class _InOrder:
-    """Sums up what threads hand in, in the order of the rows, for the same digits.
-
-    What comes too early waits; so no more is held than threads are ahead.
-    """
-
-    def __init__(self, sums: list[_Atoms]) -> None:
-        self._sums, self._next, self._lock = sums, 0, Lock()
-        self._waiting: dict[int, tuple[int, list[_Atoms]]] = {}
-
-    def hand_in(self, share: list[slice], atoms: list[_Atoms]) -> None:
-        """Add the atoms of these blocks, or keep them until their turn."""
-        with self._lock:
-            self._waiting[share[0].start] = share[-1].stop, atoms
-            while self._next in self._waiting:
-                self._next, part = self._waiting.pop(self._next)
-                for total, each in zip(self._sums, part, strict=True):
-                    total.merge(each)

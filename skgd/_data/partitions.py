@@ -117,11 +117,6 @@ class Partitions:
             return sum(map(len, self.have_weight))
         return self.census().n_rows
 
-    @property
-    def n_with_weight(self) -> int:
-        """Number of rows that have a weight."""
-        return self.census().n_with_weight
-
     def count(self) -> int:
         """Return the number of rows, of which some may have no weight; X is not read.
 

@@ -31,10 +31,6 @@ class RowsAnywhere(Protocol):
         """Number of rows, of which some may have no weight."""
 
     @property
-    def n_with_weight(self) -> int:
-        """Number of rows that have a weight."""
-
-    @property
     def n_features(self) -> int:
         """Number of columns of X."""
 

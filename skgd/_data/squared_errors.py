@@ -10,7 +10,7 @@ import numpy as np
 from skgd._data.moments import ColumnMoments
 from skgd._data.partitions import Partitions
 from skgd._data.rows import Rows, RowsAnywhere, blocks, without_zero_weights
-from skgd._data.user_input import check_values
+from skgd._data.user_input import refuse_nan_and_infinity
 
 
 class SquaredErrors(NamedTuple):
@@ -71,7 +71,7 @@ def _on_partitions(
     partitions: Partitions, coef: np.ndarray, intercept: np.ndarray
 ) -> SquaredErrors:
     def on_rows(rows: Rows) -> SquaredErrors:
-        check_values(rows)
+        refuse_nan_and_infinity(rows.X)
         return _on_rows(rows, coef, intercept)
 
     return partitions.reduce(on_rows, _together, name="score")

@@ -15,12 +15,11 @@ from sklearn.metrics import get_scorer
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from skgd._data.dask_collections import Collection, is_collection, refuse_collections
+from skgd._data.dask_collections import Collection, is_collection
 from skgd._data.folds import Folds
-from skgd._data.partitions import Partitions, validated_data
-from skgd._data.rows import Rows
+from skgd._data.partitions import validated_data
 from skgd._data.user_input import fitting, start_of
 from skgd._partitioned import problem_of_data
 from skgd._predictions import score_where_it_lies
@@ -36,6 +35,7 @@ from skgd._search.candidates import (
 from skgd._search.fits import Failure, Model, fit_candidates
 from skgd._search.report import raise_or_warn_of_failures, warn_of_short_fits
 from skgd._search.scores import Models, scores_of, scoring_names
+from skgd._search.splits import splits_of
 from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ class GDLinearRegressorCV(BaseSearchCV):
             )
             begin = perf_counter()
             splitter = check_cv(self.cv, None, classifier=False)
-            folds = Folds(rows, _splits(splitter, rows, X, y, groups))
+            folds = Folds(rows, splits_of(splitter, rows, X, y, groups))
             seconds = (perf_counter() - begin) / folds.n_splits
             if self.verbose > 0:
                 n, n_splits = len(candidates), folds.n_splits
@@ -585,41 +585,6 @@ def _fitted_to_all(
             problem = problem_of_data(rows, settings)
     best._descend(settings, problem, start_of(best, rows, going_on=False))
     return best
-
-
-def _splits(
-    splitter: BaseCrossValidator,
-    rows: Rows | Partitions,
-    X: ArrayLike | SparseLike,
-    y: ArrayLike,
-    groups: ArrayLike | None,
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """Return the splits; of rows that are elsewhere, by their number alone."""
-    refuse_collections(groups=groups)
-    if isinstance(rows, Partitions):
-        n_rows = rows.count()
-        check_consistent_length(groups, np.empty((n_rows, 0)))
-        elsewhere = _RowsElsewhere(n_rows)
-        return splitter.split(elsewhere, elsewhere, groups)
-    check_consistent_length(X, y, groups)
-    return splitter.split(X, y, groups)
-
-
-class _RowsElsewhere:
-    """What a splitter gets in place of rows that are not here: their number."""
-
-    def __init__(self, n_rows: int) -> None:
-        self.shape = (n_rows,)
-
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> Any:
-        raise TypeError(
-            "This splitter asks for the values of X or y, which are Dask collections. "
-            "Use a splitter that goes by the numbers of the rows, or pass cv as a list "
-            "of pairs of arrays of row numbers."
-        )
 
 
 def _in_scikit_learns_form(
