@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from skgd._callbacks import TrainingLog
 from skgd._convergence import Fitted, warn_unless_converged
 from skgd._descent.batches import WholeBatch
 from skgd._descent.loop import Observer, Outcome, descend
@@ -24,6 +23,7 @@ from skgd._interrupt import (
     deferred_interrupts,
     raises_keyboard_interrupt,
 )
+from skgd._observers import TrainingLog
 from skgd._settings import Settings, refuse_derived_steps
 from skgd._typing import NumpyParameters, Parameters, PerTarget
 
@@ -42,11 +42,12 @@ def fit(
     problem: Problem,
     start: NumpyParameters,
     *,
+    observers: Sequence[Observer] = (),
     interruptible: bool = False,
 ) -> Fitted:
     """Descend from a model in the user's units, up to `max_iter` epochs.
 
-    For `interruptible` see `run`.
+    For `observers` and `interruptible` see `run`.
 
     Raises
     ------
@@ -60,7 +61,12 @@ def fit(
     """
     with in_strategy(settings):
         setup = set_up(settings, problem, start)
-        fitted = run(setup, max_iter=settings.max_iter, interruptible=interruptible)
+        fitted = run(
+            setup,
+            max_iter=settings.max_iter,
+            observers=observers,
+            interruptible=interruptible,
+        )
     with settings.device.gradients_on():  # a loss of the user's own is asked once more
         warn_unless_converged(fitted, setup.problem, settings)
     return fitted
@@ -87,16 +93,24 @@ def set_up(
     return Setup(settings, problem, steps, stopping_of(settings, problem))
 
 
-def run(setup: Setup, *, max_iter: int, interruptible: bool = False) -> Fitted:
+def run(
+    setup: Setup,
+    *,
+    max_iter: int,
+    observers: Sequence[Observer] = (),
+    interruptible: bool = False,
+) -> Fitted:
     """Run the descent, and return the model if it did not diverge.
 
-    If it is `interruptible`, the first Ctrl-C ends it early, and the model is where it
-    stands then; otherwise, and the second time, it raises.
+    Observers see each epoch, after the log that `verbose` prints. If it is
+    `interruptible`, the first Ctrl-C ends it early, and the model is where it stands
+    then; otherwise, and the second time, it raises.
     """
     settings, problem, steps, stopping = setup
-    strategy, observers = settings.strategy, list[Observer]()
+    strategy = settings.strategy
     if settings.verbose:
-        observers.append(TrainingLog(settings.verbose, whole=problem.batches.whole))
+        log = TrainingLog(settings.verbose, whole=problem.batches.whole)
+        observers = [log, *observers]
     noted = interruptible and raises_keyboard_interrupt()
     with (
         deferred_interrupts(only_first=True) if noted else nullcontext(NO_INTERRUPTION)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
+from sklearn.callback import CallbackSupportMixin
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import (
     Interval,
@@ -44,6 +45,7 @@ from skgd._data.user_input import (
 from skgd._descent.steps import SCHEDULE_NAMES
 from skgd._fit import fit
 from skgd._objective.losses import LOSS_NAMES
+from skgd._observers import FitTask, fit_task
 from skgd._partitioned import problem_of_data
 from skgd._predictions import predict_here, predict_lazily, score_where_it_lies
 from skgd._settings import settings_of
@@ -93,7 +95,9 @@ def _stepped_over_chunk(
     return GDLinearRegressor.partial_fit(estimator, *chunk)
 
 
-class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class GDLinearRegressor(
+    CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator
+):
     """Linear regression by batch or mini-batch gradient descent.
 
     Minimises the mean of a loss over the rows, plus a penalty on the coefficients ::
@@ -630,7 +634,10 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with fitting(self, X) as model:
+        with (
+            fit_task(self, X, y, sample_weight) as task,
+            fitting(self, X) as model,
+        ):
             going_on = model.warm_start and model.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_data(
                 model, X, y, sample_weight, reset=not going_on
@@ -659,7 +666,7 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
             with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of_data(rows, settings, validation)
             with closing(problem.batches):
-                model._descend(settings, problem, start, interruptible=True)
+                model._descend(settings, problem, start, task, interruptible=True)
         return self
 
     @available_if(_check_partial_fit_available)
@@ -933,17 +940,27 @@ class GDLinearRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         settings: Settings,
         problem: Problem,
         start: NumpyParameters,
+        task: FitTask | None = None,
         *,
         interruptible: bool = False,
     ) -> None:
-        """Descend on a problem, and set all fitted attributes."""
-        fitted = fit(settings, problem, start, interruptible=interruptible)
+        """Descend on a problem, set all fitted attributes, and tell of the end."""
+        observers = [] if task is None else task.observers(self, settings)
+        fitted = fit(
+            settings,
+            problem,
+            start,
+            observers=observers,
+            interruptible=interruptible,
+        )
         self._store(fitted, settings.y_is_1d)
         if fitted.stopping.held_out is not None:
             self.validation_scores_ = fitted.stopping.held_out.scores
             self.best_validation_score_ = max(self.validation_scores_)
         if problem.moments is not None:
             self.moments_ = replace(problem.moments, y_is_1d=settings.y_is_1d)
+        if task is not None:
+            task.end(self)
 
     def _store(self, fitted: Fitted, y_is_1d: bool) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""

@@ -13,7 +13,7 @@ from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows
 from skgd._data.whitening import triangle_of, white_coordinates, white_rows
 from skgd._descent.batches import FullBatch
-from skgd._descent.loop import Outcome, descend
+from skgd._descent.loop import Observer, Outcome, descend
 from skgd._descent.problem import Problem, side_by_side
 from skgd._descent.steps import Steps, constant, schedule_from
 from skgd._descent.stopping import Stopping
@@ -26,17 +26,26 @@ COORDINATES = ScaledCoordinates(
 )
 
 
-class Recorder:
+class Recorder(Observer):
     """Keeps what an observer can see."""
 
-    def __init__(self):
-        self.epochs, self.ended = [], None
+    def __init__(self, stop_after=None):
+        self.epochs, self.ended, self.stop_after = [], None, stop_after
+        self.begun, self.left = [], []
 
-    def epoch(self, iterate):
+    def epoch_begins(self, iterate):
+        assert np.isnan(iterate.loss)
+        self.begun.append(np.copy(iterate.coef))
+
+    def epoch_evaluated(self, iterate):
         seen = iterate.coef, iterate.intercept, *iterate.gradients
         self.epochs.append((iterate.epoch, iterate.loss, *map(np.copy, seen)))
 
-    def end(self, iterate, model):
+    def epoch_ends(self, iterate):
+        self.left.append(np.copy(iterate.model[0]))
+        return iterate.epoch == self.stop_after
+
+    def descent_ends(self, iterate, model):
         self.ended = iterate.epoch, iterate.loss, model
 
 
@@ -121,6 +130,22 @@ def test_observers_see_every_epoch_in_the_users_units(strategy, two_targets):
         )
         for ours, right in zip(model, last, strict=True):
             np.testing.assert_array_equal(ours, right)
+        np.testing.assert_array_equal(observer.begun, coefs)
+        np.testing.assert_array_equal(observer.left, [*coefs[1:], model[0]])
+
+
+def test_a_descent_ends_after_the_epoch_in_which_an_observer_asks(
+    strategy, two_targets
+):
+    X, y = two_targets
+    short, watching = Recorder(stop_after=4), Recorder()
+    result = run(strategy, X, y, Penalty(), 0.1, observers=[short, watching])
+    assert result.outcome is Outcome.STOPPED
+    assert result.n_epochs == len(short.left) == len(watching.left) == 5
+    whole = Recorder()
+    run(strategy, X, y, Penalty(), 0.1, observers=[whole])
+    np.testing.assert_array_equal(short.left, whole.left[:5])
+    assert short.ended[1] == whole.epochs[5][1]  # the loss after the last step
 
 
 def problems_of_one_x(case, X, y, device):

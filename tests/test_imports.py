@@ -87,13 +87,14 @@ def test_the_names_of_the_package_are_its_public_ones():
 #: The parts of the package, as the README lists them: none imports from one before it.
 LAYERS = (
     ("testing",),
+    ("callback",),
     ("_search", "_path"),
     ("_regressor",),
     ("_stream", "_predictions"),
     ("_seen",),
     ("_fit",),
     ("_partitioned",),
-    ("_preparation", "_divergence", "_convergence", "_callbacks"),
+    ("_preparation", "_divergence", "_convergence", "_observers"),
     ("_settings", "_descent"),
     ("strategies",),
     ("_objective",),

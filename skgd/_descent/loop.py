@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from copy import deepcopy
 from enum import Enum
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from skgd._data.device import in_numpy
+from skgd._data.device import in_numpy, to_numpy
 from skgd._descent.batches import Prepared, SmallBatches
 from skgd._descent.problem import Problem
 from skgd._descent.steps import Steps
@@ -26,6 +26,7 @@ class Outcome(Enum):
 
     CONVERGED = "the stopping rule was met"
     PLATEAU = "the loss, or the validation score, no longer improved"
+    STOPPED = "an observer asked to stop"
     OUT_OF_EPOCHS = "max_iter epochs were run"
     INTERRUPTED = "an interruption came"
     OVERFLOW = "the loss is not finite"
@@ -51,13 +52,23 @@ class Result(NamedTuple):
         return len(self.loss_curve)
 
 
-class Observer(Protocol):
-    """Gets each epoch of a descent, and its end."""
+class Observer:
+    """Sees the epochs of a descent. A class of its own has the methods that it needs.
 
-    def epoch(self, iterate: Iterate) -> None:
-        """Receive an epoch, before its last update."""
+    An iterate is valid until the method that got it returns.
+    """
 
-    def end(self, iterate: Iterate, model: NumpyParameters) -> None:
+    def epoch_begins(self, iterate: Iterate) -> None:
+        """Receive where an epoch begins; its loss is not known yet."""
+
+    def epoch_evaluated(self, iterate: Iterate) -> None:
+        """Receive the loss and the gradients of an epoch, before its last update."""
+
+    def epoch_ends(self, iterate: Iterate) -> bool:
+        """Receive where the updates of an epoch led; return whether to stop there."""
+        return False
+
+    def descent_ends(self, iterate: Iterate, model: NumpyParameters) -> None:
         """Receive the last iterate, and the model in the user's units."""
 
 
@@ -79,7 +90,7 @@ def descend(
     last step, unless that is a proximal one, since only such a step sets coefficients
     to exactly zero. With momentum, a step begins at the extrapolation of the last one;
     the last epoch ends without. An interruption ends it after the batch in which it
-    comes, as `max_iter` would.
+    comes, as `max_iter` would; an observer may end it after any epoch.
 
     It never raises or warns by itself: whether the result will do is for others to say.
     """
@@ -109,6 +120,7 @@ class Descent:
         self.losses: list[float] = []  # of each target
         self.first_losses: list[float] = []  # of the first epoch
         self.smooth_losses: list[float] = []  # without the L1 term
+        self.converged = False
         self._mapping: Parameters = ()
         # Of mini-batches, nothing asks for a mapping, which costs another prox.
         self._maps = self.penalty.has_prox and problem.batches.whole
@@ -124,7 +136,7 @@ class Descent:
             self._step_on_all()
         result = Result(
             outcome,
-            self._model(outcome),
+            self.model(),
             self.strategy.parameters,
             self.losses,
             self.first_losses,
@@ -136,7 +148,8 @@ class Descent:
         )
         for observer in self.observers:
             iterate = Iterate(result.n_epochs, sum(self.losses), self)
-            observer.end(iterate, self.problem.in_user_units(result.parameters))
+            model = self.problem.in_user_units(result.parameters)
+            observer.descent_ends(iterate, model)
         return result
 
     @property
@@ -146,27 +159,34 @@ class Descent:
 
     def _run_epochs(self, max_iter: int) -> Outcome:
         rule, may_plateau = self.stopping.rule, any(self.stopping[1:])
+        observers, early = self.observers, None
         for epoch in range(max_iter):
+            if observers:
+                self._tell_begin(epoch)
             self.losses = self._evaluate_epoch()
             self.first_losses = self.first_losses or self.losses
             loss = sum(self.losses)
             self.loss_curve.append(loss)
-            for observer in self.observers:
-                observer.epoch(Iterate(epoch, loss, self))
+            if observers:
+                self._tell_evaluated(epoch, loss)
             if not math.isfinite(loss):
+                self._tell_end(epoch, loss)
                 return Outcome.OVERFLOW
             if self._meets(rule):
                 if self.penalty.has_prox:
                     self._step()
                     self.losses = self._evaluate_all()
                 self.stopping.score(self.steps.model(self.strategy))
+                self.converged = True
+                self._tell_end(epoch, loss)
                 return Outcome.CONVERGED
             self._step()
-            at_plateau = may_plateau and self._end_epoch()
-            if self.interruption.came:
+            if may_plateau and self._end_epoch():
+                early = Outcome.PLATEAU
+            if observers and self._tell_end(epoch, loss):
+                early = early or Outcome.STOPPED
+            if early or self.interruption.came:
                 break
-            if at_plateau:
-                return Outcome.PLATEAU
         if self.problem.batches.whole:  # of batches, that would be another pass
             self.losses = self._evaluate_all()
             if self.steps.settle(self.strategy, self.smooth_losses):
@@ -175,9 +195,28 @@ class Descent:
             return Outcome.OVERFLOW
         if self.interruption.came:
             return Outcome.INTERRUPTED
+        if early:
+            return early
         if self._meets(rule):
+            self.converged = True
             return Outcome.CONVERGED
         return Outcome.OUT_OF_EPOCHS
+
+    def _tell_begin(self, epoch: int) -> None:
+        """Tell observers where an epoch begins."""
+        for observer in self.observers:
+            observer.epoch_begins(Iterate(epoch, math.nan, self))
+
+    def _tell_evaluated(self, epoch: int, loss: float) -> None:
+        """Tell observers of the loss and the gradients of an epoch."""
+        for observer in self.observers:
+            observer.epoch_evaluated(Iterate(epoch, loss, self))
+
+    def _tell_end(self, epoch: int, loss: float) -> bool:
+        """Tell observers where an epoch led; return whether one asks to stop."""
+        iterate = Iterate(epoch, loss, self)
+        asked = [observer.epoch_ends(iterate) for observer in self.observers]
+        return any(asked)
 
     def _meets(self, rule: StoppingRule | None) -> bool:
         """Return whether there is a rule, and it is met."""
@@ -236,12 +275,12 @@ class Descent:
         reduced = self.steps.reduce()
         return plateau.ends_descent and not (reduced and plateau.gained)
 
-    def _model(self, outcome: Outcome) -> Parameters:
+    def model(self) -> Parameters:
         """Return the best on held-out rows, the average, or where the last step led."""
         held_out = self.stopping.held_out
         if held_out is not None and held_out.best:
             return held_out.best
-        if outcome is Outcome.CONVERGED:  # which the average has not
+        if self.converged:  # which the average has not
             return self.strategy.parameters
         return self.steps.model(self.strategy)
 
@@ -249,14 +288,13 @@ class Descent:
 class Iterate:
     """Where a descent stands, in the user's units; computed when it is asked for.
 
-    It is valid as long as the observer that got it has not returned.
-
     Attributes
     ----------
     epoch : int
-        Number of epochs that were finished before.
+        Number of epochs that were finished before the one under way.
     loss : float
-        The whole objective, summed over targets.
+        The whole objective of that epoch, summed over targets: that at its beginning,
+        or with mini-batches the mean over them. nan where it is not known yet.
     """
 
     def __init__(self, epoch: int, loss: float, descent: Descent) -> None:
@@ -268,6 +306,40 @@ class Iterate:
         """Coefficients (n_features, n_targets) and, if there is one, the intercept."""
         parameters = self._descent.strategy.parameters
         return self._descent.problem.in_user_units(parameters)
+
+    @cached_property
+    def model(self) -> NumpyParameters:
+        """What the model would be if the descent ended here, of the same shapes.
+
+        The best on held-out rows, the average, or `parameters`.
+        """
+        model = self._descent.model()
+        if model is self._descent.strategy.parameters:
+            return self.parameters
+        return self._descent.problem.in_user_units(model)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all rows are one batch."""
+        return self._descent.problem.batches.whole
+
+    @property
+    def loss_curve(self) -> list[float]:
+        """Losses of all epochs so far, a copy."""
+        return self._descent.loss_curve.copy()
+
+    @property
+    def n_steps(self) -> int:
+        """Number of steps taken so far."""
+        return self._descent.steps.step
+
+    @property
+    def learning_rate(self) -> np.ndarray:
+        """Learning rate of the last step, (1,) or (n_targets,); nan before the first.
+
+        In the coordinates of the descent.
+        """
+        return np.atleast_1d(to_numpy(self._descent.steps.last_rate))
 
     @property
     def coef(self) -> np.ndarray:

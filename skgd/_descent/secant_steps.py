@@ -116,6 +116,7 @@ class SecantSteps(Steps):
             nothing = Pair(0 * gradient, 0 * gradient, 0 * rate)
             self._pairs = [nothing] * _MEMORY
             self._line = line = self._line_from(loss, gradient, rate)
+            self.last_rate = rate
             self._move(strategy, line.direction, gradient, rate)
             return
         slope = _dots(gradient, last.direction)
@@ -133,7 +134,7 @@ class SecantSteps(Steps):
                 move, rate = _where(kept, move, way_back), _where(kept, rate, 0 * rate)
             else:
                 line, move, rate = back, way_back, 0 * length
-        self._line = line
+        self._line, self.last_rate = line, rate
         self._move(strategy, move, gradient, rate)
 
     def settle(self, strategy: GradientStrategy, losses: Sequence[float]) -> bool:

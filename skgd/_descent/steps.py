@@ -61,6 +61,8 @@ class Steps:
     ----------
     step : int
         Number of steps taken.
+    last_rate : float or array of shape (n_targets,)
+        Learning rate of the last step; nan before the first.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Steps:
         self.momentum = momentum
         self.last_on_all = last_on_all
         self.step = 0
+        self.last_rate: float | Array = math.nan
         self._schedule = schedule
         self._preconditioner = preconditioner
         self._prox = penalty.prox if penalty.has_prox else None
@@ -119,7 +122,8 @@ class Steps:
         self.step += 1
         if self._schedule is not constant:
             self._factor = None
-        self._step_by(strategy, self.learning_rate * factor * share)
+        self.last_rate = rate = self.learning_rate * factor
+        self._step_by(strategy, rate * share)
         if self._average_from is not None:
             self._add_to_average(strategy.parameters, n_rows)
 
