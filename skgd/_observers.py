@@ -54,45 +54,45 @@ class FitTask:
     ) -> None:
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._told = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._n_epochs = estimator.max_iter
-        context = estimator._init_callback_context(max_subtasks=self._n_epochs)
+        n_epochs = estimator.max_iter
+        self._context = context = estimator._init_callback_context(
+            max_subtasks=n_epochs
+        )
         callbacks = context._callbacks
-        self._bars = _part_of(
-            context, [each for each in callbacks if isinstance(each, ProgressBar)]
-        )
-        self._bars.max_subtasks = min(self._n_epochs, _MOST_TICKS)
-        self._others = _part_of(
-            context, [each for each in callbacks if not isinstance(each, ProgressBar)]
-        )
+        bars = [each for each in callbacks if isinstance(each, ProgressBar)]
+        self._ticks = _Ticks(context, bars, n_epochs, self._told) if bars else None
+        context._callbacks = [each for each in callbacks if each not in bars]
 
     def begin(self) -> None:
         """Tell that the fit begins."""
-        for context in self._bars, self._others:
-            context.call_on_fit_task_begin(**self._told)
+        if self._ticks is not None:
+            self._ticks.context.call_on_fit_task_begin(**self._told)
+        self._context.call_on_fit_task_begin(**self._told)
 
     def observers(self, fitted: BaseEstimator, settings: Settings) -> list[Observer]:
         """Return what observes the descent of a copy that is being fitted."""
         observers: list[Observer] = []
         of_epochs = []
-        for callback in self._others._callbacks:
+        for callback in self._context._callbacks:
             if isinstance(callback, DescentCallback):
                 observer = callback.descent_observer(fitted, y_is_1d=settings.y_is_1d)
                 observers.append(observer)
             else:
                 of_epochs.append(callback)
-        if self._bars._callbacks:
-            observers.append(_Ticks(self._bars, self._told, self._n_epochs))
+        if self._ticks is not None:
+            observers.append(self._ticks)
         if of_epochs:
-            context = _part_of(self._others, of_epochs)
-            observers.append(_EpochTasks(context, self._told, fitted, settings))
+            tasks = _EpochTasks(self._context, of_epochs, self._told, fitted, settings)
+            observers.append(tasks)
         return observers
 
     def end(self, fitted: BaseEstimator) -> None:
         """Tell that the fit ends, and what the estimator is about to become."""
-        for context in self._bars, self._others:
-            context.call_on_fit_task_end(
-                **self._told, reconstruction_attributes=partial(vars, fitted)
-            )
+        if self._ticks is not None:
+            self._ticks.context.call_on_fit_task_end(**self._told)
+        self._context.call_on_fit_task_end(
+            **self._told, reconstruction_attributes=partial(vars, fitted)
+        )
 
 
 @contextmanager
@@ -111,30 +111,25 @@ def fit_task(
     yield task
 
 
-def _part_of(context: CallbackContext, callbacks: list[Any]) -> CallbackContext:
-    """Return a task that is told to some of the callbacks, with subtasks of its own."""
-    part = copy(context)
-    part._callbacks, part._children_map = callbacks, {}
-    return part
-
-
 class _EpochTasks(Observer):
     """Tells callbacks of each epoch, and of the model that it leads to."""
 
     def __init__(
         self,
         context: CallbackContext,
+        callbacks: list[Any],
         told: dict[str, Any],
         fitted: BaseEstimator,
         settings: Settings,
     ) -> None:
-        self._context, self._told = context, told
+        self._context, self._callbacks, self._told = context, callbacks, told
         self._fitted, self._settings = fitted, settings
         self._task = context
 
     def epoch_begins(self, iterate: Iterate) -> None:
         """Tell of a subtask, with the model as it is."""
         self._task = self._context.subcontext(task_name="epoch")
+        self._task._callbacks = self._callbacks
         self._task.call_on_fit_task_begin(
             **self._told,
             reconstruction_attributes=partial(self._attributes, iterate),
@@ -150,10 +145,11 @@ class _EpochTasks(Observer):
 
     def _attributes(self, iterate: Iterate) -> dict[str, Any] | None:
         """Return the fitted attributes of an estimator that would stop here."""
-        if not all(np.isfinite(each).all() for each in iterate.model):
+        dtype, y_is_1d = self._settings.dtype, self._settings.y_is_1d
+        copies = tuple(np.array(each, dtype) for each in iterate.model)
+        if not all(np.isfinite(each).all() for each in copies):
             return None
-        copies = tuple(np.array(each, self._settings.dtype) for each in iterate.model)
-        coef, intercept = shaped_as_targets(copies, self._settings.y_is_1d)
+        coef, intercept = shaped_as_targets(copies, y_is_1d)
         return {
             **vars(self._fitted),  # with the features that it has seen
             "coef_": coef,
@@ -164,21 +160,28 @@ class _EpochTasks(Observer):
 
 
 class _Ticks(Observer):
-    """Tells progress bars of the percents of the epochs that were run.
+    """Tells progress bars how many percent of the epochs have been run.
 
-    scikit-learn's adds up all subtasks that have ended for each that ends, which for
-    epochs of microseconds takes longer than the descent.
+    For each subtask that ends, scikit-learn's bar adds up all that ended before, which
+    for epochs of microseconds takes longer than the descent.
     """
 
     def __init__(
-        self, context: CallbackContext, told: dict[str, Any], n_epochs: int
+        self,
+        context: CallbackContext,
+        bars: list[Any],
+        n_epochs: int,
+        told: dict[str, Any],
     ) -> None:
-        self._context, self._told, self._n_epochs = context, told, n_epochs
+        self.context = copy(context)  # the same task, with subtasks of its own
+        self.context._callbacks, self.context._children_map = bars, {}
+        self.context.max_subtasks = min(n_epochs, _MOST_TICKS)
+        self._n_epochs, self._told = n_epochs, told
         self._n_told, self._last = 0, perf_counter()
 
     def epoch_ends(self, iterate: Iterate) -> bool:
         """Tell of ticks, if there are any and the last ones are some time ago."""
-        n_due = (iterate.epoch + 1) * self._context.max_subtasks // self._n_epochs
+        n_due = (iterate.epoch + 1) * self.context.max_subtasks // self._n_epochs
         if n_due == self._n_told:
             return False
         now = perf_counter()
@@ -187,7 +190,7 @@ class _Ticks(Observer):
         self._last = now
         while self._n_told < n_due:
             self._n_told += 1
-            task = self._context.subcontext(task_name="epochs")
+            task = self.context.subcontext(task_name="epochs")
             task.call_on_fit_task_begin(**self._told)
             task.call_on_fit_task_end(**self._told)
         return False

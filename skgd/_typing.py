@@ -18,9 +18,11 @@ if TYPE_CHECKING:
         *, prefer_skip_nested_validation: bool
     ) -> Callable[[Method], Method]: ...
     def available_if(check: Callable[[Any], bool]) -> Callable[[Method], Method]: ...
+    def with_callbacks(method: Method) -> Method: ...
 
 else:  # scikit-learn ships no types: its decorators would hide those of the methods
     from sklearn.base import _fit_context as _fit_context
+    from sklearn.callback import with_callbacks as with_callbacks
     from sklearn.utils.metaestimators import available_if as available_if
 
 #: A NumPy array or a torch tensor; within one descent all are of one library.

@@ -21,6 +21,7 @@ from skgd._data.dask_collections import Collection, is_collection
 from skgd._data.folds import Folds
 from skgd._data.partitions import validated_data
 from skgd._data.user_input import fitting, start_of
+from skgd._observers import fit_task
 from skgd._partitioned import problem_of_data
 from skgd._predictions import score_where_it_lies
 from skgd._preparation import condensed
@@ -36,7 +37,13 @@ from skgd._search.fits import Failure, Model, fit_candidates
 from skgd._search.report import raise_or_warn_of_failures, warn_of_short_fits
 from skgd._search.scores import Models, scores_of, scoring_names
 from skgd._search.splits import splits_of
-from skgd._typing import ArrayLike, SparseLike, _fit_context, available_if
+from skgd._typing import (
+    ArrayLike,
+    SparseLike,
+    _fit_context,
+    available_if,
+    with_callbacks,
+)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -299,8 +306,11 @@ class GDLinearRegressorCV(BaseSearchCV):
         if multimetric:
             self._check_refit_for_multimetric(names)
         combinations = parameters_of(self.param_grid)
-        context = self._init_callback_context(max_subtasks=None)
-        context.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        told = {"estimator": self, "X": X, "y": y}
+        if sample_weight is not None:
+            told["metadata"] = {"sample_weight": sample_weight}
+        context = self._init_callback_context(max_subtasks=1 + bool(self.refit))
+        context.call_on_fit_task_begin(**told)
         with fitting(self, X) as search:
             estimator = search._checked_estimator()
             rows, dtype, y_is_1d = validated_data(
@@ -319,14 +329,18 @@ class GDLinearRegressorCV(BaseSearchCV):
                     f"Fitting {n_splits} folds for each of {n} candidates, totalling "
                     f"{n * n_splits} fits"
                 )
+            splits = context.subcontext(
+                task_name="search", max_subtasks=folds.n_splits
+            ).call_on_fit_task_begin(**told)
             evaluations = []
             for split in range(folds.n_splits):
-                task = context.subcontext(task_name="split")
-                task.call_on_fit_task_begin(estimator=self)
+                task = splits.subcontext(task_name="split")
+                task.call_on_fit_task_begin(**told)
                 evaluation = search._evaluate(candidates, folds, split, names)
                 spent = seconds + evaluation.fit_seconds
                 evaluations.append(evaluation._replace(fit_seconds=spent))
-                task.call_on_fit_task_end(estimator=self)
+                task.call_on_fit_task_end(**told)
+            splits.call_on_fit_task_end(**told)
             fits = [evaluation.fits for evaluation in evaluations]
             raise_or_warn_of_failures(candidates, fits, self.error_score)
             warn_of_short_fits(candidates, fits)
@@ -334,12 +348,19 @@ class GDLinearRegressorCV(BaseSearchCV):
             search._store(candidates, evaluations, names)
             if self.refit is not False:
                 begin = perf_counter()
-                best = candidates[search.best_index_]
-                search.best_estimator_ = _fitted_to_all(best, estimator, folds)
+                candidate = candidates[search.best_index_]
+                best = with_parameters(estimator, candidate.parameters)
+                task = context.subcontext(task_name="refit-with-best-params")
+                with task.propagate_callback_context(best):
+                    task.call_on_fit_task_begin(**told)
+                    _fit_to_all(best, candidate, folds, X, y, sample_weight)
+                task.call_on_fit_task_end(**told)
+                search.best_estimator_ = best
                 search.refit_time_ = perf_counter() - begin
                 if hasattr(estimator, "feature_names_in_"):
                     search.feature_names_in_ = estimator.feature_names_in_
-        context.call_on_fit_task_end(estimator=self, X=X, y=y)
+            fitted = partial(vars, search) if self.refit is not False else None
+            context.call_on_fit_task_end(**told, reconstruction_attributes=fitted)
         return self
 
     @available_if(_check_refitted)
@@ -567,11 +588,16 @@ class GDLinearRegressorCV(BaseSearchCV):
         return BaseSearchCV._sk_visual_block_(shown)
 
 
-def _fitted_to_all(
-    candidate: Candidate, estimator: GDLinearRegressor, folds: Folds
-) -> GDLinearRegressor:
-    """Return the estimator of a candidate, fitted to all rows."""
-    best = with_parameters(estimator, candidate.parameters)
+@with_callbacks
+def _fit_to_all(
+    best: GDLinearRegressor,
+    candidate: Candidate,
+    folds: Folds,
+    X: ArrayLike | SparseLike | Collection,
+    y: ArrayLike | Collection,
+    sample_weight: ArrayLike | Collection | None,
+) -> None:
+    """Fit the estimator of a candidate to all rows."""
     settings, rows = candidate.settings, folds.rows
     if settings is None:  # it was chosen by a callable
         assert candidate.error is not None
@@ -583,8 +609,9 @@ def _fitted_to_all(
             problem = replace(problem, moments=folds.whole)
         else:
             problem = problem_of_data(rows, settings)
-    best._descend(settings, problem, start_of(best, rows, going_on=False))
-    return best
+    start = start_of(best, rows, going_on=False)
+    with fit_task(best, X, y, sample_weight) as task:
+        best._descend(settings, problem, start, task)
 
 
 def _in_scikit_learns_form(
