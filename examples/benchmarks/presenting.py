@@ -5,11 +5,41 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
-BLUES = ("navy", "royalblue", "lightskyblue")
+#: Colour and dashes, by what the name of a library has in it, the first that fits. Most
+#: colours are of Okabe and Ito (2008), which the colour-blind can tell apart.
+COLOURS = {
+    "skgd": ("#0072b2", "-"),
+    "by hand": ("black", ":"),
+    "LinearRegression": ("#e69f00", "--"),
+    "Ridge": ("#d55e00", "--"),
+    "SGDRegressor": ("#cc79a7", "--"),
+    "intelex": ("#009e73", "-."),
+    "skorch": ("saddlebrown", "-."),
+    "X.T @ X": ("darkgray", "-"),
+    "": ("dimgray", "--"),
+}
+
+#: Markers, in the same way.
+MARKERS = {
+    "1 worker": "v",
+    "2 workers": "D",
+    "manual": "o",
+    "autograd": "s",
+    "module": "^",
+    "torch": "^",
+    "cholesky": "D",
+    "lsqr": "v",
+    "sag": "X",
+    "averaged": "P",
+    "intelex": ">",
+    "": "o",
+}
 
 
 def time_text(seconds: float) -> str:
@@ -97,59 +127,101 @@ def markdown(table: pd.DataFrame) -> str:
     )
 
 
-def draw_panels(results: pd.DataFrame, figure: Figure, xlabel: str, value="seconds"):
-    """Draw a value of each library, a panel for each case."""
-    groups = list(results.groupby("case", sort=False))
-    n_columns = min(3, len(groups))
-    n_rows = -(-len(groups) // n_columns)
-    figure.set_size_inches(max(6.5, 4.5 * n_columns), 3 * n_rows)
-    panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
-    for axes, (case, part) in zip(panels, groups, strict=False):
-        _draw_dots(axes, part.set_index("library")[value], TEXTS[value])
-        axes.set_title(case)
-    for axes in panels[len(groups) :]:
-        axes.remove()
-    figure.supxlabel(xlabel, fontsize=9)
+def look(library: str) -> dict[str, Any]:
+    """Return how the lines and dots of a library look in every picture."""
+    colour, dashes = next(COLOURS[part] for part in COLOURS if part in library)
+    marker = next(MARKERS[part] for part in MARKERS if part in library)
+    width = 2 if library.startswith("skgd") else 1.2
+    return {"color": colour, "ls": dashes, "lw": width, "marker": marker, "ms": 5}
 
 
-def _draw_dots(axes: Axes, values: pd.Series, text: Callable[[Any], str]) -> None:
-    """Draw values on a logarithmic axis, and print them beside."""
-    least = max(values.min(), values.max() / 1e6)
-    beside = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
-    for k, (library, value) in enumerate(values.items()):
-        colour = "tab:blue" if library.startswith("skgd") else "dimgray"
-        at = (max(value, least), k)
-        axes.plot(*at, "o", color=colour)
-        axes.annotate(text(value), at, color=colour, **beside)
-    if least > 0:  # where none is above zero, there is nothing to spread out
+def draw_panels(
+    results: pd.DataFrame,
+    figure: Figure,
+    xlabel: str,
+    value="seconds",
+    target=math.inf,
+    n_columns=3,
+):
+    """Draw a value of each library, a panel for each case, hollow above the target."""
+    parts = [part for _, part in results.groupby("case", sort=False)]
+    n_columns = min(n_columns, len(parts))
+    rows = [parts[k : k + n_columns] for k in range(0, len(parts), n_columns)]
+    names = [list(pd.concat(row).library.unique()) for row in rows]
+    heights = [len(libraries) + 0.5 for libraries in names]
+    figure.set_figheight(0.21 * sum(heights) + 0.6 * len(rows) + 0.3)
+    shared = {"sharex": True, "sharey": "row", "squeeze": False}
+    panels = figure.subplots(len(rows), n_columns, height_ratios=heights, **shared)
+    for in_row, row, libraries in zip(panels, rows, names, strict=True):
+        for axes, part in zip(in_row, row, strict=False):
+            draw_dots(axes, part, libraries, value, target)
+        for axes in in_row[len(row) :]:
+            axes.remove()
+    for axes in panels[-1]:
+        axes.set_xlabel(xlabel)
+    leave_room(panels[0, 0], n_columns)
+    explain_hollow(figure, results, target)
+
+
+def draw_dots(
+    axes: Axes, results: pd.DataFrame, libraries: list[str], value: str, target: float
+):
+    """Draw a value of each library in its line, and print it beside."""
+    beside = {"xytext": (7, 0), "textcoords": "offset points"}
+    beside |= {"va": "center_baseline", "bbox": {"fc": "white", "lw": 0, "pad": 0.5}}
+    for library, row in results.set_index("library").iterrows():
+        style, at = look(library), (row[value], libraries.index(library))
+        missed = row.get("excess", 0) > target
+        axes.plot(*at, **style, mfc="white" if missed else style["color"])
+        axes.annotate(TEXTS[value](row[value]), at, **beside)
+    axes.set_title(results.case.iloc[0].replace(", ", "\n"))
+    axes.set_yticks(range(len(libraries)), libraries)
+    axes.set_ylim(len(libraries) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    if value == "seconds":
         axes.set_xscale("log")
-        axes.set_xlim(least / 3, 10 * values.max())
-    axes.set_yticks(range(len(values)), values.index)
-    axes.invert_yaxis()
+        print_times(axes.xaxis)
 
 
-def draw_lines(results: pd.DataFrame, figure: Figure, ylabel: str, target: float):
-    """Draw seconds against rows, a panel for each width that has several sizes.
+def leave_room(axes: Axes, n_columns: int) -> None:
+    """Leave room beside the last dot and between ticks, in one of so many columns."""
+    left, _ = axes.get_xlim()
+    axes.margins(x=0.13 * n_columns)
+    axes.set_xlim(left=left)
+    if axes.get_xscale() == "log":
+        subs = (1, 2, 5) if n_columns == 1 else (1,)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs, numticks=15 // n_columns))
 
-    What is above the target is hollow.
-    """
-    groups = [(d, part) for d, part in results.groupby("d") if part.n.nunique() > 1]
-    figure.set_size_inches(max(6.5, 3.6 * len(groups)), 4.3)
-    panels = figure.subplots(1, len(groups), sharey=True, squeeze=False).ravel()
-    libraries = results.library.unique()
-    blues, others = iter(BLUES), iter(colormaps["tab20"].colors[2:])
-    ours = [library.startswith("skgd") for library in libraries]
-    colours = [next(blues if our else others) for our in ours]
-    for axes, (d, part) in zip(panels, groups, strict=True):
-        for library, our, colour in zip(libraries, ours, colours, strict=True):
-            line = part[part.library == library]
-            hollow = line[line.excess > target]
-            style = {"ls": "-", "lw": 2.5} if our else {"ls": "--", "lw": 1}
-            axes.loglog(line.n, line.seconds, color=colour, label=library, **style)
-            axes.loglog(line.n, line.seconds, "o", ms=4, color=colour)
-            axes.loglog(hollow.n, hollow.seconds, "o", ms=2.5, color="white")
-        axes.set(title=f"{d} columns", xlabel="rows")
-    panels[0].set_ylabel(ylabel)
-    panels[0].plot([], [], "o", color="gray", mfc="white", label=f"excess > {target:g}")
-    handles = panels[0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=2 * len(groups) - 1)
+
+def draw_lines(
+    axes: Axes, results: pd.DataFrame, by: str, target=math.inf, yscale="log"
+):
+    """Draw seconds against a size, hollow above the target."""
+    for library, line in results.groupby("library", sort=False):
+        style = look(library)
+        axes.plot(line[by], line.seconds, label=library, **style)
+        missed = line[line.excess > target]
+        axes.plot(missed[by], missed.seconds, **style | {"ls": ""}, mfc="white")
+    axes.set(xscale="log", yscale=yscale)
+    print_times(axes.yaxis)
+
+
+def print_times(axis: Axis) -> None:
+    """Print the times at the main ticks of an axis."""
+    axis.set_major_formatter(lambda seconds, _: time_text(seconds))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def name_lines(axes: Axes) -> None:
+    """Name the lines at the right, in the order in which they end."""
+    lines, _ = axes.get_legend_handles_labels()
+    lines.sort(key=lambda line: line.get_ydata()[-1], reverse=True)
+    axes.legend(handles=lines, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def explain_hollow(figure: Figure, results: pd.DataFrame, target: float) -> None:
+    """Say what hollow markers mean, where there are any."""
+    if "excess" in results and (results.excess > target).any():
+        hollow = Line2D([], [], marker="o", ls="", color="dimgray", mfc="white")
+        text = f"hollow: excess above {target:g}"
+        figure.legend([hollow], [text], loc="outside lower right")

@@ -38,10 +38,12 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
 
 def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw the counts, one upon the other."""
-    figure.set_size_inches(6.5, 3.2)
-    style = {"color": ["tab:blue", "tab:red", "lightgray"], "xlabel": "checks"}
+    style = {"color": ["cornflowerblue", "firebrick", "gainsboro"], "width": 0.75}
     counts = results.set_index("library")[STATUSES]
     axes = counts.plot.barh(stacked=True, ax=figure.subplots(), legend=False, **style)
-    axes.set_ylabel("")
+    for bars, colour in zip(axes.containers, ("black", "white"), strict=False):
+        texts = [f"{count:.0f}" if count else "" for count in bars.datavalues]
+        axes.bar_label(bars, texts, label_type="center", color=colour)
+    axes.set(xlabel="checks", ylabel="")
     axes.invert_yaxis()
-    figure.legend(loc="outside right upper")
+    figure.legend(loc="outside upper right", ncols=len(STATUSES))

@@ -11,6 +11,7 @@ much longer a fit takes for each that there is beside the first.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -34,7 +35,15 @@ from measuring import (
     peak_from_now,
     use_threads,
 )
-from presenting import crossed, draw_panels, listed, time_text
+from presenting import (
+    crossed,
+    draw_dots,
+    draw_lines,
+    leave_room,
+    listed,
+    name_lines,
+    time_text,
+)
 from problems import Data, chunk
 from sklearn.linear_model import LinearRegression
 
@@ -252,6 +261,18 @@ def growing(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(results: pd.DataFrame, figure: Figure) -> None:
-    """Draw the seconds of a fit, a panel for each number of rows."""
-    results = results.groupby(["case", "library"], as_index=False, sort=False).min()
-    draw_panels(results, figure, xlabel="seconds of a fit")
+    """Draw what each library takes, and how time grows with partitions."""
+    libraries, partitions = (part for _, part in results.groupby("part"))
+    left, right = figure.subplots(1, 2)
+    draw_dots(left, libraries, list(libraries.library), "seconds", math.inf)
+    leave_room(left, n_columns=3)
+    left.set_xlabel("time of a fit")
+    by = ["library", "n_partitions"]
+    draw_lines(right, partitions.groupby(by, as_index=False, sort=False).min(), by[1])
+    name_lines(right)
+    sizes = partitions.n_partitions.unique()
+    right.set_xticks(sizes, sizes)
+    right.minorticks_off()
+    n_rows, d = partitions[["n_rows", "d"]].iloc[0]
+    title = f"{n_rows:,} x {d} in a partition"
+    right.set(title=title, xlabel="partitions", ylabel="time of a fit")

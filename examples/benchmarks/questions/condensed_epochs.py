@@ -4,13 +4,12 @@ The cost is the difference between a long and a short run, so that the pass over
 rows does not count. The last column is the excess at the end of the long one.
 """
 
-from functools import partial
-
 import pandas as pd
 from accuracy import Optimum
 from libraries import each, ours
+from matplotlib.figure import Figure
 from measuring import Problem, Rows, measure_epochs
-from presenting import cells, crossed, draw_lines, excess_text
+from presenting import cells, crossed, draw_lines, excess_text, name_lines
 from problems import correlated
 
 LONG = {"lengths": (20, 5020), "rounds": 6}
@@ -37,4 +36,19 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     return [table.rename_axis("rows x columns")]
 
 
-draw = partial(draw_lines, ylabel="seconds of an epoch", target=1e-6)
+def draw(results: pd.DataFrame, figure: Figure) -> None:
+    """Draw the time of an epoch against rows, and against columns."""
+    names = {"n": "rows", "d": "columns"}
+    drawn = [
+        (size, by, part)
+        for size, by in ("dn", "nd")
+        for _, part in results.groupby(size)
+        if part[by].nunique() > 1
+    ]
+    panels = figure.subplots(1, len(drawn), sharey=True, squeeze=False).ravel()
+    for axes, (size, by, part) in zip(panels, drawn, strict=True):
+        draw_lines(axes, part, by, yscale="linear")
+        axes.set(title=f"{part[size].iloc[0]:,} {names[size]}", xlabel=names[by])
+    panels[0].set_ylabel("time of an epoch")
+    panels[0].set_ylim(bottom=0)
+    name_lines(panels[-1])

@@ -84,4 +84,4 @@ def loop_like(library: str) -> str:
     return f"by hand, {next((name for name in STRATEGIES if name in library), default)}"
 
 
-draw = partial(draw_panels, xlabel="seconds of an epoch")
+draw = partial(draw_panels, xlabel="time of an epoch", n_columns=4)

@@ -16,12 +16,19 @@ from by_hand import ByHand, product
 from libraries import solvers, tuned_solvers
 from matplotlib.figure import Figure
 from measuring import Problem, Rows, measure_fits
-from presenting import cells, crossed, draw_lines
+from presenting import cells, crossed, draw_lines, explain_hollow, name_lines
 from problems import correlated
 
 from questions import cases
 
 TARGET = 1e-6
+
+#: What is drawn beside ours, row by row: what a name has in it.
+BESIDE = {
+    "direct solvers": "LinearRegression|cholesky|lsqr|intelex|X.T",
+    "stochastic solvers": "sag|SGD",
+    "tuned loops": "by hand|skorch",
+}
 COLUMNS = "n d dtype rounds patience"
 FULL = cases(
     COLUMNS,
@@ -69,5 +76,19 @@ def power_beside(results: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(results: pd.DataFrame, figure: Figure) -> None:
-    """Draw seconds against rows."""
-    draw_lines(results[results.dtype == "float64"], figure, "seconds of a fit", TARGET)
+    """Draw seconds against rows: a panel for each width, and kind of solver."""
+    results = results[results.dtype == "float64"]
+    widths = [(d, part) for d, part in results.groupby("d") if part.n.nunique() > 1]
+    figure.set_figheight(6.5)
+    shared = {"sharex": "col", "sharey": "row", "squeeze": False}
+    panels = figure.subplots(len(BESIDE), len(widths), **shared)
+    for (kind, names), row in zip(BESIDE.items(), panels, strict=True):
+        for (_, part), axes in zip(widths, row, strict=True):
+            drawn = part[part.library.str.contains(f"skgd|{names}")]
+            draw_lines(axes, drawn, "n", TARGET)
+        row[0].set_ylabel(f"time of a fit\nbeside {kind}")
+        name_lines(row[-1])
+    for (d, _), top, bottom in zip(widths, panels[0], panels[-1], strict=True):
+        top.set_title(f"{d} columns")
+        bottom.set_xlabel("rows")
+    explain_hollow(figure, results, TARGET)

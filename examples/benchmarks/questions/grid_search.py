@@ -56,4 +56,4 @@ def compared() -> dict[str, Ladders]:
 
 COLUMNS = {"search": "seconds", "over skgd manual": "ratio"}
 tables = partial(listed, **COLUMNS, **{"excess of the best": "excess"})
-draw = partial(draw_panels, xlabel="seconds of a search")
+draw = partial(draw_panels, xlabel="time of a search")

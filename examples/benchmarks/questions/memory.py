@@ -48,4 +48,4 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     return [crossed(results, "library", "case", cells(results, ("over_X", "excess")))]
 
 
-draw = partial(draw_panels, xlabel="memory beside X, over its size", value="over_X")
+draw = partial(draw_panels, xlabel="memory beside X, in sizes of X", value="over_X")

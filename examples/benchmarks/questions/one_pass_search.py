@@ -82,4 +82,4 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     return [crossed(results, "library", "case", cell)]
 
 
-draw = partial(draw_panels, xlabel="seconds")
+draw = partial(draw_panels, xlabel="time of a fit, or of a search")

@@ -158,4 +158,4 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     return [crossed(part, "library", "case", cell) for _, part in kinds]
 
 
-draw = partial(draw_panels, xlabel="seconds of a fit, or of a path")
+draw = partial(draw_panels, xlabel="time of a fit, or of a path", target=TARGET)

@@ -89,4 +89,4 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     return [crossed(results, "library", "case", cells(results, ("seconds", "excess")))]
 
 
-draw = partial(draw_panels, xlabel="seconds of a search")
+draw = partial(draw_panels, xlabel="time of a search")

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from accuracy import Optimum
 from libraries import STRATEGIES, with_defaults
+from matplotlib import colormaps
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from measuring import Problem, Rows, measure_fits
 from presenting import cells, count_text, crossed, excess_text
@@ -47,15 +49,19 @@ def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw the table of excesses, from white for none to red for what is useless."""
     excess = results.pivot(index="data", columns="library", values="excess")
     excess = excess.loc[results.data.unique(), results.library.unique()]
-    figure.set_size_inches(1.5 + 0.75 * excess.shape[1], 1.7 + 0.3 * len(excess))
+    figure.set_figheight(1.5 + 0.27 * len(excess))
     axes = figure.subplots()
-    orders = np.log10(excess.clip(1e-12, 1e3).fillna(1e3).to_numpy())
-    axes.imshow(orders, cmap="OrRd", vmin=-8, vmax=5, aspect="auto")
+    shades, cmap = LogNorm(1e-8, 1e3), colormaps["OrRd"].resampled(11)  # a decade each
+    drawn = excess.clip(1e-12, 1e12).fillna(1e12)
+    image = axes.imshow(drawn, cmap=cmap, norm=shades, aspect="auto")
     for (row, column), value in np.ndenumerate(excess.to_numpy()):
-        text = excess_text(value)
-        axes.text(column, row, text, ha="center", va="center", fontsize=7)
-    tilted = {"rotation": 40, "ha": "right", "fontsize": 8}
+        style = {"ha": "center", "va": "center", "fontsize": 8}
+        style["color"] = "black" if value < 0.1 else "white"
+        axes.text(column, row, excess_text(value), **style)
+    tilted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(range(excess.shape[1]), excess.columns, **tilted)
     axes.set_yticks(range(len(excess)), excess.index)
-    axes.set_title("Excess loss with default parameters on raw data", fontsize=9)
     axes.grid(visible=False)
+    title = "excess loss with default parameters on raw data"
+    axes.set_title(f"{title} (nan: predicts nothing finite)")
+    figure.colorbar(image, extend="both", pad=0.01)

@@ -39,4 +39,4 @@ def measure(n: int, d: int, rounds: int) -> Rows:
 
 
 tables = partial(listed, fit="seconds", left="left", epochs="epochs")
-draw = partial(draw_panels, xlabel="seconds of a fit")
+draw = partial(draw_panels, xlabel="time of a fit")

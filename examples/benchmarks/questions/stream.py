@@ -62,4 +62,4 @@ def compared(n: int) -> Ladders:
 
 
 tables = partial(listed, **{"a chunk": "seconds", "excess at the end": "excess"})
-draw = partial(draw_panels, xlabel="seconds of a chunk")
+draw = partial(draw_panels, xlabel="time of a chunk")
