@@ -119,10 +119,11 @@ class DescentHistory:
         validate_parameter_constraints(constraints, values, type(self).__name__)
         names = [record] if isinstance(record, str) else list(record)
         unknown = [name for name in names if name not in QUANTITIES]
-        if unknown:
+        if unknown or not names:
             raise ValueError(
-                f"The 'record' parameter must hold names of {list(QUANTITIES)}. Got "
-                f"{', '.join(map(repr, unknown))} as well."
+                "The 'record' parameter must hold names, one at least, of "
+                f"{', '.join(map(repr, QUANTITIES))}. Got "
+                f"{', '.join(map(repr, unknown)) or 'none'}."
             )
         self.every = every
         self.record = tuple(dict.fromkeys(names))
@@ -268,7 +269,7 @@ class _Recorder(Observer):
         self._note_place(iterate)
         if iterate.whole:
             self._note_slope(iterate)
-        self._append(iterate.epoch, np.array([np.nan]))
+        self._append(iterate.epoch, np.array([np.nan]), is_last=True)
 
     def records(self) -> dict[str, np.ndarray]:
         """Return what was recorded."""
@@ -311,13 +312,17 @@ class _Recorder(Observer):
             norms = [np.linalg.norm(each) for each in iterate.gradients]
             self._row["gradient_norm"] = math.hypot(*norms)
 
-    def _append(self, epoch: int, learning_rate: np.ndarray) -> None:
-        """Record the row, of which fewer remain where they are too many."""
+    def _append(
+        self, epoch: int, learning_rate: np.ndarray, *, is_last: bool = False
+    ) -> None:
+        """Record the row; where there are too many, only every second one stays."""
         if len(self.epochs) == self._most:
             self._every *= 2
             for values in self._values.values():
                 del values[1::2]
             del self.epochs[1::2]
+            if epoch % self._every and not is_last:
+                return
         self._row["learning_rate"] = learning_rate
         for name, values in self._values.items():
             values.append(self._row.get(name, np.nan))
