@@ -145,11 +145,10 @@ class _EpochTasks(Observer):
 
     def _attributes(self, iterate: Iterate) -> dict[str, Any] | None:
         """Return the fitted attributes of an estimator that would stop here."""
-        dtype, y_is_1d = self._settings.dtype, self._settings.y_is_1d
-        copies = tuple(np.array(each, dtype) for each in iterate.model)
-        if not all(np.isfinite(each).all() for each in copies):
+        model = iterate.model(self._settings.dtype)
+        if not all(np.isfinite(each).all() for each in model):
             return None
-        coef, intercept = shaped_as_targets(copies, y_is_1d)
+        coef, intercept = shaped_as_targets(model, self._settings.y_is_1d)
         return {
             **vars(self._fitted),  # with the features that it has seen
             "coef_": coef,

@@ -42,7 +42,7 @@ class Recorder(Observer):
         self.epochs.append((iterate.epoch, iterate.loss, *map(np.copy, seen)))
 
     def epoch_ends(self, iterate):
-        self.left.append(np.copy(iterate.model[0]))
+        self.left.append(np.copy(iterate.model()[0]))
         return iterate.epoch == self.stop_after
 
     def descent_ends(self, iterate, model):

@@ -307,16 +307,12 @@ class Iterate:
         parameters = self._descent.strategy.parameters
         return self._descent.problem.in_user_units(parameters)
 
-    @cached_property
-    def model(self) -> NumpyParameters:
-        """What the model would be if the descent ended here, of the same shapes.
+    def model(self, dtype: np.dtype | None = None) -> NumpyParameters:
+        """Return what the model would be if the descent ended here, in a dtype.
 
-        The best on held-out rows, the average, or `parameters`.
+        It is the best on held-out rows, the average, or `parameters`.
         """
-        model = self._descent.model()
-        if model is self._descent.strategy.parameters:
-            return self.parameters
-        return self._descent.problem.in_user_units(model)
+        return self._descent.problem.in_user_units(self._descent.model(), dtype)
 
     @property
     def whole(self) -> bool:
