@@ -1,6 +1,7 @@
 """scikit-learn's callbacks: on fits, in pipelines and searches, and on Dask's rows."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,14 +9,18 @@ import pytest
 from conftest import strategies_on
 from dask import array as da
 from dask import dataframe as dd
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skgd import DivergenceError, GDLinearRegressor, GDLinearRegressorCV
+from skgd.callback import DescentHistory
 
 #: Where what a callback is told of lies in different places of the code.
 SETTINGS = [
@@ -91,6 +96,44 @@ def test_a_monitor_s_scores_are_those_of_fits_that_end_there(
         )
         assert log[(0,)] == model.score(X, target)
         assert len(log) == 7
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_descent_that_is_watched_is_the_same_descent(seed):
+    """To the last digit, and with the same error where it raises one."""
+    rng = np.random.default_rng(seed)
+    n_rows, n_features, n_targets = rng.integers([4, 2, 1], [40, 6, 4])
+    X = rng.standard_normal((n_rows, n_features)) * 10 ** rng.uniform(-2, 2, n_features)
+    y = rng.standard_normal((n_rows, n_targets))
+    X = X.astype(rng.choice(["float32", "float64"]))
+    choices = {
+        "learning_rate": ["auto", "auto", 1e-3, 0.1],
+        "batch_size": [None, None, 3],
+        "alpha": [0.0, 0.1],
+        "l1_ratio": [0.0, 0.5],
+        "loss": ["squared_error", "huber"],
+        "average": [0, 20],
+        "early_stopping": [False, False, True],
+        "schedule": ["auto", "invscaling", "adaptive"],
+        "tol": [None, 1e-3],
+    }
+    params = {
+        name: values[rng.integers(len(values))] for name, values in choices.items()
+    }
+    ends = []
+    for callbacks in [(), (DescentHistory(), ScoringMonitor(scoring="r2"), Log())]:
+        model = textbook(**{**params, "max_iter": 20}).set_callbacks(*callbacks)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                model.fit(X, y)
+        except DivergenceError as error:
+            ends.append((str(error), ()))
+        else:
+            numbers = model.coef_, model.intercept_, model.loss_curve_
+            ends.append(("", tuple(np.ravel(each).tolist() for each in numbers)))
+    assert ends[0] == ends[1]
 
 
 def test_weights_reach_the_monitor(regression):
