@@ -371,6 +371,8 @@ class GDLinearRegressor(
 
     See Also
     --------
+    skgd.callback.DescentHistory : Records the descent, for `set_callbacks`.
+    LossCurveDisplay, DescentPathDisplay : Pictures of the descent.
     sklearn.linear_model.LinearRegression : Least squares by a direct solver.
     sklearn.linear_model.SGDRegressor : One sample at a time.
     sklearn.linear_model.ElasticNet : The same penalties, by coordinate descent.
@@ -617,6 +619,14 @@ class GDLinearRegressor(
         epoch, which takes seconds: for other than squared error, use a
         `distributed.Client`.
         `early_stopping` and `X_val` want rows in memory.
+
+        Callbacks (`set_callbacks`; :mod:`sklearn.callback`) are told of the fit, and of
+        each epoch as a subtask. The model that they get at its end is what `fit` would
+        return if it ended there, but for what may follow the last epoch: the proximal
+        step of mini-batches with L1 over all rows, and for Huber's loss a step back. A
+        callback that asks to stop at the end of an epoch ends the descent, without a
+        warning. A :class:`~sklearn.callback.ProgressBar` is told of the percents of
+        `max_iter`, at most 20 times a second. `partial_fit` tells callbacks nothing.
 
         Ctrl-C during the descent ends it after the batch under way (the full batch:
         after the epoch), as `max_iter` would. The model is where it stands then, the

@@ -170,6 +170,10 @@ class GDLinearRegressorCV(BaseSearchCV):
 
     Notes
     -----
+    Callbacks set on the search are told of its splits and of the fit of
+    `best_estimator_`. Those of `estimator` are told of the epochs of that fit alone,
+    since candidates descend together.
+
     `sample_weight` weighs rows in fits and in scores alike, as in GridSearchCV.
 
     With more than 2000 features and targets together, moments would be larger than most
