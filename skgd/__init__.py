@@ -2,7 +2,8 @@
 
 `GDLinearRegressor` is the estimator; `skgd.strategies` holds the three gradient
 strategies and the contract for others; `skgd.testing` checks a strategy of your own;
-`Moments` adds up what least squares knows of data, and gives it back as a tiny dataset.
+`Moments` adds up what least squares knows of data, and gives it back as a tiny dataset;
+the displays draw loss curves, paths of descents, and scores of searches.
 
 Neither ``import skgd`` nor a fit with ``strategy="manual"`` on the CPU imports torch.
 """
@@ -11,6 +12,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from skgd._data.moments import Moments
+from skgd._displays.descent_path import DescentPathDisplay
+from skgd._displays.loss_curve import LossCurveDisplay
+from skgd._displays.search import SearchDisplay
 from skgd._divergence import DivergenceError
 from skgd._path import GDPath, gd_path
 from skgd._regressor import GDLinearRegressor
@@ -29,11 +33,14 @@ else:
 
 
 __all__ = [
+    "DescentPathDisplay",
     "DivergenceError",
     "GDLinearRegressor",
     "GDLinearRegressorCV",
     "GDPath",
+    "LossCurveDisplay",
     "Moments",
+    "SearchDisplay",
     "__version__",
     "gd_path",
     "strategies",

@@ -87,6 +87,7 @@ def test_the_names_of_the_package_are_its_public_ones():
 #: The parts of the package, as the README lists them: none imports from one before it.
 LAYERS = (
     ("testing",),
+    ("_displays",),
     ("callback",),
     ("_search", "_path"),
     ("_regressor",),

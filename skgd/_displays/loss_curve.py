@@ -1,0 +1,526 @@
+"""Loss curves of one or several fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from skgd._data.moments import Moments
+from skgd._displays._matplotlib import (
+    Style,
+    axes_or_new,
+    line_styles,
+    require_matplotlib,
+)
+from skgd._displays.objective import least_objective
+from skgd._regressor import GDLinearRegressor
+from skgd._settings import settings_of
+from skgd._typing import ArrayLike, SparseLike
+from skgd.callback import DescentHistory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+# Excess losses are differences of sums that round: so many units in the last place of
+# the largest of these.
+_ROUNDINGS = 16
+
+
+class LossCurveDisplay:
+    """Loss curves of gradient descent.
+
+    It is recommended to use :meth:`from_estimator` or :meth:`from_history` to create
+    one. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    epochs : ndarray of shape (n_epochs,) or list of such
+        Epochs; a list has those of several fits.
+    loss : ndarray of shape (n_epochs,) or list of such
+        The loss (the whole objective) of each epoch, or how much it exceeds the least
+        one. Nan is not drawn.
+    excess : bool, default=False
+        Whether `loss` is the excess over the least one.
+    name : str, list of str or None, default=None
+        Name of each fit, for the legend. None: no legend.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure with the curves.
+    line_ : matplotlib Line2D or list of such
+        The curve, or a list of the curves where `loss` is a list.
+
+    See Also
+    --------
+    DescentPathDisplay : The way of the coefficients.
+    skgd.callback.DescentHistory : Records the loss at each epoch, and more.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressor, LossCurveDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> models = [
+    ...     GDLinearRegressor(learning_rate=rate, max_iter=200, tol=None).fit(X, y)
+    ...     for rate in (0.1, 0.9)
+    ... ]
+    >>> display = LossCurveDisplay.from_estimator(models, excess=True)
+    >>> display.name
+    ['learning_rate=0.1', 'learning_rate=0.9']
+    >>> plt.close(display.figure_)
+    """
+
+    ax_: Axes
+    figure_: Figure
+    line_: Line2D | list[Line2D]
+
+    def __init__(
+        self,
+        *,
+        epochs: np.ndarray | list[np.ndarray],
+        loss: np.ndarray | list[np.ndarray],
+        excess: bool = False,
+        name: str | Sequence[str] | None = None,
+    ) -> None:
+        self.epochs = epochs
+        self.loss = loss
+        self.excess = excess
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator | Sequence[BaseEstimator] | Mapping[str, Any],
+        *,
+        X: ArrayLike | SparseLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        excess: bool = False,
+        name: str | Sequence[str] | None = None,
+        ax: Axes | None = None,
+        curve_kwargs: Style | Sequence[Style] | None = None,
+    ) -> LossCurveDisplay:
+        """Plot `loss_curve_` of one or several fitted estimators against the epochs.
+
+        Parameters
+        ----------
+        estimator : estimator, list of estimators or dict of str -> estimator
+            Fitted `GDLinearRegressor`, or a fitted pipeline that ends in one, a search
+            (`GDLinearRegressorCV`, GridSearchCV, ...) whose `best_estimator_` is one,
+            or a TransformedTargetRegressor around one. A dict has the names for the
+            legend.
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features), default=None
+            With `excess`: the rows that the regressor was fitted to (of a pipeline,
+            those that its last step got), where it keeps no `moments_`.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights.
+        excess : bool, default=False
+            Whether to plot how much the loss exceeds the least one, which a straight
+            line on the logarithmic axis tells to fall by the same factor each epoch. It
+            is known of squared error, with any penalty, from `moments_` or from X and
+            y. An excess that is no more than rounding is not drawn. Nor is one below
+            zero, as those of mini-batches may be: their loss is the mean over the
+            batches of an epoch, each before its update.
+        name : str or list of str, default=None
+            Name of each fit, for the legend. None: the keys of a dict, the parameters
+            by which the fits of a list differ, and no name of a single fit.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None: those of a new figure.
+        curve_kwargs : dict or list of dict, default=None
+            Keyword arguments of ``Axes.plot``: for all curves, or for each.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, which has been drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If an estimator is not fitted.
+        TypeError
+            If there is no GDLinearRegressor in an estimator.
+        ValueError
+            If an excess is asked for and the least loss is not known; if X and y are
+            not the data of the fit.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from skgd import GDLinearRegressor, LossCurveDisplay
+        >>> X, y = [[1.0], [2.0], [3.0], [4.0]], [10.0, 20.0, 30.0, 50.0]
+        >>> model = GDLinearRegressor(learning_rate=0.1, tol=None, max_iter=100)
+        >>> display = LossCurveDisplay.from_estimator(model.fit(X, y))
+        >>> bool(display.line_.get_ydata()[0] == model.loss_curve_[0])
+        True
+        >>> plt.close(display.figure_)
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        several = _several(estimator)
+        regressors = [_regressor_of(each) for each in several.values()]
+        curves = [
+            _Curve(
+                regressor,
+                np.arange(len(regressor.loss_curve_)),
+                np.array(regressor.loss_curve_),
+                getattr(regressor, "moments_", None),
+            )
+            for regressor in regressors
+        ]
+        return cls._drawn(
+            estimator,
+            list(several),
+            curves,
+            (X, y, sample_weight),
+            excess=excess,
+            name=name,
+            ax=ax,
+            curve_kwargs=curve_kwargs,
+        )
+
+    @classmethod
+    def from_history(
+        cls,
+        history: DescentHistory | Sequence[DescentHistory] | Mapping[str, Any],
+        *,
+        X: ArrayLike | SparseLike | None = None,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        excess: bool = False,
+        name: str | Sequence[str] | None = None,
+        ax: Axes | None = None,
+        curve_kwargs: Style | Sequence[Style] | None = None,
+    ) -> LossCurveDisplay:
+        """Plot the losses that one or several histories recorded, against the epochs.
+
+        Other than `loss_curve_`, a history has the loss where the descent ended, and
+        those of a descent that diverged.
+
+        Parameters
+        ----------
+        history : DescentHistory, list of them or dict of str -> DescentHistory
+            Histories with "loss" among what they record. A dict has the names for the
+            legend.
+        X : {array-like, sparse matrix or array, Dask collection} of shape \
+                (n_samples, n_features), default=None
+            With `excess`: the rows that were fitted to.
+        y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
+            Their targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Their weights.
+        excess : bool, default=False
+            Whether to plot how much the loss exceeds the least one, as in
+            :meth:`from_estimator`. It takes X and y.
+        name : str or list of str, default=None
+            Name of each history, as in :meth:`from_estimator`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None: those of a new figure.
+        curve_kwargs : dict or list of dict, default=None
+            Keyword arguments of ``Axes.plot``: for all curves, or for each.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display, which has been drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If a history holds no descent.
+        ValueError
+            If a history has no losses; otherwise as :meth:`from_estimator`.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from skgd import GDLinearRegressor, LossCurveDisplay
+        >>> from skgd.callback import DescentHistory
+        >>> history = DescentHistory()
+        >>> model = GDLinearRegressor().set_callbacks(history)
+        >>> _ = model.fit([[1.0], [2.0], [3.0]], [2.0, 4.0, 6.5])
+        >>> display = LossCurveDisplay.from_history(history)
+        >>> len(display.loss) == model.n_iter_ + 1
+        True
+        >>> plt.close(display.figure_)
+        """
+        require_matplotlib(f"{cls.__name__}.from_history")
+        several = _several(history)
+        curves = []
+        for each in several.values():
+            records = each.records_
+            if "loss" not in records:
+                raise ValueError(
+                    "The history has no losses: it was to record "
+                    f"{', '.join(each.record)}. Use DescentHistory(record=['loss', "
+                    "...])."
+                )
+            curves.append(_Curve(each.estimator_, records["epoch"], records["loss"]))
+        return cls._drawn(
+            history,
+            list(several),
+            curves,
+            (X, y, sample_weight),
+            excess=excess,
+            name=name,
+            ax=ax,
+            curve_kwargs=curve_kwargs,
+        )
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | Sequence[str] | None = None,
+        curve_kwargs: Style | Sequence[Style] | None = None,
+    ) -> LossCurveDisplay:
+        """Draw the curves.
+
+        The axis of the losses is logarithmic, unless some are below zero, as those of a
+        loss of one's own may be; zeros are then left out.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None: those of a new figure.
+        name : str or list of str, default=None
+            Name of each fit, for the legend. None: the display's.
+        curve_kwargs : dict or list of dict, default=None
+            Keyword arguments of ``Axes.plot``: for all curves, or for each.
+
+        Returns
+        -------
+        display : LossCurveDisplay
+            The display itself.
+        """
+        ax = axes_or_new(ax, f"{type(self).__name__}.plot")
+        several = isinstance(self.loss, list)
+        epochs = self.epochs if isinstance(self.epochs, list) else [self.epochs]
+        losses = self.loss if isinstance(self.loss, list) else [self.loss]
+        names = _names(self.name if name is None else name, len(losses))
+        styles = line_styles(len(losses), "curve_kwargs", curve_kwargs)
+        logarithmic = _suit_a_log_axis(losses)
+        lines = []
+        for x, loss, label, style in zip(epochs, losses, names, styles, strict=True):
+            drawn = np.where(loss > 0, loss, np.nan) if logarithmic else loss
+            lines += ax.plot(x, drawn, **{"label": label, **style})
+        if logarithmic:
+            ax.set_yscale("log")
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("loss above the least" if self.excess else "loss")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.grid(True, which="major", color="0.9")
+        ax.set_axisbelow(True)
+        if any(line.get_label()[:1] != "_" for line in lines):
+            ax.legend()
+        self.ax_, self.figure_ = ax, ax.figure
+        self.line_ = lines if several else lines[0]
+        return self
+
+    @classmethod
+    def _drawn(
+        cls,
+        given: object,
+        keys: list[str],
+        curves: list[_Curve],
+        data: tuple[Any, Any, Any],
+        *,
+        excess: bool,
+        name: str | Sequence[str] | None,
+        ax: Axes | None,
+        curve_kwargs: Style | Sequence[Style] | None,
+    ) -> LossCurveDisplay:
+        """Return the display of curves, drawn."""
+        _refuse_half_of_the_data(*data, excess=excess)
+        if excess:
+            moments = Moments.from_data(*data) if data[0] is not None else None
+            curves = [curve.above_the_least(moments) for curve in curves]
+        epochs, losses = [each.epochs for each in curves], [e.loss for e in curves]
+        if not isinstance(given, (Mapping, list, tuple)):
+            display = cls(epochs=epochs[0], loss=losses[0], excess=excess, name=name)
+            return display.plot(ax, curve_kwargs=curve_kwargs)
+        if name is None:
+            name = keys if isinstance(given, Mapping) else _differences(curves)
+        display = cls(epochs=epochs, loss=losses, excess=excess, name=name)
+        return display.plot(ax, curve_kwargs=curve_kwargs)
+
+
+class _Curve(NamedTuple):
+    """The losses of a descent, of which the estimator tells on what they are."""
+
+    estimator: GDLinearRegressor
+    epochs: np.ndarray
+    loss: np.ndarray
+    moments: Moments | None = None
+
+    def above_the_least(self, moments: Moments | None) -> _Curve:
+        """Return the excess over the least loss; nan where it is rounding or below."""
+        estimator = self.estimator
+        if moments is None:
+            moments = self.moments
+        _refuse_unknown_least(estimator, moments)
+        assert moments is not None
+        n_features = getattr(estimator, "n_features_in_", moments.n_features)
+        if n_features != moments.n_features:
+            raise ValueError(
+                f"X has {moments.n_features} features, and the regressor was fitted to "
+                f"{n_features}. Pass the rows that it was fitted to (of a pipeline, "
+                "pipeline[:-1].transform(X))."
+            )
+        settings = settings_of(
+            clone(estimator),
+            np.dtype(np.float64),
+            n_targets=moments.n_targets,
+            y_is_1d=moments.y_is_1d,
+        )
+        least = least_objective(moments, settings)
+        variance = np.diag(moments.scatter)[moments.n_features :].sum() / moments.weight
+        dtype = getattr(estimator, "coef_", np.empty(0)).dtype
+        rounding = _ROUNDINGS * np.finfo(dtype).eps * max(variance, self.loss[0])
+        excess = self.loss - least
+        of_batches = settings.batch_size is not None
+        if not of_batches and np.nanmin(excess) < -1e-6 * least - rounding:
+            raise ValueError(
+                f"The least loss on X and y is {least:.6g}, and the descent reached "
+                f"{np.nanmin(self.loss):.6g}: it was on other data. Pass the rows, "
+                "targets and weights that it was on."
+            )
+        return self._replace(loss=np.where(excess > rounding, excess, np.nan))
+
+
+def _several(given: Any) -> dict[Any, Any]:
+    """Return what was passed, one or several, by names or numbers."""
+    if isinstance(given, Mapping):
+        several = dict(given)
+    elif isinstance(given, (list, tuple)):
+        several = dict(enumerate(given))
+    else:
+        several = {0: given}
+    if not several:
+        raise ValueError(f"There is nothing to plot in {given!r}.")
+    return several
+
+
+def _regressor_of(estimator: BaseEstimator) -> GDLinearRegressor:
+    """Return the fitted regressor inside an estimator."""
+    inner = estimator
+    while not isinstance(inner, GDLinearRegressor):
+        if isinstance(inner, Pipeline):
+            inner = inner.steps[-1][1]
+            continue
+        if not isinstance(inner, (BaseSearchCV, TransformedTargetRegressor)):
+            raise TypeError(
+                "There is no GDLinearRegressor, nor a loss_curve_, in "
+                f"{estimator!r}. Pass one, a pipeline that ends in one, or a search "
+                "for one."
+            )
+        check_is_fitted(inner)
+        name = "best_estimator_" if isinstance(inner, BaseSearchCV) else "regressor_"
+        if not hasattr(inner, name):
+            raise ValueError(
+                f"{inner!r} has no {name}: with refit=False, no estimator was fitted "
+                "to all rows. Set refit=True."
+            )
+        inner = getattr(inner, name)
+    check_is_fitted(inner)
+    return inner
+
+
+def _refuse_half_of_the_data(
+    X: object, y: object, sample_weight: object, *, excess: bool
+) -> None:
+    """Raise where data are passed in part, or for nothing."""
+    given = {"X": X, "y": y, "sample_weight": sample_weight}
+    names = [name for name, value in given.items() if value is not None]
+    if names and not excess:
+        raise ValueError(
+            f"{' and '.join(names)} passed with excess=False, which needs no data. Set "
+            "excess=True, or leave them out."
+        )
+    if names and (X is None or y is None):
+        raise ValueError(
+            f"{' and '.join(names)} passed without {'X' if X is None else 'y'}. The "
+            "least loss is that of features and targets: pass both."
+        )
+
+
+def _refuse_unknown_least(
+    estimator: GDLinearRegressor, moments: Moments | None
+) -> None:
+    """Raise where the least loss is not known."""
+    if estimator.loss != "squared_error":
+        raise ValueError(
+            f"excess=True is for squared error, whose least loss moments tell. Of "
+            f"loss={estimator.loss!r} it is not known. Set excess=False."
+        )
+    if estimator.early_stopping:
+        raise ValueError(
+            "excess=True with early_stopping=True: the least loss on the rows that "
+            "were not held out is not known. Set excess=False."
+        )
+    if moments is None:
+        raise ValueError(
+            "excess=True, and the least loss is not known: there are no moments_ of "
+            "the rows (mini-batches and histories have none). Pass X and y, the rows "
+            "that were fitted to."
+        )
+
+
+def _names(name: str | Sequence[str] | None, n_curves: int) -> list[str | None]:
+    """Return the name of each curve."""
+    if name is None:
+        return [None] * n_curves
+    names = [name] if isinstance(name, str) else list(name)
+    if len(names) != n_curves:
+        raise ValueError(
+            f"The 'name' parameter must name each of the {n_curves} curves. Got "
+            f"{len(names)} names: {names}."
+        )
+    return [*names]
+
+
+def _differences(curves: Sequence[_Curve]) -> list[str]:
+    """Return the parameters by which fits differ; numbers where they do not."""
+    parameters = [
+        {name: repr(value) for name, value in each.estimator.get_params().items()}
+        for each in curves
+    ]
+    shared = set.intersection(*(set(each) for each in parameters))
+    differing = [
+        name
+        for name in parameters[0]
+        if name in shared and len({each[name] for each in parameters}) > 1
+    ]
+    names = [
+        ", ".join(f"{name}={each[name]}" for name in differing) for each in parameters
+    ]
+    if len(set(names)) < len(names):
+        return [f"fit {number}" for number in range(len(names))]
+    return names
+
+
+def _suit_a_log_axis(losses: Sequence[np.ndarray]) -> bool:
+    """Return whether some losses are above zero, and none below."""
+    finite = [loss[np.isfinite(loss)] for loss in losses]
+    return all((loss >= 0).all() for loss in finite) and any(
+        (loss > 0).any() for loss in finite
+    )

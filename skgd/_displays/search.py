@@ -1,0 +1,460 @@
+"""Scores of a search against one of its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.utils.validation import check_is_fitted
+
+from skgd._displays._matplotlib import (
+    MINIMUM_COLOR,
+    MOST_LINES,
+    Style,
+    axes_or_new,
+    line_styles,
+    require_matplotlib,
+)
+from skgd._regressor import GDLinearRegressor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+# Where the largest value is more than so many times the least, the axis is logarithmic.
+_MOST_OF_A_LINEAR_AXIS = 10
+
+# What a label shows of a value: arrays are long.
+_MOST_LETTERS = 24
+
+_WORDS_OF_SCORES = {
+    "r2": "R²",
+    "neg_mean_squared_error": "negative mean squared error",
+    "neg_root_mean_squared_error": "negative root mean squared error",
+}
+
+
+class SearchDisplay:
+    """Scores of a search against one parameter.
+
+    Mean test scores, with a band of one standard deviation over the splits above and
+    below, and a star at the best candidate. It is recommended to use
+    :meth:`from_estimator` to create one. All parameters are stored as attributes.
+
+    Parameters
+    ----------
+    param : str
+        Name of the parameter.
+    values : list of ndarray
+        For each line, values of the parameter, ascending: numbers, or else indices of
+        `categories`.
+    mean_scores, std_scores : list of ndarray
+        For each line, the mean and the standard deviation of the test scores there.
+    names : list of str or None
+        For each line, what to call it in the legend.
+    best : tuple of (float, float) or None, default=None
+        Value and mean score of the best candidate. None: it is not known.
+    categories : list of str or None, default=None
+        Values of the parameter, where they are not numbers.
+    score_name : str, default="score"
+        What the score is.
+    n_splits : int or None, default=None
+        Number of splits that the means are over.
+    n_candidates, n_without_score : int, default=0
+        Number of candidates, and of those without a finite score, which are not drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the scores.
+    figure_ : matplotlib Figure
+        Figure with the scores.
+    line_ : list of matplotlib Line2D
+        The lines of the mean scores.
+    band_ : list of matplotlib PolyCollection or ErrorbarContainer
+        The standard deviations: bands, or bars where there are no lines.
+    best_ : matplotlib Line2D or None
+        The star.
+
+    See Also
+    --------
+    sklearn.model_selection.ValidationCurveDisplay : Fits and plots one parameter.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_diabetes
+    >>> from skgd import GDLinearRegressorCV, SearchDisplay
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> grid = {"alpha": [1e-4, 1e-3, 1e-2, 1e-1], "l1_ratio": [0.0, 1.0]}
+    >>> search = GDLinearRegressorCV(param_grid=grid).fit(X, y)
+    >>> display = SearchDisplay.from_estimator(search)
+    >>> display.param, display.names
+    ('alpha', ['l1_ratio=0.0', 'l1_ratio=1.0'])
+    >>> plt.close(display.figure_)
+    """
+
+    ax_: Axes
+    figure_: Figure
+    line_: list[Line2D]
+    band_: list[PolyCollection | ErrorbarContainer]
+    best_: Line2D | None
+
+    def __init__(
+        self,
+        *,
+        param: str,
+        values: list[np.ndarray],
+        mean_scores: list[np.ndarray],
+        std_scores: list[np.ndarray],
+        names: list[str | None],
+        best: tuple[float, float] | None = None,
+        categories: list[str] | None = None,
+        score_name: str = "score",
+        n_splits: int | None = None,
+        n_candidates: int = 0,
+        n_without_score: int = 0,
+    ) -> None:
+        self.param = param
+        self.values = values
+        self.mean_scores = mean_scores
+        self.std_scores = std_scores
+        self.names = names
+        self.best = best
+        self.categories = categories
+        self.score_name = score_name
+        self.n_splits = n_splits
+        self.n_candidates = n_candidates
+        self.n_without_score = n_without_score
+
+    @classmethod
+    def from_estimator(
+        cls,
+        search: BaseSearchCV,
+        *,
+        param: str | None = None,
+        score_name: str | None = None,
+        ax: Axes | None = None,
+        line_kwargs: Style | Sequence[Style] | None = None,
+    ) -> SearchDisplay:
+        """Plot the test scores of a fitted search against one parameter.
+
+        There is a line for each combination of the other parameters. Of more than six
+        combinations, or where they have no value in common, as in a random search, the
+        best candidate at each value is drawn, and the legend says so.
+
+        Parameters
+        ----------
+        search : GDLinearRegressorCV, GridSearchCV or RandomizedSearchCV
+            A fitted search.
+        param : str, default=None
+            The parameter, by the name that it has in the grid. None: of those whose
+            values are all numbers, or else of all, the one that has most values.
+        score_name : str, default=None
+            Which of several scores to plot, by its name. None: the only one, or the one
+            that `refit` names.
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None: those of a new figure.
+        line_kwargs : dict or list of dict, default=None
+            Keyword arguments of ``Axes.plot``: for all lines, or for each.
+
+        Returns
+        -------
+        display : SearchDisplay
+            The display, which has been drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the search is not fitted.
+        TypeError
+            If it is not a search, or one whose candidates were scored on different
+            numbers of rows (successive halving).
+        ValueError
+            If `param` or `score_name` is not one of the search's, or no candidate has a
+            score.
+        ImportError
+            If matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from sklearn.datasets import load_diabetes
+        >>> from skgd import GDLinearRegressorCV, SearchDisplay
+        >>> X, y = load_diabetes(return_X_y=True)
+        >>> search = GDLinearRegressorCV(param_grid={"alpha": [0.001, 0.01, 0.1, 1.0]})
+        >>> display = SearchDisplay.from_estimator(search.fit(X, y))
+        >>> display.ax_.get_ylabel()
+        'R² (mean over 5 splits)'
+        >>> plt.close(display.figure_)
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        _check_search(search)
+        score = _score_of(search, score_name)
+        results = search.cv_results_
+        means = results[f"mean_test_{score}"]
+        stds = results[f"std_test_{score}"]
+        candidates = _varied(search)
+        param = _param_of(candidates, param)
+        x, categories = _positions(candidates[param])
+        has_score = np.isfinite(means)
+        if not has_score.any():
+            raise ValueError(
+                f"None of the {len(means)} candidates has a finite mean_test_{score}."
+            )
+        lines = _lines(candidates, param, x, means, has_score)
+        index = list(lines.values())
+        best_index = getattr(search, "best_index_", None)
+        display = cls(
+            param=param,
+            values=[x[each] for each in index],
+            mean_scores=[means[each] for each in index],
+            std_scores=[stds[each] for each in index],
+            names=list(lines),
+            best=None if best_index is None else (x[best_index], means[best_index]),
+            categories=categories,
+            score_name=_in_words(search, score),
+            n_splits=search.n_splits_,
+            n_candidates=len(means),
+            n_without_score=int((~has_score).sum()),
+        )
+        return display.plot(ax, line_kwargs=line_kwargs)
+
+    def plot(
+        self,
+        ax: Axes | None = None,
+        *,
+        line_kwargs: Style | Sequence[Style] | None = None,
+    ) -> SearchDisplay:
+        """Draw the scores.
+
+        The axis of the parameter is logarithmic where the largest of its values is more
+        than 10 times the least; of values among which is 0, that axis is linear from 0
+        to the least of the others.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on. None: those of a new figure.
+        line_kwargs : dict or list of dict, default=None
+            Keyword arguments of ``Axes.plot``: for all lines, or for each.
+
+        Returns
+        -------
+        display : SearchDisplay
+            The display itself.
+        """
+        ax = axes_or_new(ax, f"{type(self).__name__}.plot")
+        self.ax_, self.figure_ = ax, ax.figure
+        self.line_, self.band_ = [], []
+        styles = line_styles(len(self.values), "line_kwargs", line_kwargs)
+        for i, style in enumerate(styles):
+            self._draw_line(i, style)
+        self.best_ = None
+        if self.best is not None:
+            (self.best_,) = ax.plot(
+                *([each] for each in self.best),
+                linestyle="none",
+                marker="*",
+                markersize=14,
+                mfc=MINIMUM_COLOR,
+                mec="white",
+                zorder=5,
+                label="best candidate",
+            )
+        self._label_axes()
+        ax.grid(True, which="major", color="0.9")
+        ax.set_axisbelow(True)
+        ax.legend(fontsize="small")
+        return self
+
+    def _draw_line(self, i: int, style: dict[str, Any]) -> None:
+        """Draw a line and its band; points and bars where values have no order."""
+        x, mean, std = self.values[i], self.mean_scores[i], self.std_scores[i]
+        style = {"marker": "o", "markersize": 4, "label": self.names[i], **style}
+        if self.categories is None:
+            self.line_ += self.ax_.plot(x, mean, **style)
+            color = self.line_[-1].get_color()
+            band = self.ax_.fill_between(
+                x, mean - std, mean + std, color=color, alpha=0.15, linewidth=0
+            )
+            self.band_.append(band)
+            return
+        shift = 0.08 * (i - (len(self.values) - 1) / 2)
+        style["linestyle"] = "none"
+        bars = self.ax_.errorbar(x + shift, mean, std, capsize=3, **style)
+        self.line_.append(bars[0])
+        self.band_.append(bars)
+
+    def _label_axes(self) -> None:
+        """Write at the axes what they are, and how many candidates are not there."""
+        ax, label = self.ax_, self.param
+        if self.n_without_score:
+            label += (
+                f"\n({self.n_without_score} of {self.n_candidates} candidates have no "
+                "score)"
+            )
+        ax.set_xlabel(label)
+        over = "" if self.n_splits is None else f" (mean over {self.n_splits} splits)"
+        ax.set_ylabel(f"{self.score_name}{over}")
+        if self.categories is not None:
+            ax.set_xticks(range(len(self.categories)), self.categories)
+            ax.set_xlim(-0.5, len(self.categories) - 0.5)
+            return
+        values = np.unique(np.concatenate(self.values))
+        positive = values[values > 0]
+        if not len(positive) or values[0] < 0:
+            return
+        if positive[-1] > _MOST_OF_A_LINEAR_AXIS * positive[0]:
+            if values[0] > 0:
+                ax.set_xscale("log")
+            else:
+                ax.set_xscale("symlog", linthresh=positive[0])
+
+
+def _check_search(search: BaseSearchCV) -> None:
+    """Raise unless this is a fitted search, of scores that may be compared."""
+    if not isinstance(search, BaseSearchCV):
+        raise TypeError(
+            "SearchDisplay shows the cv_results_ of a search: GDLinearRegressorCV, "
+            f"GridSearchCV or RandomizedSearchCV. Got {search!r} instead. Of a "
+            "pipeline that ends in one, pass pipeline[-1]."
+        )
+    check_is_fitted(search, "cv_results_")
+    if "n_resources" in search.cv_results_:
+        raise TypeError(
+            f"{type(search).__name__} scores candidates on different numbers of rows, "
+            "so that their scores are not to be compared. Use GridSearchCV or "
+            "RandomizedSearchCV."
+        )
+
+
+def _score_of(search: BaseSearchCV, score_name: str | None) -> str:
+    """Return the name of the score in `cv_results_`."""
+    if not search.multimetric_:
+        if score_name is not None:
+            raise ValueError(
+                f"score_name={score_name!r} chooses one of several scores, and the "
+                "search has one. Leave it at None."
+            )
+        return "score"
+    names = list(search.scorer_)
+    if score_name is None and isinstance(search.refit, str):
+        return search.refit
+    if score_name not in names:
+        raise ValueError(
+            f"score_name={score_name!r} must be one of the scores of the search: "
+            f"{', '.join(map(repr, names))}."
+        )
+    return score_name
+
+
+def _in_words(search: BaseSearchCV, score: str) -> str:
+    """Return what the score is called at the axis."""
+    scoring = search.scoring
+    if search.multimetric_:
+        scoring = scoring[score] if isinstance(scoring, Mapping) else score
+    if scoring is None:  # of regressors
+        scoring = "r2"
+    if not isinstance(scoring, str):
+        name = getattr(scoring, "__name__", "score")
+        return score if search.multimetric_ else name
+    return _WORDS_OF_SCORES.get(scoring, scoring.replace("_", " "))
+
+
+def _varied(search: BaseSearchCV) -> dict[str, list[Any]]:
+    """Return the values that each parameter has in the candidates.
+
+    Where grids have different parameters, a candidate has those of the estimator.
+    """
+    estimator = search.estimator
+    if estimator is None:
+        estimator = GDLinearRegressor()
+    defaults = estimator.get_params()
+    candidates = search.cv_results_["params"]
+    names = dict.fromkeys(name for each in candidates for name in each)
+    return {
+        name: [each.get(name, defaults.get(name)) for each in candidates]
+        for name in names
+    }
+
+
+def _param_of(candidates: dict[str, list[Any]], param: str | None) -> str:
+    """Return the parameter to plot against."""
+    if param is not None:
+        if param not in candidates:
+            raise ValueError(
+                f"param={param!r} is not a parameter of the search: "
+                f"{', '.join(map(repr, candidates))}."
+            )
+        return param
+    if not candidates:
+        raise ValueError("The search has one candidate, without parameters.")
+    numeric = [name for name, values in candidates.items() if _are_numbers(values)]
+    return max(numeric or candidates, key=lambda name: _n_values(candidates[name]))
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Return whether all values are finite numbers."""
+    return all(
+        isinstance(each, Real)
+        and not isinstance(each, (bool, np.bool_))
+        and np.isfinite(each)
+        for each in values
+    )
+
+
+def _n_values(values: Sequence[Any]) -> int:
+    """Return how many values there are."""
+    return len({repr(each) for each in values})
+
+
+def _positions(values: Sequence[Any]) -> tuple[np.ndarray, list[str] | None]:
+    """Return numbers to plot at, and what they stand for if they are not the values."""
+    if _are_numbers(values):
+        return np.array(values, dtype=np.float64), None
+    labels = [_shortened(each) for each in values]
+    texts = list(dict.fromkeys(map(repr, values)))
+    positions = np.array([texts.index(repr(each)) for each in values], np.float64)
+    return positions, [labels[list(map(repr, values)).index(text)] for text in texts]
+
+
+def _shortened(value: Any) -> str:
+    """Return a value in a few letters."""
+    text = value if isinstance(value, str) else " ".join(repr(value).split())
+    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 3]}..."
+
+
+def _lines(
+    candidates: dict[str, list[Any]],
+    param: str,
+    x: np.ndarray,
+    means: np.ndarray,
+    has_score: np.ndarray,
+) -> dict[str | None, np.ndarray]:
+    """Return the candidates of each line, in the order of the parameter."""
+    others = [
+        name
+        for name, values in candidates.items()
+        if name != param and _n_values(values) > 1
+    ]
+    lines: dict[str | None, list[int]] = {}
+    for i in np.flatnonzero(has_score):
+        values = ", ".join(f"{n}={_shortened(candidates[n][i])}" for n in others)
+        lines.setdefault(values or None, []).append(i)
+    if len(lines) > MOST_LINES:
+        best: dict[float, int] = {}
+        for i in np.flatnonzero(has_score):
+            if x[i] not in best or means[i] > means[best[x[i]]]:
+                best[x[i]] = i
+        lines = {f"best {', '.join(others)} at each value": list(best.values())}
+    return {
+        name: np.array(index)[np.argsort(x[index], kind="stable")]
+        for name, index in lines.items()
+    }
