@@ -17,9 +17,9 @@ Style: TypeAlias = Mapping[str, Any]
 _LINE_STYLES: tuple[dict[str, Any], ...] = (
     {"color": "#0b2a4a", "linestyle": "-"},
     {"color": "#d55e00", "linestyle": "--"},
-    {"color": "#0072b2", "linestyle": "-."},
-    {"color": "#e69f00", "linestyle": (0, (1, 1))},
-    {"color": "#56b4e9", "linestyle": (0, (6, 2, 1, 2, 1, 2))},
+    {"color": "#56b4e9", "linestyle": "-."},
+    {"color": "#0072b2", "linestyle": (0, (1, 1))},
+    {"color": "#e69f00", "linestyle": (0, (6, 2, 1, 2, 1, 2))},
     {"color": "#7f7f7f", "linestyle": (0, (8, 3))},
 )
 

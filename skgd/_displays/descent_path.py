@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils.validation import _check_feature_names_in
 
 from skgd._data.dask_collections import refuse_collections
-from skgd._data.user_input import check_values, naming_columns, validated_rows
 from skgd._displays._matplotlib import (
     MINIMUM_COLOR,
     PATH_COLOR,
@@ -21,10 +17,9 @@ from skgd._displays._matplotlib import (
     require_matplotlib,
     styled,
 )
-from skgd._displays.objective import Objective, View, profile, profile_needs_fits
+from skgd._displays.recorded import Feature, descent_of, picture_of, view_of
 from skgd._divergence import DivergenceError
 from skgd._regressor import GDLinearRegressor
-from skgd._settings import settings_of
 from skgd._typing import ArrayLike, SparseLike
 from skgd._warn import warn
 from skgd.callback import DescentHistory
@@ -33,29 +28,42 @@ if TYPE_CHECKING:
     from matplotlib.animation import FuncAnimation
     from matplotlib.axes import Axes
     from matplotlib.contour import QuadContourSet
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
-#: A feature by its index or its name.
-Feature: TypeAlias = int | str
-
-# Points of the grid along each axis: of a curve; of contours that are known in closed
-# form, or a target each of one fit to condensed rows, or of a fit to all rows.
-_CURVE_POINTS, _POINTS, _PATH_POINTS, _FIT_POINTS = 201, 121, 41, 21
-
-# What is around the path, as a share of its extent.
-_MARGIN = 0.2
-
-# Of a path that leads away, what is shown exceeds the minimum by so many times what the
-# start does; but at least so many iterates are shown.
-_MOST_RISE, _FEWEST = 10.0, 4
-
-# The excess over the minimum from one contour line to the next: distances from the
-# minimum grow by its square root.
-_LEVEL_RATIO, _N_LEVELS = 2.0, 16
+# The excess over the minimum from one contour line to the next, whose distances from
+# the minimum grow by its square root; and of how many points of the grid across the
+# innermost line is, as a line around fewer has corners.
+_LEVEL_RATIO, _N_LEVELS, _NARROWEST = 2.0, 16, 5
 
 # Of more iterates, markers are drawn where they are this share of the axes apart.
 _MOST_MARKERS, _MARKER_DISTANCE = 80, 0.02
+
+# Losses that are smaller, as a share of the largest, are none.
+_ROUNDING = 1e-14
+
+#: Where a legend is.
+Place: TypeAlias = Literal[
+    "upper right",
+    "upper left",
+    "lower right",
+    "lower left",
+    "upper center",
+    "lower center",
+]
+
+# The centres of these, and the size of a legend, as shares of the axes.
+_PLACES: dict[Place, tuple[float, float]] = {
+    "upper right": (0.78, 0.86),
+    "upper left": (0.22, 0.86),
+    "lower right": (0.78, 0.14),
+    "lower left": (0.22, 0.14),
+    "upper center": (0.5, 0.86),
+    "lower center": (0.5, 0.14),
+}
+_LEGEND_SIZE = 0.44, 0.28
+
+_OTHERS = ", others at their optimum"
 
 _MOST_FRAMES = 60
 
@@ -91,6 +99,11 @@ class DescentPathDisplay:
         The least objective.
     parameter_names : list of str
         What to write at the axes.
+    is_profile : bool, default=False
+        Whether there are parameters that the picture does not show.
+    last_epoch : int or None, default=None
+        The epoch in which the descent ended, where the path is the beginning of one
+        that diverged.
 
     Attributes
     ----------
@@ -127,7 +140,7 @@ class DescentPathDisplay:
     """
 
     ax_: Axes
-    figure_: Figure
+    figure_: Figure | SubFigure
     line_: Line2D
     start_: Line2D
     end_: Line2D
@@ -146,6 +159,8 @@ class DescentPathDisplay:
         minimum: np.ndarray,
         minimum_loss: float,
         parameter_names: list[str],
+        is_profile: bool = False,
+        last_epoch: int | None = None,
     ) -> None:
         self.path = path
         self.path_loss = path_loss
@@ -155,6 +170,8 @@ class DescentPathDisplay:
         self.minimum = minimum
         self.minimum_loss = minimum_loss
         self.parameter_names = parameter_names
+        self.is_profile = is_profile
+        self.last_epoch = last_epoch
 
     @classmethod
     def from_estimator(
@@ -327,9 +344,8 @@ class DescentPathDisplay:
         """
         require_matplotlib(f"{cls.__name__}.from_history")
         refuse_collections(X=X, y=y, sample_weight=sample_weight)
-        descent = _descent_of(history, X, y, sample_weight)
-        view, names = _view_of(features, descent)
-        display = cls(**_picture(descent, view), parameter_names=names)
+        descent = descent_of(history, X, y, sample_weight)
+        display = cls(**picture_of(descent, view_of(features, descent)))
         return display.plot(ax, contour_kwargs=contour_kwargs, line_kwargs=line_kwargs)
 
     def plot(
@@ -361,19 +377,17 @@ class DescentPathDisplay:
         ax = axes_or_new(ax, f"{type(self).__name__}.plot")
         self.ax_, self.figure_ = ax, ax.figure
         self.contour_, self.curve_ = None, None
+        x = self.path[:, 0]
+        ax.set_xlabel(self.parameter_names[0])
         if len(self.grid) == 2:
             self.contour_ = self._contours(contour_kwargs)
-            heights = [self.path[:, 1], self.minimum[1]]
             ax.set_ylabel(self.parameter_names[1])
+            self._draw_path(x, self.path[:, 1], self.minimum[1], line_kwargs)
         else:
-            style = {"color": "0.45", "linewidth": 1.5, "zorder": 1}
-            (self.curve_,) = ax.plot(
-                self.grid[0], self.loss, **styled(style, contour_kwargs)
-            )
-            heights = [self.path_loss, self.minimum_loss]
+            self.curve_ = self._curve(contour_kwargs)
             ax.set_ylabel("loss")
-        ax.set_xlabel(self.parameter_names[0])
-        self._draw_path(self.path[:, 0], heights[0], heights[1], line_kwargs)
+            self._draw_path(x, self.path_loss, self.minimum_loss, line_kwargs)
+        self._draw_legend()
         return self
 
     def animate(
@@ -425,299 +439,134 @@ class DescentPathDisplay:
         self.plot(ax, contour_kwargs=contour_kwargs, line_kwargs=line_kwargs)
         from matplotlib.animation import FuncAnimation
 
+        figure = self.ax_.get_figure(root=True)
+        assert figure is not None
         x, y = (np.array(each, float) for each in self.line_.get_data())
 
         def show(last: int) -> list[Line2D]:
             self.line_.set_data(x[: last + 1], y[: last + 1])
             self.end_.set_data(x[[last]], y[[last]])
-            self._end_text.set_text(self._end_label(last))
+            self._end_text.set_text(self._label(last))
             return [self.line_, self.end_]
 
         frames = _frames(len(x), n_frames or min(len(x), _MOST_FRAMES))
-        return FuncAnimation(self.figure_, show, frames, interval=interval)
+        return FuncAnimation(figure, show, frames, interval=interval)
 
     def _contours(self, kwargs: Style | None) -> QuadContourSet:
         """Draw the contours, and return them."""
         x, y = self.grid
         loss = np.ma.masked_invalid(self.loss)
         highest = float(loss.max()) - self.minimum_loss
-        levels = highest * _LEVEL_RATIO ** -np.arange(_N_LEVELS, 0.0, -1)
-        levels = np.unique(self.minimum_loss + levels)
+        steps = _LEVEL_RATIO ** -np.arange(_N_LEVELS, 0.0, -1)
+        levels = np.unique(self.minimum_loss + highest * steps)
+        wide = [_width(loss <= level) >= _NARROWEST for level in levels]
+        if any(wide):
+            levels = levels[wide]
         style = {"levels": levels, "colors": "0.55", "linewidths": 0.8, "zorder": 1}
-        contour: QuadContourSet = self.ax_.contour(x, y, loss, **styled(style, kwargs))
+        contour = self.ax_.contour(x, y, loss, **styled(style, kwargs))
         self.ax_.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+        # A contour set has no entry in a legend: an empty line stands for it.
+        label = "equal loss" + _OTHERS * self.is_profile
+        self.ax_.plot([], [], color=contour.get_edgecolor()[0], label=label, lw=0.8)
         return contour
+
+    def _curve(self, kwargs: Style | None) -> Line2D:
+        """Draw the curve, and return it."""
+        label = "loss" + _OTHERS * self.is_profile
+        style = {"color": "0.45", "linewidth": 1.5, "zorder": 1, "label": label}
+        (curve,) = self.ax_.plot(self.grid[0], self.loss, **styled(style, kwargs))
+        return curve
 
     def _draw_path(
         self, x: np.ndarray, y: np.ndarray, lowest: float, kwargs: Style | None
     ) -> None:
-        """Draw the iterates, the start, the end and the minimum, with a legend."""
-        ax, spacing = self.ax_, np.diff(self.epochs)
-        label = "iterates"
-        if len(spacing) and spacing[0] > 1:
-            label = f"iterates, one in {spacing[0]}"
+        """Draw the iterates, the start, the end and the minimum."""
+        spacing = np.diff(self.epochs)
+        every = f"one epoch in {spacing[0]}" if (spacing > 1).any() else "each epoch"
         style = {
             "color": PATH_COLOR,
             "linewidth": 1.2,
             "marker": "o",
             "markersize": 3.5,
             "markevery": None if len(x) <= _MOST_MARKERS else _MARKER_DISTANCE,
-            "label": label,
+            "label": every,
             "zorder": 3,
         }
-        (self.line_,) = ax.plot(x, y, **styled(style, kwargs))
-        dot = {"linestyle": "none", "marker": "o", "markersize": 8, "clip_on": False}
-        color = self.line_.get_color()
-        (self.start_,) = ax.plot(
-            x[:1],
-            y[:1],
-            **dot,
-            color=color,
-            mfc="white",
-            mew=1.8,
-            zorder=4,
-            label=f"epoch {self.epochs[0]}, loss {self.path_loss[0]:.4g}",
+        start = {"markersize": 9, "markerfacecolor": "white", "markeredgewidth": 1.8}
+        star = {"markersize": 17, "markeredgecolor": "white", "color": MINIMUM_COLOR}
+        self.start_ = self._draw_marker("o", x[0], y[0], self._label(0), **start)
+        (self.line_,) = self.ax_.plot(x, y, **styled(style, kwargs))
+        last = len(x) - 1
+        self.end_ = self._draw_marker("o", x[-1], y[-1], self._label(last))
+        for marker in self.start_, self.end_:
+            marker.set_color(self.line_.get_color())
+        minimum = f"minimum, loss {self._number(self.minimum_loss)}"
+        self.minimum_ = self._draw_marker("*", self.minimum[0], lowest, minimum, **star)
+        self.minimum_.set_zorder(2)  # which the end of the path, if it is there, covers
+
+    def _draw_marker(
+        self, marker: str, x: float, y: float, label: str, **style: Any
+    ) -> Line2D:
+        """Draw a marker, whole at the edge of the axes."""
+        style = {"markersize": 6.5, "clip_on": False, "zorder": 4, **style}
+        (line,) = self.ax_.plot(
+            [x], [y], linestyle="none", marker=marker, label=label, **style
         )
-        (self.end_,) = ax.plot(
-            x[-1:],
-            y[-1:],
-            **dot,
-            color=color,
-            zorder=4,
-            label=self._end_label(len(x) - 1),
-        )
-        (self.minimum_,) = ax.plot(
-            self.minimum[:1],
-            [lowest],
-            linestyle="none",
-            marker="*",
-            markersize=13,
-            mfc=MINIMUM_COLOR,
-            mec="white",
-            clip_on=False,
-            zorder=5,
-            label=f"minimum, loss {self.minimum_loss:.4g}",
-        )
-        legend = ax.legend(
-            handles=[self.start_, self.line_, self.end_, self.minimum_],
-            loc=self._free_corner(x, y),
-            fontsize="small",
-            framealpha=0.9,
+        return line
+
+    def _draw_legend(self) -> None:
+        """Explain the lines and markers, where they are not."""
+        legend = self.ax_.legend(
+            loc=self._free_place(), fontsize="small", framealpha=0.9
         )
         legend.set_zorder(6)
-        self._end_text = legend.get_texts()[2]
+        label = self.end_.get_label()
+        texts = [each for each in legend.get_texts() if each.get_text() == label]
+        self._end_text = texts[-1]
 
-    def _end_label(self, last: int) -> str:
-        """Return what the legend calls an iterate that is the last one so far."""
-        return f"epoch {self.epochs[last]}, loss {self.path_loss[last]:.4g}"
+    def _label(self, iterate: int) -> str:
+        """Return what the legend says of an iterate."""
+        epoch = f"epoch {self.epochs[iterate]}"
+        if self.last_epoch is not None and iterate == len(self.epochs) - 1:
+            epoch += f" of {self.last_epoch}"
+        return f"{epoch}, loss {self._number(self.path_loss[iterate])}"
 
-    def _free_corner(self, x: np.ndarray, y: np.ndarray) -> str:
-        """Return the corner of the axes that the path is the farthest from."""
-        along = np.linspace(0, len(x) - 1, 10 * len(x))
-        index = np.arange(len(x))
-        points = np.column_stack([np.interp(along, index, each) for each in (x, y)])
+    def _number(self, loss: float) -> str:
+        """Return four digits of a loss; 0 where it is but rounding of the largest."""
+        if abs(loss) < _ROUNDING * np.abs(self.path_loss).max():
+            return "0"
+        rounded = float(f"{loss:.4g}")
+        if not 1e-3 <= abs(rounded) < 1e7:
+            return f"{rounded:.4g}"
+        return np.format_float_positional(rounded, trim="-")
+
+    def _free_place(self) -> Place:
+        """Return where in the axes a legend covers nothing of the path, if any is."""
+        self.ax_.autoscale_view()
+        lines = [self.line_, self.minimum_]
         if self.curve_ is not None:
-            points = np.vstack([points, self.curve_.get_xydata()])
+            lines.append(self.curve_)
+        points = np.vstack([_filled_up(np.array(line.get_xydata())) for line in lines])
         points = self.ax_.transLimits.transform(points)
-        corners = {
-            "upper right": (0.8, 0.85),
-            "upper left": (0.2, 0.85),
-            "lower right": (0.8, 0.15),
-            "lower left": (0.2, 0.15),
-        }
-        # A legend is wider than it is high.
-        distances = {
-            name: np.hypot(*((points - corner) * (0.7, 1.0)).T).min()
-            for name, corner in corners.items()
-        }
-        return max(distances, key=lambda name: distances[name])
+
+        def room(place: Place) -> tuple[float, int]:
+            away = np.abs(points - _PLACES[place]) - np.divide(_LEGEND_SIZE, 2)
+            distance = np.hypot(*np.maximum(away, 0).T)
+            return float(distance.min()), -int(np.count_nonzero(distance == 0))
+
+        return max(_PLACES, key=room)
 
 
-@dataclass(frozen=True)
-class _Descent:
-    """What was recorded of a descent on data of one target."""
-
-    objective: Objective
-    coef: np.ndarray  # (n_iterates, n_features)
-    intercept: np.ndarray
-    loss: np.ndarray
-    epochs: np.ndarray
-    feature_names: list[str]
+def _width(inside: np.ndarray) -> int:
+    """Return how many points of a grid a region holds across, in rows or columns."""
+    return int(min(inside.sum(axis=0).max(), inside.sum(axis=1).max()))
 
 
-def _descent_of(
-    history: DescentHistory,
-    X: ArrayLike | SparseLike,
-    y: ArrayLike,
-    sample_weight: ArrayLike | None,
-) -> _Descent:
-    """Return what a history has of a descent on these data."""
-    records, model = history.records_, clone(history.estimator_)
-    needed = ["coef", "intercept"] if model.fit_intercept else ["coef"]
-    missing = [name for name in needed if name not in records]
-    if missing:
-        raise ValueError(
-            f"The history has no {' and no '.join(missing)}: it was to record "
-            f"{', '.join(history.record)}. Use DescentHistory(record=['loss', 'coef', "
-            "'intercept'])."
-        )
-    with naming_columns(X):
-        rows, dtype, y_is_1d = validated_rows(model, X, y, sample_weight, reset=True)
-        check_values(rows)
-    if rows.n_targets > 1:
-        raise ValueError(
-            f"y has {rows.n_targets} targets, each with a path of its own. Pass one "
-            "target, and the history of a fit to it."
-        )
-    names = _check_feature_names_in(model).tolist()
-    _refuse_other_features(history.feature_names_, names)
-    coef = records["coef"]
-    if coef.ndim == 3 and coef.shape[1] > 1:
-        raise ValueError(
-            f"The history is of {coef.shape[1]} targets, and y has one. Fit that one "
-            "with a history of its own."
-        )
-    settings = settings_of(model, dtype, n_targets=1, y_is_1d=y_is_1d)
-    objective = Objective.of_rows(settings, rows)
-    coef = coef.reshape(len(coef), -1)
-    intercept = records.get("intercept", np.zeros(len(coef))).reshape(-1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        loss = objective.value(coef, intercept)
-    if settings.batch_size is None and "loss" in records:
-        _refuse_other_data(records["loss"], loss)
-    return _Descent(objective, coef, intercept, loss, records["epoch"], names)
-
-
-def _refuse_other_features(recorded: list[str], passed: list[str]) -> None:
-    """Raise where the features of a history are not those of X."""
-    if recorded != passed:
-        raise ValueError(
-            "The history is of another model: its features are "
-            f"{_listed(recorded)}, and those of X are {_listed(passed)}."
-        )
-
-
-def _refuse_other_data(recorded: np.ndarray, computed: np.ndarray) -> None:
-    """Raise where the first loss of a history is not that on X and y."""
-    if np.isclose(recorded[0], computed[0], rtol=1e-3, atol=1e-6 * np.ptp(recorded)):
-        return
-    raise ValueError(
-        f"The history is of other data: the loss where it begins is {recorded[0]:.6g}, "
-        f"and on X and y it is {computed[0]:.6g}. Pass the rows, targets and weights "
-        "that were fitted to; with early_stopping, those that were not held out."
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the number of names, and the first of them."""
-    shown = ", ".join(names[:10])
-    return f"{len(names)} ({shown}{', ...' if len(names) > 10 else ''})"
-
-
-def _view_of(
-    features: Feature | Sequence[Feature] | None, descent: _Descent
-) -> tuple[View, list[str]]:
-    """Return the parameters to show, and what to write at their axes."""
-    names, settings = descent.feature_names, descent.objective.settings
-    if features is None:
-        if len(names) > 2:
-            raise ValueError(
-                f"There are {_listed(names)} features, and a picture shows one or two. "
-                "Pass features=(i, j), two of them by index or name, or one."
-            )
-        index: tuple[int, ...] = tuple(range(len(names)))
-        view = View(index, intercept=len(names) == 1 and settings.fit_intercept)
-    else:
-        given = [features] if isinstance(features, (str, Integral)) else [*features]
-        index = tuple(_index_of(each, names) for each in given)
-        if len(set(index)) != len(index) or len(index) not in (1, 2):
-            raise ValueError(
-                f"features={features!r} must be one feature, or two different ones, of "
-                f"{_listed(names)}."
-            )
-        view = View(index, intercept=False)
-    labels = [f"coefficient of {names[j]}" for j in view.features]
-    return view, labels + ["intercept"] * view.intercept
-
-
-def _index_of(feature: Feature, names: list[str]) -> int:
-    """Return the index of a feature that is given by its index or its name."""
-    if isinstance(feature, str) and feature in names:
-        return names.index(feature)
-    if isinstance(feature, Integral) and -len(names) <= feature < len(names):
-        return range(len(names))[feature]
-    raise ValueError(f"{feature!r} is not a feature of {_listed(names)}.")
-
-
-def _picture(descent: _Descent, view: View) -> dict[str, Any]:
-    """Return what a display shows of a descent."""
-    objective = descent.objective
-    hidden = objective.n_features > len(view.features) or (
-        objective.settings.fit_intercept and not view.intercept
-    )
-    if hidden and objective.settings.loss.kind == "custom":
-        raise ValueError(
-            "For a loss of your own, all parameters have to be in the picture: X has "
-            "to have one feature, and features to be None. The least loss over other "
-            "parameters is known of squared error and of Huber's loss."
-        )
-    finite = np.isfinite(descent.loss)
-    best = np.where(finite, descent.loss, np.inf).argmin()
-    near = np.append(descent.coef[best], descent.intercept[best])
-    minimiser = objective.minimiser(near)
-    least = float(objective.value(*minimiser)[0])
-    n_shown = _n_shown(descent.loss - least)
-    path = view.of(descent.coef, descent.intercept)[:n_shown]
-    minimum = view.of(*minimiser)[0]
-    grid = _grid(np.vstack([path, minimum]), _n_points(objective, view))
-    if objective.settings.positive:
-        for axis in grid[: len(view.features)]:
-            axis[:] = np.linspace(max(axis[0], 0.0), axis[-1], len(axis))
-    points = np.stack(np.meshgrid(*grid), axis=-1)
-    loss = profile(objective, view, points.reshape(-1, len(grid)))
-    return {
-        "path": path,
-        "path_loss": descent.loss[:n_shown],
-        "epochs": descent.epochs[:n_shown],
-        "grid": grid,
-        "loss": loss.reshape(points.shape[:-1]),
-        "minimum": minimum,
-        "minimum_loss": least,
-    }
-
-
-def _n_shown(excess: np.ndarray) -> int:
-    """Return how many iterates are shown: the first few of a path that leads away."""
-    n_finite = int(np.cumprod(np.isfinite(excess)).sum())
-    if n_finite == len(excess) and excess[-1] <= excess[0]:
-        return len(excess)
-    far = np.flatnonzero(excess[:n_finite] > _MOST_RISE * excess[0])
-    return max(int(far[0]) if len(far) else n_finite, min(_FEWEST, n_finite))
-
-
-def _n_points(objective: Objective, view: View) -> int:
-    """Return how many values of each parameter the objective is evaluated at."""
-    if profile_needs_fits(objective, view):
-        return _FIT_POINTS
-    n_parameters = len(view.features) + view.intercept
-    if n_parameters == 1:
-        return _CURVE_POINTS
-    hides = objective.n_features > len(view.features)
-    return _PATH_POINTS if hides and objective.settings.has_prox else _POINTS
-
-
-def _grid(points: np.ndarray, n_points: int) -> tuple[np.ndarray, ...]:
-    """Return values of each parameter that reach beyond some points."""
-    low, high = points.min(axis=0), points.max(axis=0)
-    size = np.maximum(abs(low), abs(high))
-    # Where a parameter hardly moves, a tenth of its size is shown.
-    extent = np.maximum(high - low, 1e-3 * size)
-    extent[extent == 0] = 1.0
-    margin = _MARGIN * extent
-    return tuple(
-        np.linspace(first, last, n_points)
-        for first, last in zip(low - margin, high + margin, strict=True)
-    )
+def _filled_up(points: np.ndarray) -> np.ndarray:
+    """Return points along the line through points, where these may be far apart."""
+    index = np.arange(len(points))
+    along = np.linspace(0, len(points) - 1, 20 * len(points))
+    return np.column_stack([np.interp(along, index, each) for each in points.T])
 
 
 def _frames(n_iterates: int, n_frames: int) -> list[int]:

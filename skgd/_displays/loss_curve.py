@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
@@ -27,12 +27,14 @@ from skgd.callback import DescentHistory
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
 # Excess losses are differences of sums that round: so many units in the last place of
 # the largest of these.
 _ROUNDINGS = 16
+
+_MOST_MARKERS = 30
 
 
 class LossCurveDisplay:
@@ -84,7 +86,7 @@ class LossCurveDisplay:
     """
 
     ax_: Axes
-    figure_: Figure
+    figure_: Figure | SubFigure
     line_: Line2D | list[Line2D]
 
     def __init__(
@@ -322,16 +324,19 @@ class LossCurveDisplay:
         lines = []
         for x, loss, label, style in zip(epochs, losses, names, styles, strict=True):
             drawn = np.where(loss > 0, loss, np.nan) if logarithmic else loss
-            lines += ax.plot(x, drawn, **{"label": label, **style})
+            # A line through few points, or one, is seen by its markers.
+            few = np.isfinite(drawn).sum() <= _MOST_MARKERS
+            markers = {"marker": "o", "markersize": 3} if few else {}
+            lines += ax.plot(x, drawn, **{"label": label, **markers, **style})
         if logarithmic:
             ax.set_yscale("log")
         ax.set_xlabel("epoch")
         ax.set_ylabel("loss above the least" if self.excess else "loss")
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.grid(True, which="major", color="0.9")
         ax.set_axisbelow(True)
-        if any(line.get_label()[:1] != "_" for line in lines):
-            ax.legend()
+        if any(names):
+            ax.legend(fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure
         self.line_ = lines if several else lines[0]
         return self
@@ -387,7 +392,7 @@ class _Curve(NamedTuple):
                 "pipeline[:-1].transform(X))."
             )
         settings = settings_of(
-            clone(estimator),
+            estimator,
             np.dtype(np.float64),
             n_targets=moments.n_targets,
             y_is_1d=moments.y_is_1d,
@@ -398,7 +403,7 @@ class _Curve(NamedTuple):
         rounding = _ROUNDINGS * np.finfo(dtype).eps * max(variance, self.loss[0])
         excess = self.loss - least
         of_batches = settings.batch_size is not None
-        if not of_batches and np.nanmin(excess) < -1e-6 * least - rounding:
+        if not of_batches and np.nanmin(excess) < -1e-4 * least - rounding:
             raise ValueError(
                 f"The least loss on X and y is {least:.6g}, and the descent reached "
                 f"{np.nanmin(self.loss):.6g}: it was on other data. Pass the rows, "
@@ -510,12 +515,13 @@ def _differences(curves: Sequence[_Curve]) -> list[str]:
         for name in parameters[0]
         if name in shared and len({each[name] for each in parameters}) > 1
     ]
-    names = [
-        ", ".join(f"{name}={each[name]}" for name in differing) for each in parameters
-    ]
-    if len(set(names)) < len(names):
-        return [f"fit {number}" for number in range(len(names))]
-    return names
+    for chosen in [*([name] for name in differing), differing]:
+        names = [
+            ", ".join(f"{name}={each[name]}" for name in chosen) for each in parameters
+        ]
+        if len(set(names)) == len(names):  # one parameter is enough, mostly
+            return names
+    return [f"fit {number}" for number in range(len(curves))]
 
 
 def _suit_a_log_axis(losses: Sequence[np.ndarray]) -> bool:

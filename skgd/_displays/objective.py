@@ -71,7 +71,7 @@ class Objective:
         return data.n_features
 
     def value(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
-        """Return the values of models; infinity where a bound is overstepped.
+        """Return the values of models, whether they keep to a bound or not.
 
         Parameters
         ----------
@@ -89,16 +89,13 @@ class Objective:
         return value + self.penalty_of(coef)
 
     def penalty_of(self, coef: np.ndarray) -> np.ndarray:
-        """Return the penalty of models; infinity where a bound is overstepped."""
+        """Return the penalty of models, but for bounds."""
         settings = self.settings
         unscaled = np.ones((coef.shape[1], 1))
         penalty = penalty_of(
             settings.alpha, settings.l1_ratio, settings.positive, unscaled
         )
-        values = np.zeros(len(coef)) + penalty.value(coef.T)
-        if settings.positive:
-            values[(coef < 0).any(axis=1)] = np.inf
-        return values
+        return np.zeros(len(coef)) + penalty.value(coef.T)
 
     def minimiser(self, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients and intercept of a minimum, (1, n_features) and (1,).
@@ -112,7 +109,7 @@ class Objective:
         if self.moments is not None:
             path = gd_path(
                 self.moments,
-                alphas=[settings.alpha],
+                alphas=np.atleast_1d(settings.alpha),
                 l1_ratio=settings.l1_ratio,
                 positive=settings.positive,
                 fit_intercept=settings.fit_intercept,
@@ -124,8 +121,7 @@ class Objective:
         assert self.rows is not None
         X, y, weight = self.rows
         if settings.loss.kind == "huber":
-            coef, intercept = _fitted(settings, X, y, weight)
-            return coef, np.broadcast_to(intercept, 1)
+            return _fitted(settings, X, y, weight)
         return self._searched(near)
 
     def _searched(self, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -139,9 +135,15 @@ class Objective:
             return float(self.value(model[:, :d], model[:, d])[0])
 
         found = near[:n_parameters]
+        bounds = [(0 if self.settings.positive else None, None)] * d
+        bounds += [(None, None)] * (n_parameters - d)
         for _ in range(2):  # a simplex that has collapsed on the way starts anew
             found = minimize(
-                value, found, method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 0}
+                value,
+                found,
+                method="Nelder-Mead",
+                bounds=bounds,
+                options={"xatol": 1e-8, "fatol": 0},
             ).x
         return found[None, :d], found[d:] if n_parameters > d else np.zeros(1)
 
@@ -186,31 +188,33 @@ def profile(objective: Objective, view: View, points: np.ndarray) -> np.ndarray:
     Returns
     -------
     values : ndarray of shape (n_points,)
-        The objective with all other parameters at their optimum.
+        The objective with all other parameters at their optimum; infinity where a bound
+        is overstepped.
     """
-    settings = objective.settings
     others = np.setdiff1d(np.arange(objective.n_features), view.features)
-    frees_intercept = settings.fit_intercept and not view.intercept
     shown = points[:, : len(view.features)]
-    if not len(others) and not frees_intercept:
+    if not hides(objective, view):
         coef = np.empty_like(shown)
         coef[:, list(view.features)] = shown
         intercept = points[:, -1] if view.intercept else np.zeros(len(points))
-        return objective.value(coef, intercept)
-    if objective.moments is None:
-        values = _profile_by_fits(objective, view, others, shown)
-    elif settings.has_prox and len(others):
-        values = _profile_by_path(objective, view, others, shown)
+        values = objective.value(coef, intercept)
     else:
-        values = _profile_by_projection(objective, view, others, shown)
-    return values + objective.penalty_of(shown)
+        if objective.moments is None:
+            least = _profile_by_fits
+        elif objective.settings.has_prox and len(others):
+            least = _profile_by_path
+        else:
+            least = _profile_by_projection
+        values = least(objective, view, others, shown) + objective.penalty_of(shown)
+    if objective.settings.positive:
+        values[(shown < 0).any(axis=1)] = np.inf
+    return values
 
 
-def profile_needs_fits(objective: Objective, view: View) -> bool:
-    """Return whether a profile takes a fit to all rows for each point."""
-    others = objective.n_features > len(view.features)
+def hides(objective: Objective, view: View) -> bool:
+    """Return whether there are parameters that a view does not show."""
     frees_intercept = objective.settings.fit_intercept and not view.intercept
-    return objective.moments is None and (others or frees_intercept)
+    return frees_intercept or objective.n_features > len(view.features)
 
 
 def _profile_by_projection(
@@ -235,9 +239,10 @@ def _profile_by_projection(
     scale = np.linalg.norm(rows, axis=0)
     rows /= np.where(scale > 0, scale, 1)
     free = _orthonormal(rows[:, others])
-    kept = rows - free @ (free.T @ rows)
-    shown = shown * scale[list(view.features)]
-    residual = shown @ kept[:, list(view.features)].T - scale[d] * kept[:, d]
+    seen = [*view.features, d]
+    kept = rows[:, seen] * scale[seen]
+    _, root = np.linalg.qr(kept - free @ (free.T @ kept))
+    residual = shown @ root[:, :-1].T - root[:, -1]
     return np.einsum("pr,pr->p", residual, residual)
 
 
@@ -265,7 +270,7 @@ def _profile_by_path(
     path = gd_path(
         X[:, others],
         targets,
-        alphas=[settings.alpha],
+        alphas=np.atleast_1d(settings.alpha),
         l1_ratio=settings.l1_ratio,
         positive=settings.positive,
         fit_intercept=settings.fit_intercept,
@@ -317,7 +322,7 @@ def _fitted(
         tol=_TOL_OF_HUBER,
     )
     model.fit(X, y, sample_weight=weight)
-    return model.coef_, model.intercept_
+    return model.coef_, np.broadcast_to(model.intercept_, len(model.coef_))
 
 
 def _of_target(moments: Moments, target: int) -> Moments:

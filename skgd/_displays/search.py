@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import PolyCollection
     from matplotlib.container import ErrorbarContainer
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
 
 # Where the largest value is more than so many times the least, the axis is logarithmic.
 _MOST_OF_A_LINEAR_AXIS = 10
+
+# Points differ in shape, where there are no lines to differ in dashes.
+_MARKERS = "osD^vP"
 
 # What a label shows of a value: arrays are long.
 _MOST_LETTERS = 24
@@ -59,9 +63,13 @@ class SearchDisplay:
     names : list of str or None
         For each line, what to call it in the legend.
     best : tuple of (float, float) or None, default=None
-        Value and mean score of the best candidate. None: it is not known.
+        Value and mean score of the best candidate. None: there is none, or it is the
+        best by another score.
     categories : list of str or None, default=None
         Values of the parameter, where they are not numbers.
+    joined : bool, default=True
+        Whether there is a line through the scores, with a band; otherwise there are
+        points with bars.
     score_name : str, default="score"
         What the score is.
     n_splits : int or None, default=None
@@ -101,7 +109,7 @@ class SearchDisplay:
     """
 
     ax_: Axes
-    figure_: Figure
+    figure_: Figure | SubFigure
     line_: list[Line2D]
     band_: list[PolyCollection | ErrorbarContainer]
     best_: Line2D | None
@@ -116,6 +124,7 @@ class SearchDisplay:
         names: list[str | None],
         best: tuple[float, float] | None = None,
         categories: list[str] | None = None,
+        joined: bool = True,
         score_name: str = "score",
         n_splits: int | None = None,
         n_candidates: int = 0,
@@ -128,6 +137,7 @@ class SearchDisplay:
         self.names = names
         self.best = best
         self.categories = categories
+        self.joined = joined
         self.score_name = score_name
         self.n_splits = n_splits
         self.n_candidates = n_candidates
@@ -145,9 +155,9 @@ class SearchDisplay:
     ) -> SearchDisplay:
         """Plot the test scores of a fitted search against one parameter.
 
-        There is a line for each combination of the other parameters. Of more than six
-        combinations, or where they have no value in common, as in a random search, the
-        best candidate at each value is drawn, and the legend says so.
+        There is a line for each combination of the other parameters, up to six. Of
+        more, the best candidate at each value is drawn, and the legend says so; where
+        no two candidates share a value, as in a random search, there are points.
 
         Parameters
         ----------
@@ -208,17 +218,20 @@ class SearchDisplay:
             raise ValueError(
                 f"None of the {len(means)} candidates has a finite mean_test_{score}."
             )
-        lines = _lines(candidates, param, x, means, has_score)
-        index = list(lines.values())
-        best_index = getattr(search, "best_index_", None)
+        lines, joined = _lines(candidates, param, means)
+        index = [sorted(line, key=lambda i: x[i]) for line in lines.values()]
+        best = None
+        if _is_by(search, score):
+            best = float(x[search.best_index_]), float(means[search.best_index_])
         display = cls(
             param=param,
             values=[x[each] for each in index],
             mean_scores=[means[each] for each in index],
             std_scores=[stds[each] for each in index],
             names=list(lines),
-            best=None if best_index is None else (x[best_index], means[best_index]),
+            best=best,
             categories=categories,
+            joined=joined and categories is None,
             score_name=_in_words(search, score),
             n_splits=search.n_splits_,
             n_candidates=len(means),
@@ -258,16 +271,7 @@ class SearchDisplay:
             self._draw_line(i, style)
         self.best_ = None
         if self.best is not None:
-            (self.best_,) = ax.plot(
-                *([each] for each in self.best),
-                linestyle="none",
-                marker="*",
-                markersize=14,
-                mfc=MINIMUM_COLOR,
-                mec="white",
-                zorder=5,
-                label="best candidate",
-            )
+            self.best_ = self._draw_best(*self.best)
         self._label_axes()
         ax.grid(True, which="major", color="0.9")
         ax.set_axisbelow(True)
@@ -277,20 +281,49 @@ class SearchDisplay:
     def _draw_line(self, i: int, style: dict[str, Any]) -> None:
         """Draw a line and its band; points and bars where values have no order."""
         x, mean, std = self.values[i], self.mean_scores[i], self.std_scores[i]
-        style = {"marker": "o", "markersize": 4, "label": self.names[i], **style}
-        if self.categories is None:
-            self.line_ += self.ax_.plot(x, mean, **style)
-            color = self.line_[-1].get_color()
-            band = self.ax_.fill_between(
-                x, mean - std, mean + std, color=color, alpha=0.15, linewidth=0
+        marker = _MARKERS[i % MOST_LINES]
+        style = {"marker": marker, "markersize": 4, "label": self.names[i], **style}
+        x = x + self._shift(i)
+        if not self.joined:
+            bars = self.ax_.errorbar(
+                x, mean, std, capsize=3, **{**style, "linestyle": "none"}
             )
-            self.band_.append(band)
+            self.line_.append(bars.lines[0])
+            self.band_.append(bars)
             return
-        shift = 0.08 * (i - (len(self.values) - 1) / 2)
-        style["linestyle"] = "none"
-        bars = self.ax_.errorbar(x + shift, mean, std, capsize=3, **style)
-        self.line_.append(bars[0])
-        self.band_.append(bars)
+        self.line_ += self.ax_.plot(x, mean, **style)
+        color = self.line_[-1].get_color()
+        band = self.ax_.fill_between(
+            x, mean - std, mean + std, color=color, alpha=0.15, linewidth=0
+        )
+        self.band_.append(band)
+
+    def _draw_best(self, x: float, score: float) -> Line2D:
+        """Draw a star at the best candidate."""
+        for i, (values, scores) in enumerate(
+            zip(self.values, self.mean_scores, strict=True)
+        ):
+            if ((values == x) & (scores == score)).any():
+                x += self._shift(i)
+                break
+        (star,) = self.ax_.plot(
+            [x],
+            [score],
+            linestyle="none",
+            marker="*",
+            markersize=15,
+            markeredgecolor="white",
+            color=MINIMUM_COLOR,
+            zorder=5,
+            label="best candidate",
+        )
+        return star
+
+    def _shift(self, i: int) -> float:
+        """Return how far beside their category the points of a line are."""
+        if self.categories is None:
+            return 0.0
+        return 0.12 * (i - (len(self.values) - 1) / 2)
 
     def _label_axes(self) -> None:
         """Write at the axes what they are, and how many candidates are not there."""
@@ -301,8 +334,11 @@ class SearchDisplay:
                 "score)"
             )
         ax.set_xlabel(label)
-        over = "" if self.n_splits is None else f" (mean over {self.n_splits} splits)"
-        ax.set_ylabel(f"{self.score_name}{over}")
+        label = self.score_name
+        if self.n_splits is not None:
+            between = "\n" if len(label) > _MOST_LETTERS else " "
+            label += f"{between}(mean over {self.n_splits} splits)"
+        ax.set_ylabel(label)
         if self.categories is not None:
             ax.set_xticks(range(len(self.categories)), self.categories)
             ax.set_xlim(-0.5, len(self.categories) - 0.5)
@@ -346,13 +382,19 @@ def _score_of(search: BaseSearchCV, score_name: str | None) -> str:
         return "score"
     names = list(search.scorer_)
     if score_name is None and isinstance(search.refit, str):
-        return search.refit
-    if score_name not in names:
+        score_name = search.refit
+    if score_name is None or score_name not in names:
         raise ValueError(
             f"score_name={score_name!r} must be one of the scores of the search: "
             f"{', '.join(map(repr, names))}."
         )
     return score_name
+
+
+def _is_by(search: BaseSearchCV, score: str) -> bool:
+    """Return whether the search has a best candidate, and not by another score."""
+    of_others = search.multimetric_ and search.refit not in (score, False)
+    return hasattr(search, "best_index_") and (not of_others or callable(search.refit))
 
 
 def _in_words(search: BaseSearchCV, score: str) -> str:
@@ -405,7 +447,7 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     return all(
         isinstance(each, Real)
         and not isinstance(each, (bool, np.bool_))
-        and np.isfinite(each)
+        and math.isfinite(each)
         for each in values
     )
 
@@ -432,29 +474,29 @@ def _shortened(value: Any) -> str:
 
 
 def _lines(
-    candidates: dict[str, list[Any]],
-    param: str,
-    x: np.ndarray,
-    means: np.ndarray,
-    has_score: np.ndarray,
-) -> dict[str | None, np.ndarray]:
-    """Return the candidates of each line, in the order of the parameter."""
+    candidates: dict[str, list[Any]], param: str, means: np.ndarray
+) -> tuple[dict[str | None, list[int]], bool]:
+    """Return the candidates of each line that have a score, by what they share.
+
+    And whether there is a line through them, as there is none through candidates that
+    share nothing.
+    """
     others = [
         name
         for name, values in candidates.items()
         if name != param and _n_values(values) > 1
     ]
+    scored = np.flatnonzero(np.isfinite(means)).tolist()
     lines: dict[str | None, list[int]] = {}
-    for i in np.flatnonzero(has_score):
-        values = ", ".join(f"{n}={_shortened(candidates[n][i])}" for n in others)
-        lines.setdefault(values or None, []).append(i)
-    if len(lines) > MOST_LINES:
-        best: dict[float, int] = {}
-        for i in np.flatnonzero(has_score):
-            if x[i] not in best or means[i] > means[best[x[i]]]:
-                best[x[i]] = i
-        lines = {f"best {', '.join(others)} at each value": list(best.values())}
-    return {
-        name: np.array(index)[np.argsort(x[index], kind="stable")]
-        for name, index in lines.items()
-    }
+    for i in scored:
+        shared = ", ".join(f"{n}={_shortened(candidates[n][i])}" for n in others)
+        lines.setdefault(shared or None, []).append(i)
+    if len(lines) <= MOST_LINES:
+        return lines, True
+    by_value: dict[str, list[int]] = {}
+    for i in scored:
+        by_value.setdefault(repr(candidates[param][i]), []).append(i)
+    if len(by_value) == len(scored):
+        return {f"candidates of any {', '.join(others)}": scored}, False
+    best = [max(index, key=lambda i: means[i]) for index in by_value.values()]
+    return {f"best {', '.join(others)} at each value": best}, True
