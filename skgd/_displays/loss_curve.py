@@ -19,7 +19,7 @@ from skgd._displays._matplotlib import (
     line_styles,
     require_matplotlib,
 )
-from skgd._displays.objective import least_objective
+from skgd._displays.objective import Data, least_objective
 from skgd._regressor import GDLinearRegressor
 from skgd._settings import settings_of
 from skgd._typing import ArrayLike, SparseLike
@@ -357,8 +357,8 @@ class LossCurveDisplay:
         """Return the display of curves, drawn."""
         _refuse_half_of_the_data(*data, excess=excess)
         if excess:
-            moments = Moments.from_data(*data) if data[0] is not None else None
-            curves = [curve.above_the_least(moments) for curve in curves]
+            moments = None if data[0] is None else Moments.from_data(*data)
+            curves = [curve.above_the_least(data, moments) for curve in curves]
         epochs, losses = [each.epochs for each in curves], [e.loss for e in curves]
         if not isinstance(given, (Mapping, list, tuple)):
             display = cls(epochs=epochs[0], loss=losses[0], excess=excess, name=name)
@@ -377,11 +377,20 @@ class _Curve(NamedTuple):
     loss: np.ndarray
     moments: Moments | None = None
 
-    def above_the_least(self, moments: Moments | None) -> _Curve:
-        """Return the excess over the least loss; nan where it is rounding or below."""
+    def above_the_least(self, data: Data, moments: Moments | None) -> _Curve:
+        """Return the excess over the least loss; nan where it is rounding or below.
+
+        Parameters
+        ----------
+        data : tuple of (X, y, sample_weight)
+            What was passed.
+        moments : Moments or None
+            Of these. None: nothing was passed.
+        """
         estimator = self.estimator
         if moments is None:
             moments = self.moments
+            data = moments, None, None
         _refuse_unknown_least(estimator, moments)
         assert moments is not None
         n_features = getattr(estimator, "n_features_in_", moments.n_features)
@@ -397,7 +406,7 @@ class _Curve(NamedTuple):
             n_targets=moments.n_targets,
             y_is_1d=moments.y_is_1d,
         )
-        least = least_objective(moments, settings)
+        least = least_objective(data, moments, settings)
         variance = np.diag(moments.scatter)[moments.n_features :].sum() / moments.weight
         dtype = getattr(estimator, "coef_", np.empty(0)).dtype
         rounding = _ROUNDINGS * np.finfo(dtype).eps * max(variance, self.loss[0])
@@ -405,9 +414,10 @@ class _Curve(NamedTuple):
         of_batches = settings.batch_size is not None
         if not of_batches and np.nanmin(excess) < -1e-4 * least - rounding:
             raise ValueError(
-                f"The least loss on X and y is {least:.6g}, and the descent reached "
-                f"{np.nanmin(self.loss):.6g}: it was on other data. Pass the rows, "
-                "targets and weights that it was on."
+                f"The least loss on the data is {least:.6g}, and the descent reached "
+                f"{np.nanmin(self.loss):.6g}: it was on other data, or on columns that "
+                "so nearly repeat each other that moments do not tell. Pass the rows, "
+                "targets and weights that it was on as X, y and sample_weight."
             )
         return self._replace(loss=np.where(excess > rounding, excess, np.nan))
 

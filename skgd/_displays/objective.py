@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from scipy.optimize import minimize
 
 from skgd._data.moments import Moments, factor_of, mean_squared_errors, moments_of
-from skgd._data.rows import Rows, averaging_one, blocks
+from skgd._data.rows import Rows, averaging_one, slices
 from skgd._objective.penalties import penalty_of
 from skgd._path import gd_path
 from skgd._regressor import GDLinearRegressor
 from skgd._settings import Settings
+from skgd._typing import ArrayLike, Matrix, PerTarget, SparseLike
 
-# Correlations of residuals that are left at a minimum, whose square is the excess loss:
-# of squared error, which has a direct solution, and of Huber's loss.
-_TOL, _TOL_OF_HUBER = 1e-9, 1e-6
+# Correlations of residuals that are left at a minimum, and at each of many: the excess
+# loss is their square.
+_TOL, _TOL_OF_MANY = 1e-8, 1e-5
 _MOST_EPOCHS = 20_000
 
-# Fits to the rows have so many targets at a time that these have so many elements.
-_TARGET_ELEMENTS = 2**22
+# Predictions of many models are made so many at a time.
+_ELEMENTS = 2**22
+
+
+#: X, y and sample_weight; or Moments, None and None.
+Data: TypeAlias = tuple[
+    ArrayLike | SparseLike | Moments | None, ArrayLike | None, ArrayLike | None
+]
 
 
 class View(NamedTuple):
@@ -44,31 +51,30 @@ class Objective:
     ----------
     settings : Settings
         The estimator's.
+    rows : Rows
+        The data.
     moments : Moments or None
-        For squared error, of the data.
-    rows : Rows or None
-        For other losses, the data.
+        Of these, for squared error.
     """
 
     settings: Settings
+    rows: Rows
     moments: Moments | None = None
-    rows: Rows | None = None
 
     @classmethod
     def of_rows(cls, settings: Settings, rows: Rows) -> Objective:
         """Return the objective on rows, whose weights may be of any unit."""
         rows = rows._replace(weight=averaging_one(rows.weight)[0])
-        if settings.loss.condenses:
-            return cls(settings, moments=moments_of(rows))
-        positive = slice(None) if rows.weight is None else np.flatnonzero(rows.weight)
-        return cls(settings, rows=rows.at(positive))
+        if rows.weight is not None:
+            rows = rows.at(np.flatnonzero(rows.weight))
+        return cls(
+            settings, rows, moments_of(rows) if settings.loss.condenses else None
+        )
 
     @property
     def n_features(self) -> int:
         """Number of features."""
-        data = self.rows if self.moments is None else self.moments
-        assert data is not None
-        return data.n_features
+        return self.rows.n_features
 
     def value(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
         """Return the values of models, whether they keep to a bound or not.
@@ -81,21 +87,12 @@ class Objective:
             Intercepts.
         """
         if self.moments is not None:
-            moments = replace(self.moments, y_is_1d=False)
-            losses = mean_squared_errors(moments, coef[:, None], intercept[:, None])
-            value = losses[:, 0]
+            value = mean_squared_errors(
+                self.moments, coef[:, None], intercept[:, None]
+            )[:, 0]
         else:
             value = self._mean_over_rows(coef, intercept)
-        return value + self.penalty_of(coef)
-
-    def penalty_of(self, coef: np.ndarray) -> np.ndarray:
-        """Return the penalty of models, but for bounds."""
-        settings = self.settings
-        unscaled = np.ones((coef.shape[1], 1))
-        penalty = penalty_of(
-            settings.alpha, settings.l1_ratio, settings.positive, unscaled
-        )
-        return np.zeros(len(coef)) + penalty.value(coef.T)
+        return value + _penalty(self.settings, coef)
 
     def minimiser(self, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return coefficients and intercept of a minimum, (1, n_features) and (1,).
@@ -105,24 +102,13 @@ class Objective:
         near : ndarray of shape (n_features + 1,)
             Where to look for it first, where the loss is one of the user's own.
         """
-        settings = self.settings
-        if self.moments is not None:
-            path = gd_path(
-                self.moments,
-                alphas=np.atleast_1d(settings.alpha),
-                l1_ratio=settings.l1_ratio,
-                positive=settings.positive,
-                fit_intercept=settings.fit_intercept,
-                max_iter=_MOST_EPOCHS,
-                tol=_TOL,
-            )
-            coefs = path.coefs.reshape(self.n_features, 1)
-            return coefs.T, path.intercepts.reshape(1)
-        assert self.rows is not None
         X, y, weight = self.rows
-        if settings.loss.kind == "huber":
-            return _fitted(settings, X, y, weight)
-        return self._searched(near)
+        if self.settings.loss.kind == "custom":
+            return self._searched(near)
+        if self.settings.loss.kind == "huber":
+            return _fitted(self.settings, X, y, weight, _TOL)
+        # By the rows, which tell columns apart that have the same moments, to rounding.
+        return _least_squares(self.settings, (X, y, weight), self.settings.alpha)
 
     def _searched(self, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a minimum that is found without gradients: a loss may have kinks."""
@@ -143,16 +129,15 @@ class Objective:
                 found,
                 method="Nelder-Mead",
                 bounds=bounds,
-                options={"xatol": 1e-8, "fatol": 0},
+                options={"xatol": 1e-7 * np.abs(near).max(), "fatol": np.inf},
             ).x
         return found[None, :d], found[d:] if n_parameters > d else np.zeros(1)
 
     def _mean_over_rows(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
         """Return the mean loss of models, block by block."""
-        assert self.rows is not None
         n_rows, n_models = len(self.rows.y), len(coef)
         total = np.zeros(n_models)
-        for block in blocks(n_rows, n_models):
+        for block in slices(n_rows, max(_ELEMENTS // n_models, 1)):
             rows = self.rows.at(block)
             prediction = rows.X @ coef.T + intercept
             targets = np.repeat(rows.y.astype(np.float64), n_models, axis=1)
@@ -161,16 +146,41 @@ class Objective:
         return total / n_rows
 
 
-def least_objective(moments: Moments, settings: Settings) -> float:
+def least_objective(data: Data, moments: Moments, settings: Settings) -> float:
     """Return the least objective of squared error, summed over the targets."""
     alphas = np.broadcast_to(settings.alpha, moments.n_targets)
-    total = 0.0
-    for target, alpha in enumerate(alphas):
-        one = replace(settings, alpha=float(alpha))
-        objective = Objective(one, moments=_of_target(moments, target))
-        best = objective.minimiser(np.zeros(moments.n_features + 1))
-        total += float(objective.value(*best)[0])
-    return total
+    models = {alpha: _least_squares(settings, data, alpha) for alpha in {*alphas}}
+    coef = np.stack([models[alpha][0][t] for t, alpha in enumerate(alphas)])
+    intercept = np.stack([models[alpha][1][t] for t, alpha in enumerate(alphas)])
+    losses = mean_squared_errors(moments, coef[None], intercept[None])
+    return float(losses.sum() + _penalty(settings, coef).sum())
+
+
+def _least_squares(
+    settings: Settings, data: Data, alpha: PerTarget
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return coefficients, (n_targets, n_features), and intercepts of a minimum."""
+    X, y, weight = data
+    assert X is not None
+    path = gd_path(
+        X,
+        y,
+        sample_weight=weight,
+        alphas=np.atleast_1d(alpha),
+        l1_ratio=settings.l1_ratio,
+        positive=settings.positive,
+        fit_intercept=settings.fit_intercept,
+        max_iter=_MOST_EPOCHS,
+        tol=_TOL,
+    )
+    return np.atleast_2d(path.coefs[..., 0]), np.atleast_1d(path.intercepts[..., 0])
+
+
+def _penalty(settings: Settings, coef: np.ndarray) -> np.ndarray:
+    """Return the penalty of models or targets, but for bounds."""
+    unscaled = np.ones((coef.shape[1], 1))
+    penalty = penalty_of(settings.alpha, settings.l1_ratio, settings.positive, unscaled)
+    return np.zeros(len(coef)) + penalty.value(coef.T)
 
 
 def profile(objective: Objective, view: View, points: np.ndarray) -> np.ndarray:
@@ -205,7 +215,9 @@ def profile(objective: Objective, view: View, points: np.ndarray) -> np.ndarray:
             least = _profile_by_path
         else:
             least = _profile_by_projection
-        values = least(objective, view, others, shown) + objective.penalty_of(shown)
+        values = least(objective, view, others, shown) + _penalty(
+            objective.settings, shown
+        )
     if objective.settings.positive:
         values[(shown < 0).any(axis=1)] = np.inf
     return values
@@ -274,10 +286,10 @@ def _profile_by_path(
         l1_ratio=settings.l1_ratio,
         positive=settings.positive,
         fit_intercept=settings.fit_intercept,
-        max_iter=_MOST_EPOCHS,
+        tol=_TOL_OF_MANY,
     )
     residuals = X[:, others] @ path.coefs[..., 0].T + path.intercepts.T - targets
-    penalty = objective.penalty_of(path.coefs[..., 0])
+    penalty = _penalty(objective.settings, path.coefs[..., 0])
     return np.einsum("ip,ip->p", residuals, residuals) / len(y) + penalty
 
 
@@ -285,29 +297,28 @@ def _profile_by_fits(
     objective: Objective, view: View, others: np.ndarray, shown: np.ndarray
 ) -> np.ndarray:
     """Return the profile of Huber's loss: each point is a target of its own."""
-    assert objective.rows is not None
     X, y, weight = objective.rows
     # Where the intercept alone is free, a column of zeros stands for no column.
     free = X[:, others] if len(others) else np.zeros((len(y), 1))
     values = []
-    for few in blocks_of_points(len(shown), len(y)):
+    for few in slices(len(shown), max(_ELEMENTS // len(y), 1)):
         targets = y - X[:, list(view.features)] @ shown[few].T
-        coef, intercept = _fitted(objective.settings, free, targets, weight)
+        coef, intercept = _fitted(
+            objective.settings, free, targets, weight, _TOL_OF_MANY
+        )
         loss = objective.settings.loss.mean(
             free @ coef.T + intercept, Rows(free, targets, weight)
         )
-        values.append(loss + objective.penalty_of(coef))
+        values.append(loss + _penalty(objective.settings, coef))
     return np.concatenate(values)
 
 
-def blocks_of_points(n_points: int, n_rows: int) -> list[slice]:
-    """Return slices of points, of which each has a target for every row."""
-    size = max(_TARGET_ELEMENTS // n_rows, 1)
-    return [slice(first, first + size) for first in range(0, n_points, size)]
-
-
 def _fitted(
-    settings: Settings, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+    settings: Settings,
+    X: Matrix,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    tol: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return coefficients and intercepts of Huber's loss, (n_targets, n_features)."""
     assert settings.loss.kind == "huber"
@@ -318,22 +329,7 @@ def _fitted(
         l1_ratio=settings.l1_ratio,
         positive=settings.positive,
         fit_intercept=settings.fit_intercept,
-        max_iter=_MOST_EPOCHS,
-        tol=_TOL_OF_HUBER,
+        tol=tol,
     )
     model.fit(X, y, sample_weight=weight)
     return model.coef_, np.broadcast_to(model.intercept_, len(model.coef_))
-
-
-def _of_target(moments: Moments, target: int) -> Moments:
-    """Return the moments of the features and one target."""
-    kept = [*range(moments.n_features), moments.n_features + target]
-    rest = np.broadcast_to(moments.mean_rest, moments.mean.shape)
-    return Moments(
-        moments.weight,
-        moments.mean[kept],
-        moments.scatter[np.ix_(kept, kept)],
-        moments.n_features,
-        True,
-        rest[kept],
-    )

@@ -15,6 +15,7 @@ from skgd._data.user_input import check_values, naming_columns, validated_rows
 from skgd._displays.objective import Objective, View, hides, profile
 from skgd._settings import settings_of
 from skgd._typing import ArrayLike, SparseLike
+from skgd._warn import noting, warn
 from skgd.callback import DescentHistory
 
 #: A feature by its index or its name.
@@ -27,7 +28,7 @@ _CURVE_POINTS, _POINTS, _PATH_POINTS = 201, 201, 61
 # Where the loss is evaluated on all rows, there are fewer points: so many evaluations
 # in all, or a grid of that many points; and where each point is a fit to all rows.
 _EVALUATIONS, _FEWEST_POINTS = 2**26, 41
-_FITTED_ROWS, _FEWEST_FITS = 2**19, 21
+_FITTED_ROWS, _FEWEST_FITS, _MOST_FITS = 2**18, 21, 31
 
 # What is around the path, as a share of its extent.
 _MARGIN = 0.2
@@ -153,14 +154,24 @@ def _index_of(feature: Feature, names: list[str]) -> int:
 
 def picture_of(descent: Descent, view: View) -> dict[str, Any]:
     """Return what a display shows of a descent."""
-    objective = descent.objective
-    hidden = hides(objective, view)
-    if hidden and objective.settings.loss.kind == "custom":
+    loss = descent.objective.settings.loss
+    if loss.kind == "custom" and hides(descent.objective, view):
         raise ValueError(
             "For a loss of your own, all parameters have to be in the picture: X has "
             "to have one feature, and features to be None. The least loss over other "
             "parameters is known of squared error and of Huber's loss."
         )
+    with noting() as notes:
+        picture = _drawn(descent, view)
+    if notes:
+        message, category = notes[0]
+        warn(f"Of the fits that the picture takes: {message}", category)
+    return picture
+
+
+def _drawn(descent: Descent, view: View) -> dict[str, Any]:
+    """Return the same, of parameters that may be drawn."""
+    objective = descent.objective
     finite = np.isfinite(descent.loss)
     best = np.where(finite, descent.loss, np.inf).argmin()
     near = np.append(descent.coef[best], descent.intercept[best])
@@ -186,7 +197,7 @@ def picture_of(descent: Descent, view: View) -> dict[str, Any]:
         "minimum": minimum,
         "minimum_loss": least,
         "parameter_names": names + ["intercept"] * view.intercept,
-        "is_profile": hidden,
+        "is_profile": hides(objective, view),
         "last_epoch": None if n_shown == len(finite) else int(descent.epochs[-1]),
     }
 
@@ -205,13 +216,13 @@ def _n_points(objective: Objective, view: View) -> int:
     """Return how many values of each parameter the objective is evaluated at."""
     n_parameters = len(view.features) + view.intercept
     most = _CURVE_POINTS if n_parameters == 1 else _POINTS
-    if objective.rows is None:
+    if objective.moments is not None:
         hides_coef = objective.n_features > len(view.features)
         fits = hides_coef and objective.settings.has_prox
         return min(most, _PATH_POINTS) if fits else most
     n_all, fewest = _EVALUATIONS, _FEWEST_POINTS
     if hides(objective, view):
-        n_all, fewest, most = _FITTED_ROWS, _FEWEST_FITS, _PATH_POINTS
+        n_all, fewest, most = _FITTED_ROWS, _FEWEST_FITS, min(most, _MOST_FITS)
     n_affordable = (n_all / objective.rows.n_rows) ** (1 / n_parameters)
     return int(np.clip(n_affordable, fewest, most))
 
