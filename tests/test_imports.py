@@ -32,6 +32,7 @@ try:
 except skgd.DivergenceError:
     pass
 skgd.testing.check_gradient_strategy
+assert "matplotlib" not in sys.modules
 """
 
 NEED_IT = [
