@@ -112,11 +112,12 @@ def test_the_regressor_inside_is_found(regression):
 )
 def test_the_excess_is_that_over_a_direct_solution(params, direct, regression):
     X, y = regression
-    model = textbook(**params).fit(X, y)
-    direct.fit(X, y)
-    least = objective_by_hand(model, X, y, direct.coef_, direct.intercept_)
+    weight = 1 + np.arange(len(y)) % 2 / 3
+    model = textbook(**params).fit(X, y, sample_weight=weight / weight.mean())
+    direct.fit(X, y, sample_weight=weight / weight.mean())
+    least = objective_by_hand(model, X, y, direct.coef_, direct.intercept_, weight)
     expected = np.array(model.loss_curve_) - least
-    for data in {}, {"X": X, "y": y}:
+    for data in {}, {"X": X, "y": y, "sample_weight": weight}:
         display = LossCurveDisplay.from_estimator(model, excess=True, **data)
         np.testing.assert_allclose(display.loss, expected, rtol=1e-6)
 
@@ -298,6 +299,10 @@ def test_contours_are_the_objective_over_coefficient_and_intercept(params, weigh
     for (w, b), loss in zip(display.path, display.path_loss, strict=True):
         by_hand = objective_by_hand(model, ONE_X, BENT, np.array([w]), b, weight)
         assert loss == pytest.approx(by_hand, rel=1e-9)
+    for step in [(1e-3, 0), (-1e-3, 0), (0, 1e-3), (0, -1e-3)]:
+        w, b = display.minimum + step
+        beside = objective_by_hand(model, ONE_X, BENT, np.array([w]), b, weight)
+        assert beside > display.minimum_loss
     assert display.ax_.get_xlabel() == "coefficient of x0"
     assert display.ax_.get_ylabel() == "intercept"
     assert not display.is_profile
@@ -319,6 +324,7 @@ def test_the_path_is_that_of_the_history_and_leads_to_the_model(regression):
     assert display.is_profile
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     "params",
     [
@@ -332,18 +338,21 @@ def test_the_path_is_that_of_the_history_and_leads_to_the_model(regression):
     ],
 )
 def test_contours_of_two_features_are_the_least_objective_over_all_else(
-    params, regression
+    params, weighted, regression
 ):
     X, y = regression
+    weight = np.arange(len(y)) % 3.0 if weighted else None
     model = textbook(**params)
-    display = DescentPathDisplay.from_estimator(model, X, y, features=(2, 1))
+    display = DescentPathDisplay.from_estimator(
+        model, X, y, sample_weight=weight, features=(2, 1)
+    )
     n_others = 1 + model.fit_intercept
 
     def least_by_hand(values):
         def objective(others):
             coef = np.array([others[0], values[1], values[0]])
             intercept = others[1] if model.fit_intercept else 0.0
-            return objective_by_hand(model, X, y, coef, intercept)
+            return objective_by_hand(model, X, y, coef, intercept, weight)
 
         bounds = [(0 if model.positive else None, None), (None, None)][:n_others]
         start = np.ones(n_others)
