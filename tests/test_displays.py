@@ -561,6 +561,8 @@ def test_a_history_of_nothing_is_refused():
         ((0, 0), "two different ones"),
         ((), "one feature, or two"),
         ((0, 4), "4 is not a feature of"),
+        (0.5, "0.5 is not a feature of"),
+        ((False, True), "False is not a feature of"),
         (("x0", "age"), "'age' is not a feature of"),
     ],
 )
@@ -679,6 +681,10 @@ def test_of_several_scores_one_is_chosen(regression):
     scores = np.concatenate(other.mean_scores)
     assert set(scores) == set(search.cv_results_["mean_test_neg_mean_squared_error"])
     assert other.best_ is None
+    one = {"param_grid": {"alpha": [0.1, 1.0]}, "scoring": scoring, "refit": "r2"}
+    search = GDLinearRegressorCV(**one).fit(*regression)
+    other = SearchDisplay.from_estimator(search, score_name="neg_mean_squared_error")
+    assert other.ax_.get_legend() is None
     with pytest.raises(ValueError, match=r"'max_error' must be one of .*'r2'"):
         SearchDisplay.from_estimator(search, score_name="max_error")
 

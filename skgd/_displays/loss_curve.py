@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 # the largest of these.
 _ROUNDINGS = 16
 
+# How near losses in float32 on the same data are to those in float64.
+_SAME_LOSS = 1e-4
+
 _MOST_MARKERS = 30
 
 
@@ -133,12 +136,12 @@ class LossCurveDisplay:
         sample_weight : array-like of shape (n_samples,), default=None
             Their weights.
         excess : bool, default=False
-            Whether to plot how much the loss exceeds the least one, which a straight
-            line on the logarithmic axis tells to fall by the same factor each epoch. It
-            is known of squared error, with any penalty, from `moments_` or from X and
-            y. An excess that is no more than rounding is not drawn. Nor is one below
-            zero, as those of mini-batches may be: their loss is the mean over the
-            batches of an epoch, each before its update.
+            Whether to plot how much the loss exceeds the least one. On the logarithmic
+            axis, a straight line is an excess that falls by the same factor each epoch.
+            The least loss is known of squared error, with any penalty, from `moments_`
+            or from X and y. An excess that is no more than rounding is not drawn. Nor
+            is one below zero, as those of mini-batches may be: their loss is the mean
+            over the batches of an epoch, each before its update.
         name : str or list of str, default=None
             Name of each fit, for the legend. None: the keys of a dict, the parameters
             by which the fits of a list differ, and no name of a single fit.
@@ -176,8 +179,7 @@ class LossCurveDisplay:
         >>> plt.close(display.figure_)
         """
         require_matplotlib(f"{cls.__name__}.from_estimator")
-        several = _several(estimator)
-        regressors = [_regressor_of(each) for each in several.values()]
+        regressors = [_regressor_of(each) for each in _several(estimator)]
         curves = [
             _Curve(
                 regressor,
@@ -187,16 +189,12 @@ class LossCurveDisplay:
             )
             for regressor in regressors
         ]
-        return cls._drawn(
-            estimator,
-            list(several),
-            curves,
-            (X, y, sample_weight),
-            excess=excess,
-            name=name,
-            ax=ax,
-            curve_kwargs=curve_kwargs,
-        )
+        data = X, y, sample_weight
+        _refuse_half_of_the_data(*data, excess=excess)
+        if excess:
+            curves = _above_the_least(curves, data)
+        display = cls(**_as_given(estimator, curves, name), excess=excess)
+        return display.plot(ax, curve_kwargs=curve_kwargs)
 
     @classmethod
     def from_history(
@@ -266,9 +264,8 @@ class LossCurveDisplay:
         >>> plt.close(display.figure_)
         """
         require_matplotlib(f"{cls.__name__}.from_history")
-        several = _several(history)
         curves = []
-        for each in several.values():
+        for each in _several(history):
             records = each.records_
             if "loss" not in records:
                 raise ValueError(
@@ -277,16 +274,12 @@ class LossCurveDisplay:
                     "...])."
                 )
             curves.append(_Curve(each.estimator_, records["epoch"], records["loss"]))
-        return cls._drawn(
-            history,
-            list(several),
-            curves,
-            (X, y, sample_weight),
-            excess=excess,
-            name=name,
-            ax=ax,
-            curve_kwargs=curve_kwargs,
-        )
+        data = X, y, sample_weight
+        _refuse_half_of_the_data(*data, excess=excess)
+        if excess:
+            curves = _above_the_least(curves, data)
+        display = cls(**_as_given(history, curves, name), excess=excess)
+        return display.plot(ax, curve_kwargs=curve_kwargs)
 
     def plot(
         self,
@@ -331,7 +324,7 @@ class LossCurveDisplay:
         if logarithmic:
             ax.set_yscale("log")
         ax.set_xlabel("epoch")
-        ax.set_ylabel("loss above the least" if self.excess else "loss")
+        ax.set_ylabel("loss above the minimum" if self.excess else "loss")
         ax.locator_params(axis="x", integer=True)
         ax.grid(True, which="major", color="0.9")
         ax.set_axisbelow(True)
@@ -340,33 +333,6 @@ class LossCurveDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         self.line_ = lines if several else lines[0]
         return self
-
-    @classmethod
-    def _drawn(
-        cls,
-        given: object,
-        keys: list[str],
-        curves: list[_Curve],
-        data: tuple[Any, Any, Any],
-        *,
-        excess: bool,
-        name: str | Sequence[str] | None,
-        ax: Axes | None,
-        curve_kwargs: Style | Sequence[Style] | None,
-    ) -> LossCurveDisplay:
-        """Return the display of curves, drawn."""
-        _refuse_half_of_the_data(*data, excess=excess)
-        if excess:
-            moments = None if data[0] is None else Moments.from_data(*data)
-            curves = [curve.above_the_least(data, moments) for curve in curves]
-        epochs, losses = [each.epochs for each in curves], [e.loss for e in curves]
-        if not isinstance(given, (Mapping, list, tuple)):
-            display = cls(epochs=epochs[0], loss=losses[0], excess=excess, name=name)
-            return display.plot(ax, curve_kwargs=curve_kwargs)
-        if name is None:
-            name = keys if isinstance(given, Mapping) else _differences(curves)
-        display = cls(epochs=epochs, loss=losses, excess=excess, name=name)
-        return display.plot(ax, curve_kwargs=curve_kwargs)
 
 
 class _Curve(NamedTuple):
@@ -377,62 +343,73 @@ class _Curve(NamedTuple):
     loss: np.ndarray
     moments: Moments | None = None
 
-    def above_the_least(self, data: Data, moments: Moments | None) -> _Curve:
-        """Return the excess over the least loss; nan where it is rounding or below.
 
-        Parameters
-        ----------
-        data : tuple of (X, y, sample_weight)
-            What was passed.
-        moments : Moments or None
-            Of these. None: nothing was passed.
-        """
-        estimator = self.estimator
-        if moments is None:
-            moments = self.moments
-            data = moments, None, None
-        _refuse_unknown_least(estimator, moments)
-        assert moments is not None
-        n_features = getattr(estimator, "n_features_in_", moments.n_features)
-        if n_features != moments.n_features:
-            raise ValueError(
-                f"X has {moments.n_features} features, and the regressor was fitted to "
-                f"{n_features}. Pass the rows that it was fitted to (of a pipeline, "
-                "pipeline[:-1].transform(X))."
-            )
-        settings = settings_of(
-            estimator,
-            np.dtype(np.float64),
-            n_targets=moments.n_targets,
-            y_is_1d=moments.y_is_1d,
+def _as_given(
+    given: object, curves: list[_Curve], name: str | Sequence[str] | None
+) -> dict[str, Any]:
+    """Return what a display holds of curves: of a list lists, of one fit its own."""
+    epochs, losses = [each.epochs for each in curves], [each.loss for each in curves]
+    if not isinstance(given, (Mapping, list, tuple)):
+        return {"epochs": epochs[0], "loss": losses[0], "name": name}
+    if name is None:
+        name = list(given) if isinstance(given, Mapping) else _differences(curves)
+    return {"epochs": epochs, "loss": losses, "name": name}
+
+
+def _above_the_least(curves: list[_Curve], data: Data) -> list[_Curve]:
+    """Return the excess of each curve over the least loss, on data that were passed.
+
+    Or, where none were, on those of the moments that an estimator has.
+    """
+    if data[0] is None:
+        return [
+            _excess(each, (each.moments, None, None), each.moments) for each in curves
+        ]
+    moments = Moments.from_data(*data)
+    return [_excess(each, data, moments) for each in curves]
+
+
+def _excess(curve: _Curve, data: Data, moments: Moments | None) -> _Curve:
+    """Return the excess over the least loss; nan where it is rounding or below."""
+    estimator, _, loss, _ = curve
+    _refuse_unknown_least(estimator, moments)
+    assert moments is not None
+    _refuse_other_features(estimator, moments)
+    settings = settings_of(
+        estimator,
+        np.dtype(np.float64),
+        n_targets=moments.n_targets,
+        y_is_1d=moments.y_is_1d,
+    )
+    least = least_objective(data, moments, settings)
+    excess, rounding = loss - least, _rounding(curve, moments)
+    of_batches = settings.batch_size is not None
+    if not of_batches and np.nanmin(excess) < -_SAME_LOSS * least - rounding:
+        raise ValueError(
+            f"The least loss on the data is {least:.6g}, and the descent reached "
+            f"{np.nanmin(loss):.6g}: it was on other data, or on columns that repeat "
+            "each other so nearly that moments do not tell them apart. Pass the rows, "
+            "targets and weights that it was on as X, y and sample_weight."
         )
-        least = least_objective(data, moments, settings)
-        variance = np.diag(moments.scatter)[moments.n_features :].sum() / moments.weight
-        dtype = getattr(estimator, "coef_", np.empty(0)).dtype
-        rounding = _ROUNDINGS * np.finfo(dtype).eps * max(variance, self.loss[0])
-        excess = self.loss - least
-        of_batches = settings.batch_size is not None
-        if not of_batches and np.nanmin(excess) < -1e-4 * least - rounding:
-            raise ValueError(
-                f"The least loss on the data is {least:.6g}, and the descent reached "
-                f"{np.nanmin(self.loss):.6g}: it was on other data, or on columns that "
-                "so nearly repeat each other that moments do not tell. Pass the rows, "
-                "targets and weights that it was on as X, y and sample_weight."
-            )
-        return self._replace(loss=np.where(excess > rounding, excess, np.nan))
+    return curve._replace(loss=np.where(excess > rounding, excess, np.nan))
 
 
-def _several(given: Any) -> dict[Any, Any]:
-    """Return what was passed, one or several, by names or numbers."""
+def _rounding(curve: _Curve, moments: Moments) -> float:
+    """Return how far rounding takes a loss from the least one."""
+    of_y = np.diag(moments.scatter)[moments.n_features :].sum() / moments.weight
+    dtype = getattr(curve.estimator, "coef_", np.empty(0)).dtype
+    return float(_ROUNDINGS * np.finfo(dtype).eps * max(of_y, curve.loss[0]))
+
+
+def _several(given: Any) -> list[Any]:
+    """Return what was passed, one or several, as a list."""
     if isinstance(given, Mapping):
-        several = dict(given)
-    elif isinstance(given, (list, tuple)):
-        several = dict(enumerate(given))
-    else:
-        several = {0: given}
-    if not several:
+        given = list(given.values())
+    if not isinstance(given, (list, tuple)):
+        return [given]
+    if not given:
         raise ValueError(f"There is nothing to plot in {given!r}.")
-    return several
+    return list(given)
 
 
 def _regressor_of(estimator: BaseEstimator) -> GDLinearRegressor:
@@ -497,6 +474,17 @@ def _refuse_unknown_least(
             "excess=True, and the least loss is not known: there are no moments_ of "
             "the rows (mini-batches and histories have none). Pass X and y, the rows "
             "that were fitted to."
+        )
+
+
+def _refuse_other_features(estimator: GDLinearRegressor, moments: Moments) -> None:
+    """Raise where the data have another number of features than those of the fit."""
+    n_features = getattr(estimator, "n_features_in_", moments.n_features)
+    if n_features != moments.n_features:
+        raise ValueError(
+            f"X has {moments.n_features} features, and the regressor was fitted to "
+            f"{n_features}. Pass the rows that it was fitted to (of a pipeline, "
+            "pipeline[:-1].transform(X))."
         )
 
 

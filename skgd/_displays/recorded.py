@@ -135,7 +135,9 @@ def view_of(features: Feature | Sequence[Feature] | None, descent: Descent) -> V
             )
         intercept = len(names) == 1 and settings.fit_intercept
         return View(tuple(range(len(names))), intercept)
-    given = [features] if isinstance(features, (str, int, Integral)) else [*features]
+    given = (
+        [features] if isinstance(features, (str, int, float, Integral)) else [*features]
+    )
     index = tuple(_index_of(each, names) for each in given)
     if len(set(index)) != len(index) or len(index) not in (1, 2):
         raise ValueError(
@@ -149,8 +151,9 @@ def _index_of(feature: Feature, names: list[str]) -> int:
     """Return the index of a feature that is given by its index or its name."""
     if isinstance(feature, str) and feature in names:
         return names.index(feature)
-    if isinstance(feature, Integral) and -len(names) <= feature < len(names):
-        return range(len(names))[feature]
+    is_number = isinstance(feature, Integral) and not isinstance(feature, bool)
+    if is_number and -len(names) <= int(feature) < len(names):
+        return range(len(names))[int(feature)]
     raise ValueError(f"{feature!r} is not a feature of {_listed(names)}.")
 
 

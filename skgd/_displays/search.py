@@ -275,7 +275,8 @@ class SearchDisplay:
         self._label_axes()
         ax.grid(True, which="major", color="0.9")
         ax.set_axisbelow(True)
-        ax.legend(fontsize="small")
+        if self.best_ is not None or any(self.names):
+            ax.legend(fontsize="small")
         return self
 
     def _draw_line(self, i: int, style: dict[str, Any]) -> None:
@@ -393,8 +394,10 @@ def _score_of(search: BaseSearchCV, score_name: str | None) -> str:
 
 def _is_by(search: BaseSearchCV, score: str) -> bool:
     """Return whether the search has a best candidate, and not by another score."""
-    of_others = search.multimetric_ and search.refit not in (score, False)
-    return hasattr(search, "best_index_") and (not of_others or callable(search.refit))
+    names_another = search.multimetric_ and isinstance(search.refit, str)
+    return hasattr(search, "best_index_") and (
+        not names_another or search.refit == score
+    )
 
 
 def _in_words(search: BaseSearchCV, score: str) -> str:
