@@ -227,7 +227,9 @@ def test_losses_below_zero_have_a_linear_axis(regression):
         ),
         (
             (
-                textbook(early_stopping=True).fit(np.tile(ONE_X, (5, 1)), [*LINE] * 5),
+                textbook(early_stopping=True, scoring="neg_mean_squared_error").fit(
+                    np.tile(ONE_X, (5, 1)), [*LINE] * 5
+                ),
                 {"excess": True},
             ),
             ValueError,
