@@ -2,61 +2,45 @@
 
     python examples/three_gradients.py
 
-Prints the training logs of two notebook problems from each strategy, side by side, and
-the largest difference between them: none to speak of.
+Prints the descents of two textbook problems by each strategy, side by side, and the
+largest difference between them: none to speak of. `three_gradients.ipynb` explains
+each of them step by step.
 """
-
-import io
-import re
-from contextlib import redirect_stdout
 
 import numpy as np
 import pandas as pd
 
 from skgd import GDLinearRegressor
+from skgd.callback import DescentHistory
 
 STRATEGIES = ("manual", "autograd", "module")
 
 
-def training_log(
-    model: GDLinearRegressor, X: np.ndarray, y: np.ndarray
-) -> pd.DataFrame:
-    """Fit, and give the numbers that `verbose` prints: a row an epoch."""
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        model.fit(X, y)
-    *lines, _ = printed.getvalue().splitlines()
-    epochs = [re.findall(r"([a-z ]+) = (\S+?)(?:,|$)", line) for line in lines]
-    log = pd.DataFrame([{name.strip(): number for name, number in e} for e in epochs])
-    log.index = [int(re.match(r"epoch (\d+)", line)[1]) for line in lines]
-    return log.rename_axis("epoch")
-
-
-def compare(title: str, X: np.ndarray, y: np.ndarray, **params: object) -> None:
-    models = {
-        strategy: GDLinearRegressor(strategy, tol=None, verbose=2, **params)
-        for strategy in STRATEGIES
-    }
-    logs = {name: training_log(model, X, y) for name, model in models.items()}
-    side_by_side = pd.concat(logs, axis=1).swaplevel(axis=1)
-    quantities = side_by_side.columns.get_level_values(0).unique()
+def compare(title: str, X: pd.DataFrame, y: np.ndarray, **params: object) -> None:
+    """Print the first epochs of each strategy, and how far apart any epoch is."""
+    tables = {}
+    for strategy in STRATEGIES:
+        history = DescentHistory(record=["loss", "gradient_norm", "coef", "intercept"])
+        model = GDLinearRegressor(strategy, tol=None, **params)
+        model.set_callbacks(history).fit(X, y)
+        tables[strategy] = history.to_frame()
+    side_by_side = pd.concat(tables, axis=1).swaplevel(axis=1)
+    quantities = tables["manual"].columns
 
     print(f"{title}\n")
-    print(side_by_side[list(quantities)].head(6).to_string())
-
-    coefs = np.array([model.coef_ for model in models.values()])
-    losses = np.array([model.loss_curve_ for model in models.values()])
-    print(f"\nafter {losses.shape[1]} epochs: coef = {coefs[:, 0]}")
-    print(
-        f"largest difference: coef {np.ptp(coefs, axis=0).max():.1e}, "
-        f"loss {np.ptp(losses, axis=0).max():.1e}\n\n"
-    )
+    print(side_by_side[quantities].head(6).to_string(float_format="{:.5f}".format))
+    coefs = side_by_side["coef_x"].to_numpy()
+    print(f"\nafter {model.n_iter_} epochs: coef = {coefs[-1]}")
+    print("largest difference between strategies in any epoch")
+    for name in quantities:
+        print(f"{name:>15} {np.ptp(side_by_side[name], axis=1).max():.1e}")
+    print()
 
 
 def main() -> None:
     compare(
         "y = 2 x, no intercept, learning rate 0.0003, float32",
-        np.array([[10], [20], [30], [40], [50]], dtype="float32"),
+        pd.DataFrame({"x": [10, 20, 30, 40, 50]}, dtype="float32"),
         np.array([20, 40, 60, 80, 100], dtype="float32"),
         fit_intercept=False,
         learning_rate=0.0003,
@@ -64,7 +48,7 @@ def main() -> None:
     )
     compare(
         "y = 2 x + 1, learning rate 0.05, float64",
-        np.array([[1.0], [2.0], [3.0], [4.0]]),
+        pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]}),
         np.array([3.0, 5.0, 7.0, 9.0]),
         learning_rate=0.05,
         max_iter=100,

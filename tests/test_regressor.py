@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LinearRegression
 
 from skgd import DivergenceError, GDLinearRegressor
+from skgd.callback import DescentHistory
 from skgd.strategies import ManualStrategy, ModuleStrategy
 
 
@@ -419,6 +420,21 @@ def test_verbose_shows_a_line_in_the_users_units(strategy, capsys):
         for a in (model.coef_, model.intercept_)
     ]
     assert last.endswith(f"coef = [{numbers[0]}], intercept = [{numbers[1]}]")
+
+
+def test_verbose_prints_the_rows_of_a_history(regression, capsys):
+    X, y = regression[0][:, :1], regression[1]
+    history = DescentHistory(every=2)
+    model = GDLinearRegressor(learning_rate=0.05, max_iter=5, tol=None, verbose=2)
+    model.set_callbacks(history).fit(X, y)
+    lines = capsys.readouterr().out.splitlines()
+    rows = history.to_frame().reset_index().to_dict("records")
+    assert [row["epoch"] for row in rows] == [0, 2, 4, 5]
+    for line, row in zip(lines, rows, strict=True):
+        assert line.split(": ")[1] == (
+            f"loss = {row['loss']:.5f}, gradient norm = {row['gradient_norm']:.5f}, "
+            f"coef = {row['coef_x0']:.5f}, intercept = {row['intercept']:.5f}"
+        )
 
 
 @pytest.mark.parametrize(
