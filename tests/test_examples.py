@@ -1,5 +1,7 @@
 """The examples, the README's code and the benchmarks run, and say what they promise."""
 
+import json
+import os
 import re
 import runpy
 import subprocess
@@ -9,10 +11,18 @@ from pathlib import Path
 
 import pytest
 from joblib import parallel_config
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbformat import read
+from nbformat.v4 import new_code_cell
+
+import skgd
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 BENCHMARKS = ROOT / "examples" / "benchmarks"
 QUESTIONS = sorted(path.stem for path in (BENCHMARKS / "questions").glob("[!_]*.py"))
 
@@ -80,6 +90,49 @@ def test_a_score_below_zero_is_seen(line):
 def test_other_numbers_may_be_negative():
     table = "coef    R2 (5-fold)\n-4.01        0.8673\n\nexcess\n-1.1e-16"
     assert not bad_lines(table)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_prints_what_is_saved_in_it_and_no_warnings(
+    path, tmp_path, monkeypatch
+):
+    assert path.stat().st_size < 400_000
+    notebook = read(path, as_version=4)
+    saved = [texts_of_outputs(cell) for cell in notebook.cells]
+    assert not [text for cell in saved for name, *text in cell if name == "stderr"]
+
+    where = "import json, sys, skgd\nprint(json.dumps([sys.executable, skgd.__file__]))"
+    notebook.cells.append(new_code_cell(where))
+    execute(notebook, tmp_path, monkeypatch)
+    *cells, last = notebook.cells
+    assert json.loads(last.outputs[0].text) == [sys.executable, skgd.__file__]
+    for cell, outputs in zip(cells, saved, strict=True):
+        assert texts_of_outputs(cell) == outputs, cell.source
+
+
+def execute(notebook, folder, monkeypatch):
+    """Run all cells by this interpreter with this skgd, whatever kernels there are."""
+    this_skgd = str(Path(skgd.__file__).parents[1])
+    monkeypatch.setenv("PYTHONPATH", this_skgd, prepend=os.pathsep)
+    monkeypatch.setenv("IPYTHONDIR", str(folder))  # none of the user's startup files
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # figures are outputs
+    kernel = AsyncKernelManager(
+        kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[])
+    )
+    client = NotebookClient(
+        notebook, km=kernel, timeout=60, resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute(cleanup_kc=True)
+
+
+def texts_of_outputs(cell):
+    """Return what each output is, and its text; of a picture, that there is one."""
+    return [
+        (output.name, output.text)
+        if output.output_type == "stream"
+        else (*sorted(output.data), output.data["text/plain"])
+        for output in cell.get("outputs", [])
+    ]
 
 
 def test_each_benchmark_measures_prints_and_draws(tmp_path):
