@@ -27,7 +27,9 @@ def main() -> None:
 
     table = history.to_frame().drop(columns="seconds")
     print(table.loc[[0, 1, 2, 3, 10, 30, 60]].round(3).to_string())
-    print(f"\nthe model: coefficient {model.coef_[0]:.3f}, intercept {model.intercept_:.3f}")
+    print(
+        f"\nthe model: coefficient {model.coef_[0]:.3f}, intercept {model.intercept_:.3f}"
+    )
 
     ax = Figure(figsize=(6, 4), layout="constrained").subplots()
     display = DescentPathDisplay.from_history(history, X, y, ax=ax)

@@ -145,8 +145,11 @@ class _EpochTasks(Observer):
 
     def _attributes(self, iterate: Iterate) -> dict[str, Any] | None:
         """Return the fitted attributes of an estimator that would stop here."""
-        model = iterate.model(self._settings.dtype)
-        if not all(np.isfinite(each).all() for each in model):
+        dtype = self._settings.dtype
+        model = iterate.model(dtype)
+        # Of what leaves its range, scorers raise; the descent is about to, and tells why.
+        in_range = all(np.isfinite(each).all() for each in model)
+        if not in_range or iterate.diverges_beyond(dtype):
             return None
         coef, intercept = shaped_as_targets(model, self._settings.y_is_1d)
         return {

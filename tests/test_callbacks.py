@@ -9,7 +9,7 @@ import pytest
 from conftest import strategies_on
 from dask import array as da
 from dask import dataframe as dd
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -100,6 +100,7 @@ def test_a_monitor_s_scores_are_those_of_fits_that_end_there(
 
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
+@example(seed=236)  # float32, whose range a descent leaves before its loss does
 def test_a_descent_that_is_watched_is_the_same_descent(seed):
     """To the last digit, and with the same error where it raises one."""
     rng = np.random.default_rng(seed)

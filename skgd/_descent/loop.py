@@ -314,6 +314,14 @@ class Iterate:
         """
         return self._descent.problem.in_user_units(self._descent.model(), dtype)
 
+    def diverges_beyond(self, dtype: np.dtype) -> bool:
+        """Return whether the loss has risen so far that a dtype does not hold it."""
+        descent = self._descent
+        if self.loss <= sum(descent.first_losses):
+            return False
+        parameters = in_numpy(descent.model())
+        return not (descent.problem.losses_at(parameters) < np.finfo(dtype).max).all()
+
     @property
     def whole(self) -> bool:
         """Whether all rows are one batch."""
