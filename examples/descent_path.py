@@ -21,12 +21,11 @@ TABLE = pd.DataFrame(
 
 def main() -> None:
     X, y = TABLE[["hours"]], TABLE["mark"]
-    history = DescentHistory()
+    history = DescentHistory(record=["loss", "gradient_norm", "coef", "intercept"])
     model = GDLinearRegressor(learning_rate=0.04, max_iter=60, tol=None)
     model.set_callbacks(history).fit(X, y)
 
-    table = history.to_frame().drop(columns="seconds")
-    print(table.loc[[0, 1, 2, 3, 10, 30, 60]].round(3).to_string())
+    print(history.to_frame().loc[[0, 1, 2, 3, 10, 30, 60]].round(3).to_string())
     print(
         f"\nthe model: coefficient {model.coef_[0]:.3f}, intercept {model.intercept_:.3f}"
     )

@@ -147,7 +147,7 @@ class _EpochTasks(Observer):
         """Return the fitted attributes of an estimator that would stop here."""
         dtype = self._settings.dtype
         model = iterate.model(dtype)
-        # Of what leaves its range, scorers raise; the descent is about to, and tells why.
+        # Scorers raise on what leaves its range; the descent is about to, and says why.
         in_range = all(np.isfinite(each).all() for each in model)
         if not in_range or iterate.diverges_beyond(dtype):
             return None
