@@ -26,9 +26,7 @@ def main() -> None:
     model.set_callbacks(history).fit(X, y)
 
     print(history.to_frame().loc[[0, 1, 2, 3, 10, 30, 60]].round(3).to_string())
-    print(
-        f"\nthe model: coefficient {model.coef_[0]:.3f}, intercept {model.intercept_:.3f}"
-    )
+    print(f"\nthe model: mark = {model.intercept_:.2f} + {model.coef_[0]:.2f} hours")
 
     ax = Figure(figsize=(6, 4), layout="constrained").subplots()
     display = DescentPathDisplay.from_history(history, X, y, ax=ax)
