@@ -15,7 +15,7 @@ from problems import sparse
 from sklearn.linear_model import Ridge, SGDRegressor
 
 FULL = [{"n": 20_000, "d": 100_000, "rounds": 5}]
-QUICK = [{"n": 300, "d": 1500, "rounds": 1}]
+QUICK = [{"n": 300, "d": 500, "rounds": 1}]
 
 FIVE: dict[str, Any] = {"max_iter": 5, "tol": None, "random_state": 0}
 COMPARED: Ladders = {
