@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
@@ -42,28 +42,7 @@ _MOST_MARKERS, _MARKER_DISTANCE = 80, 0.02
 # Losses that are smaller, as a share of the largest, are none.
 _ROUNDING = 1e-14
 
-#: Where a legend is.
-Place: TypeAlias = Literal[
-    "upper right",
-    "upper left",
-    "lower right",
-    "lower left",
-    "upper center",
-    "lower center",
-]
-
-# The centres of these, and the size of a legend, as shares of the axes.
-_PLACES: dict[Place, tuple[float, float]] = {
-    "upper right": (0.78, 0.86),
-    "upper left": (0.22, 0.86),
-    "lower right": (0.78, 0.14),
-    "lower left": (0.22, 0.14),
-    "upper center": (0.5, 0.86),
-    "lower center": (0.5, 0.14),
-}
-_LEGEND_SIZE = 0.44, 0.28
-
-_OTHERS = ", others at their optimum"
+_OTHERS = ",\nothers at their optimum"
 
 _MOST_FRAMES = 60
 
@@ -442,6 +421,7 @@ class DescentPathDisplay:
         figure = self.ax_.get_figure(root=True)
         assert figure is not None
         x, y = (np.array(each, float) for each in self.line_.get_data())
+        self._hold_legend(figure)
 
         def show(last: int) -> list[Line2D]:
             self.line_.set_data(x[: last + 1], y[: last + 1])
@@ -516,13 +496,19 @@ class DescentPathDisplay:
 
     def _draw_legend(self) -> None:
         """Explain the lines and markers, where they are not."""
-        legend = self.ax_.legend(
-            loc=self._free_place(), fontsize="small", framealpha=0.9
-        )
+        legend = self.ax_.legend(loc="best", fontsize="small", framealpha=0.9)
         legend.set_zorder(6)
         label = self.end_.get_label()
         texts = [each for each in legend.get_texts() if each.get_text() == label]
         self._end_text = texts[-1]
+
+    def _hold_legend(self, figure: Figure) -> None:
+        """Keep the legend where it is, however much of the path is drawn."""
+        figure.draw_without_rendering()
+        legend = self.ax_.get_legend()
+        assert legend is not None
+        corner = legend.get_window_extent().p0
+        legend.set_loc(tuple(self.ax_.transAxes.inverted().transform(corner)))
 
     def _label(self, iterate: int) -> str:
         """Return what the legend says of an iterate."""
@@ -540,33 +526,10 @@ class DescentPathDisplay:
             return f"{rounded:.4g}"
         return np.format_float_positional(rounded, trim="-")
 
-    def _free_place(self) -> Place:
-        """Return where in the axes a legend covers nothing of the path, if any is."""
-        self.ax_.autoscale_view()
-        lines = [self.line_, self.minimum_]
-        if self.curve_ is not None:
-            lines.append(self.curve_)
-        points = np.vstack([_filled_up(np.array(line.get_xydata())) for line in lines])
-        points = self.ax_.transLimits.transform(points)
-
-        def room(place: Place) -> tuple[float, int]:
-            away = np.abs(points - _PLACES[place]) - np.divide(_LEGEND_SIZE, 2)
-            distance = np.hypot(*np.maximum(away, 0).T)
-            return float(distance.min()), -int(np.count_nonzero(distance == 0))
-
-        return max(_PLACES, key=room)
-
 
 def _width(inside: np.ndarray) -> int:
     """Return how many points of a grid a region holds across, in rows or columns."""
     return int(min(inside.sum(axis=0).max(), inside.sum(axis=1).max()))
-
-
-def _filled_up(points: np.ndarray) -> np.ndarray:
-    """Return points along the line through points, where these may be far apart."""
-    index = np.arange(len(points))
-    along = np.linspace(0, len(points) - 1, 20 * len(points))
-    return np.column_stack([np.interp(along, index, each) for each in points.T])
 
 
 def _frames(n_iterates: int, n_frames: int) -> list[int]:
