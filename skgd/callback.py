@@ -1,4 +1,33 @@
-"""Callbacks for `set_callbacks` of an estimator, beside those of `sklearn.callback`."""
+"""Callbacks for `set_callbacks` of an estimator, beside those of `sklearn.callback`.
+
+A callback of one's own has four methods, as in scikit-learn. It ends the descent after
+an epoch by returning True:
+
+>>> from skgd import GDLinearRegressor
+>>> class StopAbove:
+...     # Ends the descent when R^2 on the training rows is above a level.
+...
+...     def __init__(self, level):
+...         self.level = level
+...
+...     def setup(self, estimator, context):
+...         pass
+...
+...     def on_fit_task_begin(self, estimator, context):
+...         pass
+...
+...     def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
+...         if context.task_name != "epoch" or fitted_estimator is None:
+...             return False  # there is no estimator where the descent diverges
+...         return fitted_estimator.score(X, y) > self.level
+...
+...     def teardown(self, estimator, context):
+...         pass
+>>> X, y = [[1.0], [2.0], [3.0], [4.0]], [1.0, 3.0, 5.0, 6.0]
+>>> model = GDLinearRegressor(learning_rate=0.01, max_iter=1000, tol=None)
+>>> model.set_callbacks(StopAbove(0.9)).fit(X, y).n_iter_
+14
+"""
 
 from __future__ import annotations
 
@@ -43,14 +72,20 @@ class DescentHistory:
 
     Set it on a regressor by ``GDLinearRegressor().set_callbacks(history)``, also where
     that is a step of a pipeline. It holds the descent of the last `fit` that began:
-    after a search with `refit`, that of the best candidate. A descent that diverged
-    stays as well, up to where its loss overflowed.
+    after a search with `refit`, that of the best candidate. (Fits in other processes
+    are recorded there, and not here; `partial_fit` is not recorded.) A descent that
+    diverged stays as well, up to where its loss overflowed.
 
     Row k is where epoch k begins; the last row is where the descent ended, and its
-    epoch is `n_iter_`. The full batch has the loss and the gradient there (with
-    momentum: where momentum has carried the coefficients). Mini-batches have the loss
-    of epoch k, ``loss_curve_[k]``, which is the mean over its batches, each before its
-    update, and the gradient of the last of them; in the last row neither is known.
+    epoch is `n_iter_`. (An epoch that finds `tol` met takes no step, so that the last
+    row repeats its own. With `average` or `early_stopping`, the last row is where the
+    last step led, and `coef_` is the average, or the best on the rows held out.) The
+    full batch has the loss and the gradient there; with momentum, which "auto" takes
+    where it does not whiten, rows are where momentum has carried the coefficients.
+    Mini-batches have the loss of epoch k, ``loss_curve_[k]``, which is the mean over
+    its batches, each before its update, and the gradient of the last of them; in the
+    last row neither is known. A descent on standardized columns begins with the mean of
+    y as intercept.
 
     Parameters
     ----------
@@ -61,8 +96,9 @@ class DescentHistory:
         What to record: the whole objective, summed over targets; the learning rate of
         the (last) step from there, nan where there is none, in the coordinates of the
         descent, which are those of the data if neither `standardize` nor `whiten` is
-        on; the Euclidean norm of the gradient with respect to coefficients and
-        intercept (of the gradient mapping, with L1 or `positive`); coefficients;
+        on; the Euclidean norm of the gradient with respect to the coefficients and the
+        intercepts of all targets (with L1 or `positive`, of the gradient mapping: the
+        proximal step over the learning rate, in the data's units); coefficients;
         intercepts; and the seconds since the descent began.
     max_records : int, default=10_000
         Most rows to keep, at least 3. When there are as many, every second one is
@@ -191,7 +227,9 @@ class DescentHistory:
         if self._descent is None:
             raise NotFittedError(
                 "This DescentHistory holds no descent. Set it on a regressor before "
-                "that is fitted: GDLinearRegressor().set_callbacks(history).fit(X, y)."
+                "that is fitted: GDLinearRegressor().set_callbacks(history).fit(X, y). "
+                "Fits in other processes, as those of a search with n_jobs, are "
+                "recorded there, and partial_fit is not."
             )
         return self._descent
 

@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skgd import (
     DescentPathDisplay,
+    DivergenceError,
     GDLinearRegressor,
     GDLinearRegressorCV,
     LossCurveDisplay,
@@ -448,6 +449,30 @@ def test_of_a_path_that_leads_away_the_beginning_is_shown():
     assert np.isfinite(display.path).all()
 
 
+def test_a_descent_that_overflowed_has_its_beginning():
+    history = DescentHistory()
+    model = textbook(learning_rate=0.3, max_iter=1000).set_callbacks(history)
+    with pytest.raises(DivergenceError):
+        model.fit(ONE_X, LINE)
+    assert not np.isfinite(history.records_["loss"][-1])
+    display = DescentPathDisplay.from_history(history, ONE_X, LINE)
+    assert 3 <= len(display.path) < 10
+    assert np.abs(display.path).max() < 1e3
+    np.testing.assert_allclose(display.minimum, [2, 0], atol=1e-6)
+    curve = LossCurveDisplay.from_history(history)
+    curve.figure_.canvas.draw()
+    drawn = curve.line_.get_ydata()
+    np.testing.assert_array_equal(drawn[:9], history.records_["loss"][:9])
+    assert np.nanmax(drawn) < curve.ax_.get_ylim()[1] < np.inf
+
+
+def test_a_legend_may_be_left_out():
+    display = DescentPathDisplay.from_estimator(textbook(), ONE_X, LINE, legend=False)
+    assert display.ax_.get_legend() is None
+    display.animate(legend=False)._init_draw()
+    assert display.ax_.get_legend() is None
+
+
 def test_contour_lines_are_inside_the_grid_and_above_the_minimum():
     display = DescentPathDisplay.from_estimator(textbook(), ONE_X, BENT)
     excess = display.contour_.levels - display.minimum_loss
@@ -550,6 +575,25 @@ def test_histories_of_something_else_are_refused(fitted, data, message):
     assert not plt.get_fignums()
 
 
+def test_data_that_differ_from_the_first_step_on_are_refused():
+    """From zero coefficients, the first loss says nothing of X."""
+    for params in ({"fit_intercept": False}, {"momentum": 0.5}):
+        history = DescentHistory()
+        textbook(**params).set_callbacks(history).fit(ONE_X, LINE)
+        DescentPathDisplay.from_history(history, ONE_X, LINE)
+        for X in (2 * ONE_X, ONE_X[::-1]):
+            with pytest.raises(ValueError, match="of other data"):
+                DescentPathDisplay.from_history(history, X, LINE)
+
+
+def test_what_is_no_history_is_refused():
+    model = textbook().fit(ONE_X, LINE)
+    with pytest.raises(TypeError, match="use from_estimator"):
+        DescentPathDisplay.from_history(model, ONE_X, LINE)
+    with pytest.raises(TypeError, match="use from_estimator"):
+        LossCurveDisplay.from_history([model])
+
+
 def test_a_history_of_nothing_is_refused():
     with pytest.raises(NotFittedError, match="holds no descent"):
         DescentPathDisplay.from_history(DescentHistory(), ONE_X, LINE)
@@ -619,6 +663,23 @@ def test_of_many_combinations_the_best_is_drawn_and_the_legend_says_so(regressio
     np.testing.assert_array_equal(display.line_[0].get_ydata(), best)
     assert display.names == ["best l1_ratio at each value"]
     assert SearchDisplay.from_estimator(search).param == "l1_ratio"
+
+
+def test_standard_deviations_are_bands_or_bars_or_left_out(regression):
+    grid = {"alpha": [0.0, 0.1, 1.0]}
+    search = GDLinearRegressorCV(textbook(), grid).fit(*regression)
+    band, bars, none = (
+        SearchDisplay.from_estimator(search, std_display_style=style)
+        for style in ("fill_between", "errorbar", None)
+    )
+    assert type(band.band_[0]).__name__ == "FillBetweenPolyCollection"
+    assert type(bars.band_[0]).__name__ == "ErrorbarContainer"
+    assert none.band_ == []
+    scores = search.cv_results_["mean_test_score"]
+    for display in (band, bars, none):
+        np.testing.assert_array_equal(display.line_[0].get_ydata(), scores)
+    with pytest.raises(ValueError, match="std_display_style must be"):
+        band.plot(std_display_style="bars")
 
 
 def test_zero_has_a_place_on_the_axis_of_the_default_grid(regression):

@@ -53,7 +53,7 @@ def axes_or_new(ax: Axes | None, caller: str) -> Axes:
         return ax
     from matplotlib import pyplot
 
-    return pyplot.subplots()[1]
+    return pyplot.subplots(layout="constrained")[1]  # no label is cut off
 
 
 def line_styles(

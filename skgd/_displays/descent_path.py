@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.contour import QuadContourSet
     from matplotlib.figure import Figure, SubFigure
     from matplotlib.lines import Line2D
+    from matplotlib.text import Text
 
 # The excess over the minimum from one contour line to the next, whose distances from
 # the minimum grow by its square root; and of how many points of the grid across the
@@ -164,6 +165,7 @@ class DescentPathDisplay:
         ax: Axes | None = None,
         contour_kwargs: Style | None = None,
         line_kwargs: Style | None = None,
+        legend: bool = True,
     ) -> DescentPathDisplay:
         """Fit a clone of an estimator, and plot the path of its descent.
 
@@ -187,6 +189,8 @@ class DescentPathDisplay:
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
             Keyword arguments of ``Axes.plot`` for the path.
+        legend : bool, default=True
+            Whether to draw a legend.
 
         Returns
         -------
@@ -254,6 +258,7 @@ class DescentPathDisplay:
             ax=ax,
             contour_kwargs=contour_kwargs,
             line_kwargs=line_kwargs,
+            legend=legend,
         )
 
     @classmethod
@@ -268,6 +273,7 @@ class DescentPathDisplay:
         ax: Axes | None = None,
         contour_kwargs: Style | None = None,
         line_kwargs: Style | None = None,
+        legend: bool = True,
     ) -> DescentPathDisplay:
         """Plot the path of a descent that was recorded.
 
@@ -289,6 +295,8 @@ class DescentPathDisplay:
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
             Keyword arguments of ``Axes.plot`` for the path.
+        legend : bool, default=True
+            Whether to draw a legend.
 
         Returns
         -------
@@ -299,6 +307,8 @@ class DescentPathDisplay:
         ------
         NotFittedError
             If the history holds no descent.
+        TypeError
+            If it is not a history.
         ValueError
             If the history has no coefficients, or is of another model or of other data;
             otherwise as :meth:`from_estimator`.
@@ -322,10 +332,21 @@ class DescentPathDisplay:
         >>> plt.close(display.figure_)
         """
         require_matplotlib(f"{cls.__name__}.from_history")
+        if not isinstance(history, DescentHistory):
+            raise TypeError(
+                "DescentPathDisplay.from_history takes a skgd.callback.DescentHistory. "
+                f"Got {history!r} instead. Of an estimator, use from_estimator, which "
+                "fits a clone and records its descent."
+            )
         refuse_collections(X=X, y=y, sample_weight=sample_weight)
         descent = descent_of(history, X, y, sample_weight)
         display = cls(**picture_of(descent, view_of(features, descent)))
-        return display.plot(ax, contour_kwargs=contour_kwargs, line_kwargs=line_kwargs)
+        return display.plot(
+            ax,
+            contour_kwargs=contour_kwargs,
+            line_kwargs=line_kwargs,
+            legend=legend,
+        )
 
     def plot(
         self,
@@ -333,6 +354,7 @@ class DescentPathDisplay:
         *,
         contour_kwargs: Style | None = None,
         line_kwargs: Style | None = None,
+        legend: bool = True,
     ) -> DescentPathDisplay:
         """Draw the objective and the path.
 
@@ -347,6 +369,8 @@ class DescentPathDisplay:
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
             Keyword arguments of ``Axes.plot`` for the path.
+        legend : bool, default=True
+            Whether to draw a legend.
 
         Returns
         -------
@@ -366,7 +390,7 @@ class DescentPathDisplay:
             self.curve_ = self._curve(contour_kwargs)
             ax.set_ylabel("loss")
             self._draw_path(x, self.path_loss, self.minimum_loss, line_kwargs)
-        self._draw_legend()
+        self._end_text = self._draw_legend() if legend else None
         return self
 
     def animate(
@@ -377,6 +401,7 @@ class DescentPathDisplay:
         n_frames: int | None = None,
         contour_kwargs: Style | None = None,
         line_kwargs: Style | None = None,
+        legend: bool = True,
     ) -> FuncAnimation:
         """Draw the path iterate by iterate, in a new picture.
 
@@ -395,6 +420,8 @@ class DescentPathDisplay:
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
             Keyword arguments of ``Axes.plot`` for the path.
+        legend : bool, default=True
+            Whether to draw a legend.
 
         Returns
         -------
@@ -404,29 +431,37 @@ class DescentPathDisplay:
 
         Examples
         --------
+        >>> import tempfile
         >>> import matplotlib.pyplot as plt
         >>> from skgd import DescentPathDisplay, GDLinearRegressor
         >>> X, y = [[1.0], [2.0], [3.0], [4.0]], [10.0, 20.0, 30.0, 50.0]
         >>> model = GDLinearRegressor(learning_rate=0.1, max_iter=5, tol=None)
         >>> display = DescentPathDisplay.from_estimator(model, X, y)
-        >>> animation = display.animate()
-        >>> animation.save(getfixture("tmp_path") / "path.gif", writer="pillow")
+        >>> animation, folder = display.animate(), tempfile.mkdtemp()
+        >>> animation.save(f"{folder}/path.gif", writer="pillow")
         >>> plt.close("all")
         """
         if n_frames is not None and n_frames < 1:
             raise ValueError(f"n_frames={n_frames!r} must be at least 1, or None.")
-        self.plot(ax, contour_kwargs=contour_kwargs, line_kwargs=line_kwargs)
+        self.plot(
+            ax,
+            contour_kwargs=contour_kwargs,
+            line_kwargs=line_kwargs,
+            legend=legend,
+        )
         from matplotlib.animation import FuncAnimation
 
         figure = self.ax_.get_figure(root=True)
         assert figure is not None
         x, y = (np.array(each, float) for each in self.line_.get_data())
-        self._hold_legend(figure)
+        if legend:
+            self._hold_legend(figure)
 
         def show(last: int) -> list[Line2D]:
             self.line_.set_data(x[: last + 1], y[: last + 1])
             self.end_.set_data(x[[last]], y[[last]])
-            self._end_text.set_text(self._label(last))
+            if self._end_text is not None:
+                self._end_text.set_text(self._label(last))
             return [self.line_, self.end_]
 
         frames = _frames(len(x), n_frames or min(len(x), _MOST_FRAMES))
@@ -494,13 +529,13 @@ class DescentPathDisplay:
         )
         return line
 
-    def _draw_legend(self) -> None:
-        """Explain the lines and markers, where they are not."""
+    def _draw_legend(self) -> Text:
+        """Explain the lines and markers; return what is said of the end."""
         legend = self.ax_.legend(loc="best", fontsize="small", framealpha=0.9)
         legend.set_zorder(6)
         label = self.end_.get_label()
         texts = [each for each in legend.get_texts() if each.get_text() == label]
-        self._end_text = texts[-1]
+        return texts[-1]
 
     def _hold_legend(self, figure: Figure) -> None:
         """Keep the legend where it is, however much of the path is drawn."""
@@ -519,7 +554,8 @@ class DescentPathDisplay:
 
     def _number(self, loss: float) -> str:
         """Return four digits of a loss; 0 where it is but rounding of the largest."""
-        if abs(loss) < _ROUNDING * np.abs(self.path_loss).max():
+        finite = self.path_loss[np.isfinite(self.path_loss)]
+        if abs(loss) < _ROUNDING * np.abs(finite).max(initial=0):
             return "0"
         rounded = float(f"{loss:.4g}")
         if not 1e-3 <= abs(rounded) < 1e7:

@@ -37,6 +37,9 @@ _SAME_LOSS = 1e-4
 
 _MOST_MARKERS = 30
 
+# Axes end where their margins would leave the range of float64.
+_LARGEST = 1e150
+
 
 class LossCurveDisplay:
     """Loss curves of gradient descent.
@@ -264,6 +267,12 @@ class LossCurveDisplay:
         require_matplotlib(f"{cls.__name__}.from_history")
         curves = []
         for each in _several(history):
+            if not isinstance(each, DescentHistory):
+                raise TypeError(
+                    "LossCurveDisplay.from_history takes a skgd.callback."
+                    f"DescentHistory, or several. Got {each!r} instead. Of an "
+                    "estimator that is fitted, use from_estimator."
+                )
             records = each.records_
             if "loss" not in records:
                 raise ValueError(
@@ -289,7 +298,8 @@ class LossCurveDisplay:
         """Draw the curves.
 
         The axis of the losses is logarithmic, unless some are below zero, as those of a
-        loss of one's own may be; zeros are then left out.
+        loss of one's own may be; zeros are then left out. So are losses above 1e150,
+        which a descent that diverges comes to.
 
         Parameters
         ----------
@@ -314,7 +324,9 @@ class LossCurveDisplay:
         logarithmic = _suit_a_log_axis(losses)
         lines = []
         for x, loss, label, style in zip(epochs, losses, names, styles, strict=True):
-            drawn = np.where(loss > 0, loss, np.nan) if logarithmic else loss
+            drawn = np.where(np.abs(loss) < _LARGEST, loss, np.nan)
+            if logarithmic:
+                drawn[~(loss > 0)] = np.nan
             # A line through few points, or one, is seen by its markers.
             few = np.isfinite(drawn).sum() <= _MOST_MARKERS
             markers = {"marker": "o", "markersize": 3} if few else {}

@@ -93,8 +93,9 @@ def descent_of(
     with np.errstate(over="ignore", invalid="ignore"):
         loss = objective.value(coef, intercept)
     if settings.batch_size is None and "loss" in records:
-        of_zero = objective.value(np.zeros_like(coef[:1]), np.zeros(1))
-        _refuse_other_data(records["loss"][0], loss[0], _ROUNDING * of_zero[0])
+        of_zero = objective.value(np.zeros_like(coef[:1]), np.zeros(1))[0]
+        rounding = np.sqrt(np.finfo(dtype).eps) * max(of_zero, records["loss"][0])
+        _refuse_other_data(records["loss"], loss, rounding)
     return Descent(objective, coef, intercept, loss, records["epoch"], names)
 
 
@@ -107,14 +108,20 @@ def _refuse_other_features(recorded: list[str], passed: list[str]) -> None:
         )
 
 
-def _refuse_other_data(recorded: float, computed: float, rounding: float) -> None:
-    """Raise where the first loss of a history is not that on X and y."""
-    if abs(recorded - computed) <= _SAME_LOSS * abs(recorded) + rounding:
+def _refuse_other_data(
+    recorded: np.ndarray, computed: np.ndarray, rounding: float
+) -> None:
+    """Raise where the losses of a history are not those of its models on X and y."""
+    known = np.isfinite(recorded) & np.isfinite(computed)
+    differ = known & ~np.isclose(recorded, computed, rtol=1e-3, atol=rounding)
+    if not differ.any():
         return
+    k = int(differ.argmax())
     raise ValueError(
-        f"The history is of other data: the loss where it begins is {recorded:.6g}, "
-        f"and on X and y it is {computed:.6g}. Pass the rows, targets and weights "
-        "that were fitted to; with early_stopping, those that were not held out."
+        f"The history is of other data: it has the loss {recorded[k]:.6g}, and its "
+        f"model at that time has {computed[k]:.6g} on X and y. Pass the rows, targets "
+        "and weights that were fitted to; with early_stopping, those that were not "
+        "held out."
     )
 
 
@@ -209,8 +216,8 @@ def _drawn(descent: Descent, view: View) -> dict[str, Any]:
 
 def _n_shown(excess: np.ndarray) -> int:
     """Return how many iterates are shown: the first few of a path that leads away."""
-    most = _MOST_RISE * excess[0]
-    if excess[-1] <= max(most, _ROUNDING * np.abs(excess).max()):
+    most, finite = _MOST_RISE * excess[0], excess[np.isfinite(excess)]
+    if excess[-1] <= max(most, _ROUNDING * np.abs(finite).max(initial=0)):
         return len(excess)
     n_near = int((~(excess <= most)).argmax())
     n_finite = int(np.isfinite(excess).cumprod().sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.model_selection._search import BaseSearchCV
@@ -86,7 +86,7 @@ class SearchDisplay:
     line_ : list of matplotlib Line2D
         The lines of the mean scores.
     band_ : list of matplotlib PolyCollection or ErrorbarContainer
-        The standard deviations: bands, or bars where there are no lines.
+        The standard deviations: bands, or bars; empty if they are not drawn.
     best_ : matplotlib Line2D or None
         The star.
 
@@ -151,6 +151,7 @@ class SearchDisplay:
         param: str | None = None,
         score_name: str | None = None,
         ax: Axes | None = None,
+        std_display_style: Literal["fill_between", "errorbar"] | None = "fill_between",
         line_kwargs: Style | Sequence[Style] | None = None,
     ) -> SearchDisplay:
         """Plot the test scores of a fitted search against one parameter.
@@ -171,6 +172,10 @@ class SearchDisplay:
             that `refit` names.
         ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
+        std_display_style : {"fill_between", "errorbar"} or None, \
+                default="fill_between"
+            Whether the standard deviations over the splits are bands, or bars, which
+            points that no line joins have anyway. None: they are not drawn.
         line_kwargs : dict or list of dict, default=None
             Keyword arguments of ``Axes.plot``: for all lines, or for each.
 
@@ -237,12 +242,15 @@ class SearchDisplay:
             n_candidates=len(means),
             n_without_score=int((~has_score).sum()),
         )
-        return display.plot(ax, line_kwargs=line_kwargs)
+        return display.plot(
+            ax, std_display_style=std_display_style, line_kwargs=line_kwargs
+        )
 
     def plot(
         self,
         ax: Axes | None = None,
         *,
+        std_display_style: Literal["fill_between", "errorbar"] | None = "fill_between",
         line_kwargs: Style | Sequence[Style] | None = None,
     ) -> SearchDisplay:
         """Draw the scores.
@@ -255,6 +263,10 @@ class SearchDisplay:
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on. None: those of a new figure.
+        std_display_style : {"fill_between", "errorbar"} or None, \
+                default="fill_between"
+            Whether the standard deviations over the splits are bands, or bars, which
+            points that no line joins have anyway. None: they are not drawn.
         line_kwargs : dict or list of dict, default=None
             Keyword arguments of ``Axes.plot``: for all lines, or for each.
 
@@ -263,12 +275,17 @@ class SearchDisplay:
         display : SearchDisplay
             The display itself.
         """
+        if std_display_style not in ("fill_between", "errorbar", None):
+            raise ValueError(
+                "std_display_style must be 'fill_between', 'errorbar' or None. Got "
+                f"{std_display_style!r}."
+            )
         ax = axes_or_new(ax, f"{type(self).__name__}.plot")
         self.ax_, self.figure_ = ax, ax.figure
         self.line_, self.band_ = [], []
         styles = line_styles(len(self.values), "line_kwargs", line_kwargs)
         for i, style in enumerate(styles):
-            self._draw_line(i, style)
+            self._draw_line(i, style, std_display_style)
         self.best_ = None
         if self.best is not None:
             self.best_ = self._draw_best(*self.best)
@@ -279,25 +296,29 @@ class SearchDisplay:
             ax.legend(fontsize="small")
         return self
 
-    def _draw_line(self, i: int, style: dict[str, Any]) -> None:
-        """Draw a line and its band; points and bars where values have no order."""
+    def _draw_line(
+        self, i: int, style: dict[str, Any], std_display_style: str | None
+    ) -> None:
+        """Draw the scores of a line, and their standard deviations."""
         x, mean, std = self.values[i], self.mean_scores[i], self.std_scores[i]
         marker = _MARKERS[i % MOST_LINES]
         style = {"marker": marker, "markersize": 4, "label": self.names[i], **style}
-        x = x + self._shift(i)
         if not self.joined:
-            bars = self.ax_.errorbar(
-                x, mean, std, capsize=3, **{**style, "linestyle": "none"}
-            )
+            style["linestyle"] = "none"
+        x = x + self._shift(i)
+        if std_display_style is None:
+            self.line_ += self.ax_.plot(x, mean, **style)
+        elif std_display_style == "errorbar" or not self.joined:
+            bars = self.ax_.errorbar(x, mean, std, capsize=3, **style)
             self.line_.append(bars.lines[0])
             self.band_.append(bars)
-            return
-        self.line_ += self.ax_.plot(x, mean, **style)
-        color = self.line_[-1].get_color()
-        band = self.ax_.fill_between(
-            x, mean - std, mean + std, color=color, alpha=0.15, linewidth=0
-        )
-        self.band_.append(band)
+        else:
+            self.line_ += self.ax_.plot(x, mean, **style)
+            color = self.line_[-1].get_color()
+            band = self.ax_.fill_between(
+                x, mean - std, mean + std, color=color, alpha=0.15, linewidth=0
+            )
+            self.band_.append(band)
 
     def _draw_best(self, x: float, score: float) -> Line2D:
         """Draw a star at the best candidate."""
