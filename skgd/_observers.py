@@ -88,11 +88,10 @@ class FitTask:
 
     def end(self, fitted: BaseEstimator) -> None:
         """Tell that the fit ends, and what the estimator is about to become."""
+        told = {**self._told, "reconstruction_attributes": partial(vars, fitted)}
         if self._ticks is not None:
-            self._ticks.context.call_on_fit_task_end(**self._told)
-        self._context.call_on_fit_task_end(
-            **self._told, reconstruction_attributes=partial(vars, fitted)
-        )
+            self._ticks.context.call_on_fit_task_end(**told)
+        self._context.call_on_fit_task_end(**told)
 
 
 @contextmanager
@@ -190,12 +189,13 @@ class _Ticks(Observer):
         if now - self._last < _SECONDS_BETWEEN_TICKS:
             return False
         self._last = now
+        asked = False
         while self._n_told < n_due:
             self._n_told += 1
             task = self.context.subcontext(task_name="epochs")
             task.call_on_fit_task_begin(**self._told)
-            task.call_on_fit_task_end(**self._told)
-        return False
+            asked |= task.call_on_fit_task_end(**self._told)
+        return asked
 
 
 class TrainingLog(Observer):

@@ -274,6 +274,19 @@ def test_a_bar_that_draws_is_told_of_percents(epochs, ticks, regression, capsys)
     assert log.told.count(("end", "epoch", 6)) == 1  # others are told of each epoch
 
 
+def test_a_bar_of_one_s_own_may_end_the_descent_and_gets_the_model(regression, capsys):
+    class Impatient(ProgressBar):
+        def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+            super().on_fit_task_end(estimator, context)
+            self.last = fitted_estimator
+            return context.parent is not None
+
+    bar = Impatient()
+    model = textbook(max_iter=100_000).set_callbacks(bar).fit(*regression)
+    assert model.n_iter_ < 100_000
+    assert bar.last.score(*regression) == model.score(*regression)
+
+
 def test_callbacks_work_in_a_pipeline(regression, capsys):
     X, y = regression
     monitor = ScoringMonitor(scoring="r2")
