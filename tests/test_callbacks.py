@@ -332,6 +332,16 @@ def test_callbacks_work_in_our_search(regression, capsys):
     assert whole["r2"] == search.score(X, y)
 
 
+def test_a_bar_on_the_estimator_of_our_search_is_refused_before_it_searches(regression):
+    log = Log()
+    for refit in (True, False):
+        estimator = textbook().set_callbacks(ProgressBar())
+        search = GDLinearRegressorCV(estimator, {"alpha": [0.0, 0.1]}, refit=refit)
+        with pytest.raises(TypeError, match="belongs to the search"):
+            search.set_callbacks(log).fit(*regression)
+    assert [what[:2] for what in log.told[1:3]] == [("begin", "fit"), ("teardown",)]
+
+
 def test_an_error_of_a_callback_leaves_our_search_as_it_was(regression):
     for raises_at in (("begin", "epoch", 2), ("end", "fit", 1)):
         log = Log(raises_at=raises_at)

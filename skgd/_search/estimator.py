@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.callback import AutoPropagatedCallback
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import BaseCrossValidator, check_cv
 from sklearn.model_selection._search import BaseSearchCV
@@ -565,6 +566,12 @@ class GDLinearRegressorCV(BaseSearchCV):
                     f"estimator={estimator!r} has a `{method}` of its own, which a "
                     "search on the moments of folds would not call. Search with "
                     "sklearn.model_selection.GridSearchCV."
+                )
+        for callback in getattr(estimator, "_skl_callbacks", []):
+            if isinstance(callback, AutoPropagatedCallback):
+                raise TypeError(
+                    f"{estimator!r} has a {type(callback).__name__}, which belongs to "
+                    "the search: GDLinearRegressorCV(...).set_callbacks(...)."
                 )
         return clone(estimator)
 
