@@ -224,7 +224,7 @@ class DescentHistory:
 
     @property
     def _last_descent(self) -> _Recorder:
-        if self._descent is None:
+        if self._descent is None or not self._descent.epochs:
             raise NotFittedError(
                 "This DescentHistory holds no descent. Set it on a regressor before "
                 "that is fitted: GDLinearRegressor().set_callbacks(history).fit(X, y). "

@@ -287,6 +287,19 @@ def test_what_does_not_descend_itself_is_refused(estimator, regression):
     assert repr(history) == "<DescentHistory of no descent yet>"
 
 
+def test_a_descent_that_ended_before_its_first_record_is_none(regression):
+    class Fails(DescentHistory):
+        def descent_observer(self, estimator, *, y_is_1d):
+            super().descent_observer(estimator, y_is_1d=y_is_1d)
+            raise RuntimeError("before the first epoch")
+
+    history = Fails()
+    with pytest.raises(RuntimeError, match="before the first epoch"):
+        recorded(*regression, history)
+    with pytest.raises(NotFittedError, match="holds no descent"):
+        history.to_frame()
+
+
 def test_without_pandas_the_error_names_it(regression, monkeypatch):
     _, history = recorded(*regression)
     monkeypatch.setitem(sys.modules, "pandas", None)

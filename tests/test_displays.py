@@ -484,6 +484,33 @@ def test_contour_lines_are_inside_the_grid_and_above_the_minimum():
             assert axis[0] < values.min() <= values.max() < axis[-1]
 
 
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_rows_that_are_held_out_are_refused_and_have_a_way(batch_size, regression):
+    X, y = regression
+    model = textbook(early_stopping=True, batch_size=batch_size, random_state=0)
+    with pytest.raises(ValueError, match="not held out"):
+        DescentPathDisplay.from_estimator(model, X, y, features=(0, 1))
+    model.set_callbacks(history := DescentHistory())
+    model.fit(X[10:], y[10:], X_val=X[:10], y_val=y[:10])
+    display = DescentPathDisplay.from_history(history, X[10:], y[10:], features=(0, 1))
+    np.testing.assert_array_equal(display.path, history.records_["coef"][:, :2])
+
+
+def test_names_of_features_are_no_formulas():
+    names = [r"$\price$", "$$"]
+    X = pd.DataFrame(np.column_stack([ONE_X, ONE_X**2 / 4]), columns=names)
+    display = DescentPathDisplay.from_estimator(textbook(), X, BENT)
+    display.figure_.canvas.draw()
+    assert display.ax_.get_xlabel() == r"coefficient of $\price$"
+
+
+def test_contours_may_have_a_colormap():
+    display = DescentPathDisplay.from_estimator(
+        textbook(), ONE_X, BENT, contour_kwargs={"cmap": "viridis"}
+    )
+    assert display.contour_.get_cmap().name == "viridis"
+
+
 def test_styles_of_the_users_own_are_drawn_on_axes_of_the_users_own():
     _, ax = plt.subplots()
     display = DescentPathDisplay.from_estimator(

@@ -203,6 +203,7 @@ class DescentPathDisplay:
             If the estimator is not a GDLinearRegressor, but a pipeline, say.
         ValueError
             If y has several targets; if `features` are needed, or not features of X;
+            if rows are held out for early stopping;
             if the loss is one of the user's own and some parameters are not shown; and
             on what `fit` raises.
         ImportError
@@ -242,6 +243,13 @@ class DescentPathDisplay:
                 "the regressor, pipeline[-1]."
             )
         refuse_collections(X=X, y=y, sample_weight=sample_weight)
+        if estimator.early_stopping:
+            raise ValueError(
+                "early_stopping=True: the descent is on rows that are not held out, "
+                "and the contours would be those of all. Set early_stopping=False; or "
+                "split the rows, pass X_val and y_val to a fit that a DescentHistory "
+                "records, and use from_history with the others."
+            )
         history = DescentHistory(record=["loss", "coef", "intercept"])
         model = clone(estimator).set_callbacks(history)
         try:
@@ -381,10 +389,11 @@ class DescentPathDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         self.contour_, self.curve_ = None, None
         x = self.path[:, 0]
-        ax.set_xlabel(self.parameter_names[0])
+        # A name of a feature may have dollars, and is no formula.
+        ax.set_xlabel(self.parameter_names[0], parse_math=False)
         if len(self.grid) == 2:
             self.contour_ = self._contours(contour_kwargs)
-            ax.set_ylabel(self.parameter_names[1])
+            ax.set_ylabel(self.parameter_names[1], parse_math=False)
             self._draw_path(x, self.path[:, 1], self.minimum[1], line_kwargs)
         else:
             self.curve_ = self._curve(contour_kwargs)
@@ -477,7 +486,9 @@ class DescentPathDisplay:
         wide = [_width(loss <= level) >= _NARROWEST for level in levels]
         if any(wide):
             levels = levels[wide]
-        style = {"levels": levels, "colors": "0.55", "linewidths": 0.8, "zorder": 1}
+        style = {"levels": levels, "linewidths": 0.8, "zorder": 1}
+        if "cmap" not in (kwargs or {}):
+            style["colors"] = "0.55"
         contour = self.ax_.contour(x, y, loss, **styled(style, kwargs))
         self.ax_.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         # A contour set has no entry in a legend: an empty line stands for it.
