@@ -28,6 +28,7 @@ from skgd import (
     LossCurveDisplay,
     SearchDisplay,
 )
+from skgd._displays._matplotlib import line_styles
 from skgd.callback import DescentHistory
 
 ONE_X = np.array([[1.0], [2.0], [3.0], [4.0]])
@@ -466,6 +467,16 @@ def test_a_descent_that_overflowed_has_its_beginning():
     assert np.nanmax(drawn) < curve.ax_.get_ylim()[1] < np.inf
 
 
+def test_an_animation_stays_its_own_when_the_display_is_drawn_again(tmp_path):
+    display = DescentPathDisplay.from_estimator(textbook(), ONE_X, BENT)
+    animation, line = display.animate(n_frames=2), display.line_
+    display.plot()
+    animation.save(tmp_path / "path.gif", writer="pillow")
+    animation._draw_frame(0)
+    assert len(line.get_xdata()) == 1
+    assert len(display.line_.get_xdata()) == 31
+
+
 def test_a_legend_may_be_left_out():
     display = DescentPathDisplay.from_estimator(textbook(), ONE_X, LINE, legend=False)
     assert display.ax_.get_legend() is None
@@ -509,6 +520,11 @@ def test_contours_may_have_a_colormap():
         textbook(), ONE_X, BENT, contour_kwargs={"cmap": "viridis"}
     )
     assert display.contour_.get_cmap().name == "viridis"
+
+
+def test_a_dozen_curves_can_be_told_apart():
+    styles = line_styles(12, "curve_kwargs", None)
+    assert len({(each["color"], str(each["linestyle"])) for each in styles}) == 12
 
 
 def test_styles_of_the_users_own_are_drawn_on_axes_of_the_users_own():

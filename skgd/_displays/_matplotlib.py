@@ -73,7 +73,13 @@ def line_styles(
             f"The {name!r} parameter must be a dict, or a list of {n_lines} dicts, one "
             f"for each line. Got {len(kwargs)} instead."
         )
-    return [styled(_LINE_STYLES[i % MOST_LINES], each) for i, each in enumerate(kwargs)]
+    return [styled(_line_style(i), each) for i, each in enumerate(kwargs)]
+
+
+def _line_style(i: int) -> Style:
+    """Return the style of the i-th line: of more lines than colours, other dashes."""
+    dashes = _LINE_STYLES[(i + i // MOST_LINES) % MOST_LINES]["linestyle"]
+    return {**_LINE_STYLES[i % MOST_LINES], "linestyle": dashes}
 
 
 def styled(default: Style, kwargs: Style | None) -> dict[str, Any]:

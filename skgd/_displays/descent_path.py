@@ -462,16 +462,18 @@ class DescentPathDisplay:
 
         figure = self.ax_.get_figure(root=True)
         assert figure is not None
-        x, y = (np.array(each, float) for each in self.line_.get_data())
+        # The display has other artists once it is drawn again.
+        line, end, text = self.line_, self.end_, self._end_text
+        x, y = (np.array(each, float) for each in line.get_data())
         if legend:
             self._hold_legend(figure)
 
         def show(last: int) -> list[Line2D]:
-            self.line_.set_data(x[: last + 1], y[: last + 1])
-            self.end_.set_data(x[[last]], y[[last]])
-            if self._end_text is not None:
-                self._end_text.set_text(self._label(last))
-            return [self.line_, self.end_]
+            line.set_data(x[: last + 1], y[: last + 1])
+            end.set_data(x[[last]], y[[last]])
+            if text is not None:
+                text.set_text(self._label(last))
+            return [line, end]
 
         frames = _frames(len(x), n_frames or min(len(x), _MOST_FRAMES))
         return FuncAnimation(figure, show, frames, interval=interval)
