@@ -30,6 +30,7 @@ from skgd import (
 )
 from skgd._displays._matplotlib import line_styles
 from skgd.callback import DescentHistory
+from skgd.strategies import ModuleStrategy
 
 ONE_X = np.array([[1.0], [2.0], [3.0], [4.0]])
 LINE, BENT = np.array([2.0, 4.0, 6.0, 8.0]), np.array([10.0, 20.0, 30.0, 50.0])
@@ -695,6 +696,28 @@ def test_scores_are_drawn_line_by_line(regression):
     np.testing.assert_array_equal(display.best_.get_xydata(), best)
     assert display.ax_.get_xscale() == "log"
     assert display.ax_.get_ylabel() == "R² (mean over 5 splits)"
+
+
+def test_values_are_what_they_are_however_they_are_written(regression):
+    """Numbers of NumPy as Python's, 0 as 0.0, and long values in full if need be."""
+    grid = [
+        {"alpha": np.logspace(-3, 0, 4), "l1_ratio": np.array([0.5])},
+        {"alpha": [0.01, 0.1], "l1_ratio": [0]},
+        {"alpha": [0.2, 0.3]},
+    ]
+    search = GDLinearRegressorCV(param_grid=grid).fit(*regression)
+    display = SearchDisplay.from_estimator(search)
+    assert display.names == ["l1_ratio=0.5", "l1_ratio=0"]
+    assert [len(each) for each in display.values] == [4, 4]
+    options = [{"weight_decay": 0.0, "betas": (0.9, 0.9 + k / 100)} for k in range(2)]
+    model = textbook(strategy=ModuleStrategy(optimizer=torch.optim.Adam), max_iter=5)
+    search = GridSearchCV(
+        model, {"alpha": [0.1, 1.0], "strategy__optimizer_params": options}, cv=2
+    ).fit(*regression)
+    display = SearchDisplay.from_estimator(search)
+    assert display.names == [f"strategy__optimizer_params={each}" for each in options]
+    fits = [textbook(max_iter=k).fit(*regression) for k in np.array([3, 4])]
+    assert LossCurveDisplay.from_estimator(fits).name == ["max_iter=3", "max_iter=4"]
 
 
 def test_of_many_combinations_the_best_is_drawn_and_the_legend_says_so(regression):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 from sklearn.utils._plotting import _validate_style_kwargs
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def _line_style(i: int) -> Style:
     """Return the style of the i-th line: of more lines than colours, other dashes."""
     dashes = _LINE_STYLES[(i + i // MOST_LINES) % MOST_LINES]["linestyle"]
     return {**_LINE_STYLES[i % MOST_LINES], "linestyle": dashes}
+
+
+def python_number(value: Any) -> Any:
+    """Return a number of NumPy as Python writes it, for a legend; others unchanged."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def styled(default: Style, kwargs: Style | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from skgd._displays._matplotlib import (
     Style,
     axes_or_new,
     line_styles,
+    python_number,
     require_matplotlib,
 )
 from skgd._displays.objective import Data, least_objective
@@ -518,7 +519,10 @@ def _names(name: str | Sequence[str] | None, n_curves: int) -> list[str | None]:
 def _differences(curves: Sequence[_Curve]) -> list[str]:
     """Return the parameters by which fits differ; numbers where they do not."""
     parameters = [
-        {name: repr(value) for name, value in each.estimator.get_params().items()}
+        {
+            name: repr(python_number(value))
+            for name, value in each.estimator.get_params().items()
+        }
         for each in curves
     ]
     shared = set.intersection(*(set(each) for each in parameters))

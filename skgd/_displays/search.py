@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +17,7 @@ from skgd._displays._matplotlib import (
     Style,
     axes_or_new,
     line_styles,
+    python_number,
     require_matplotlib,
 )
 from skgd._regressor import GDLinearRegressor
@@ -446,7 +447,7 @@ def _varied(search: BaseSearchCV) -> dict[str, list[Any]]:
     candidates = search.cv_results_["params"]
     names = dict.fromkeys(name for each in candidates for name in each)
     return {
-        name: [each.get(name, defaults.get(name)) for each in candidates]
+        name: [python_number(each.get(name, defaults.get(name))) for each in candidates]
         for name in names
     }
 
@@ -478,17 +479,22 @@ def _are_numbers(values: Sequence[Any]) -> bool:
 
 def _n_values(values: Sequence[Any]) -> int:
     """Return how many values there are."""
-    return len({repr(each) for each in values})
+    return len({_key(each) for each in values})
+
+
+def _key(value: Any) -> float | str:
+    """Return what equal values have in common: 0 and 0.0 are one."""
+    return float(value) if _are_numbers([value]) else repr(value)
 
 
 def _positions(values: Sequence[Any]) -> tuple[np.ndarray, list[str] | None]:
     """Return numbers to plot at, and what they stand for if they are not the values."""
     if _are_numbers(values):
         return np.array(values, dtype=np.float64), None
-    labels = [_shortened(each) for each in values]
-    texts = list(dict.fromkeys(map(repr, values)))
-    positions = np.array([texts.index(repr(each)) for each in values], np.float64)
-    return positions, [labels[list(map(repr, values)).index(text)] for text in texts]
+    categories = dict(zip(map(_key, values[::-1]), values[::-1], strict=True))
+    keys = list(dict.fromkeys(map(_key, values)))
+    positions = np.array([keys.index(_key(each)) for each in values], np.float64)
+    return positions, [_shortened(categories[key]) for key in keys]
 
 
 def _shortened(value: Any) -> str:
@@ -511,16 +517,33 @@ def _lines(
         if name != param and _n_values(values) > 1
     ]
     scored = np.flatnonzero(np.isfinite(means)).tolist()
-    lines: dict[str | None, list[int]] = {}
+    by_others: dict[tuple[float | str, ...], list[int]] = {}
+    by_value: dict[float | str, list[int]] = {}
     for i in scored:
-        shared = ", ".join(f"{n}={_shortened(candidates[n][i])}" for n in others)
-        lines.setdefault(shared or None, []).append(i)
-    if len(lines) <= MOST_LINES:
-        return lines, True
-    by_value: dict[str, list[int]] = {}
-    for i in scored:
-        by_value.setdefault(repr(candidates[param][i]), []).append(i)
+        shared = tuple(_key(candidates[n][i]) for n in others)
+        by_others.setdefault(shared, []).append(i)
+        by_value.setdefault(_key(candidates[param][i]), []).append(i)
+    if len(by_others) <= MOST_LINES:
+        index = list(by_others.values())
+        names = _names(candidates, others, index, _shortened)
+        if len({*names}) < len(names):  # what differs was cut off
+            names = _names(candidates, others, index, repr)
+        return dict(zip(names, index, strict=True)), True
     if len(by_value) == len(scored):
         return {f"candidates of any {', '.join(others)}": scored}, False
     best = [max(index, key=lambda i: means[i]) for index in by_value.values()]
     return {f"best {', '.join(others)} at each value": best}, True
+
+
+def _names(
+    candidates: dict[str, list[Any]],
+    others: list[str],
+    lines: list[list[int]],
+    text: Callable[[Any], str],
+) -> list[str | None]:
+    """Return what the candidates of each line share, in words."""
+    return [
+        ", ".join(f"{name}={text(candidates[name][line[0]])}" for name in others)
+        or None
+        for line in lines
+    ]
