@@ -626,7 +626,9 @@ class GDLinearRegressor(
         step of mini-batches with L1 over all rows, and for Huber's loss a step back. A
         callback that asks to stop at the end of an epoch ends the descent, without a
         warning. A :class:`~sklearn.callback.ProgressBar` is told of the percents of
-        `max_iter`, at most 20 times a second. `partial_fit` tells callbacks nothing.
+        `max_iter`, at most 20 times a second. The `estimator` that callbacks get is as
+        it was before the fit, until that ends, and what they set on it in an epoch is
+        not kept. `partial_fit` tells callbacks nothing.
 
         Ctrl-C during the descent ends it after the batch under way (the full batch:
         after the epoch), as `max_iter` would. The model is where it stands then, the

@@ -523,6 +523,15 @@ def test_contours_may_have_a_colormap():
     assert display.contour_.get_cmap().name == "viridis"
 
 
+def test_a_curve_takes_a_label_and_a_logarithmic_axis_of_epochs():
+    ax = plt.figure().subplots()
+    ax.set_xscale("log")
+    model = textbook().fit(ONE_X, BENT)
+    LossCurveDisplay.from_estimator(model, ax=ax, curve_kwargs={"label": "mine"})
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["mine"]
+    assert ax.get_xscale() == "log"
+
+
 def test_a_dozen_curves_can_be_told_apart():
     styles = line_styles(12, "curve_kwargs", None)
     assert len({(each["color"], str(each["linestyle"])) for each in styles}) == 12

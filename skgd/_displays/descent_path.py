@@ -318,8 +318,9 @@ class DescentPathDisplay:
         TypeError
             If it is not a history.
         ValueError
-            If the history has no coefficients, or is of another model or of other data;
-            otherwise as :meth:`from_estimator`.
+            If the history has no coefficients, or is of another model or of other data
+            (which the losses of mini-batches do not tell); otherwise as
+            :meth:`from_estimator`.
         ImportError
             If matplotlib is not installed.
 

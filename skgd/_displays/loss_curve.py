@@ -336,10 +336,11 @@ class LossCurveDisplay:
             ax.set_yscale("log")
         ax.set_xlabel("epoch")
         ax.set_ylabel("loss above the minimum" if self.excess else "loss")
-        ax.locator_params(axis="x", integer=True)
+        if ax.get_xscale() == "linear":
+            ax.locator_params(axis="x", integer=True)
         ax.grid(True, which="major", color="0.9")
         ax.set_axisbelow(True)
-        if any(names):
+        if ax.get_legend_handles_labels()[1]:
             ax.legend(fontsize="small")
         self.ax_, self.figure_ = ax, ax.figure
         self.line_ = lines if several else lines[0]
