@@ -523,6 +523,21 @@ def test_contours_may_have_a_colormap():
     assert display.contour_.get_cmap().name == "viridis"
 
 
+def test_an_excess_that_rounding_hides_is_not_drawn():
+    """Columns that nearly repeat each other have large coefficients, which cancel."""
+    rng = np.random.default_rng(0)
+    first, last = rng.normal(size=(2, 40))
+    X = np.column_stack([first, first + 1e-8 * rng.normal(size=40), last])
+    y = X @ [1e8, -1e8, 1e3] + rng.normal(size=40)
+    model = GDLinearRegressor(fit_intercept=False).fit(X, y)
+    display = LossCurveDisplay.from_estimator(model, excess=True, X=X, y=y)
+    least = np.mean((X @ np.linalg.lstsq(X, y)[0] - y) ** 2)
+    excess = np.array(model.loss_curve_) - least
+    np.testing.assert_allclose(display.loss[0], excess[0], rtol=1e-3)
+    assert excess[1] < 1e-6
+    assert np.isnan(display.loss[1])
+
+
 def test_a_curve_takes_a_label_and_a_logarithmic_axis_of_epochs():
     ax = plt.figure().subplots()
     ax.set_xscale("log")

@@ -393,8 +393,8 @@ def _excess(curve: _Curve, data: Data, moments: Moments | None) -> _Curve:
         n_targets=moments.n_targets,
         y_is_1d=moments.y_is_1d,
     )
-    least = least_objective(data, moments, settings)
-    excess, rounding = loss - least, _rounding(curve, moments)
+    least, largest = least_objective(data, moments, settings)
+    excess, rounding = loss - least, _rounding(curve, moments, largest)
     of_batches = settings.batch_size is not None
     if not of_batches and np.nanmin(excess) < -_SAME_LOSS * least - rounding:
         raise ValueError(
@@ -406,11 +406,11 @@ def _excess(curve: _Curve, data: Data, moments: Moments | None) -> _Curve:
     return curve._replace(loss=np.where(excess > rounding, excess, np.nan))
 
 
-def _rounding(curve: _Curve, moments: Moments) -> float:
+def _rounding(curve: _Curve, moments: Moments, largest: float) -> float:
     """Return how far rounding takes a loss from the least one."""
     of_y = np.diag(moments.scatter)[moments.n_features :].sum() / moments.weight
     dtype = getattr(curve.estimator, "coef_", np.empty(0)).dtype
-    return float(_ROUNDINGS * np.finfo(dtype).eps * max(of_y, curve.loss[0]))
+    return float(_ROUNDINGS * np.finfo(dtype).eps * max(of_y, curve.loss[0], largest))
 
 
 def _several(given: Any) -> list[Any]:

@@ -146,14 +146,22 @@ class Objective:
         return total / n_rows
 
 
-def least_objective(data: Data, moments: Moments, settings: Settings) -> float:
-    """Return the least objective of squared error, summed over the targets."""
+def least_objective(
+    data: Data, moments: Moments, settings: Settings
+) -> tuple[float, float]:
+    """Return the least objective of squared error, summed over the targets.
+
+    And the largest of the squares that it is computed from, whose rounding it has: of
+    columns that nearly repeat each other, these may be far larger than it is.
+    """
     alphas = np.broadcast_to(settings.alpha, moments.n_targets)
     models = {alpha: _least_squares(settings, data, alpha) for alpha in {*alphas}}
     coef = np.stack([models[alpha][0][t] for t, alpha in enumerate(alphas)])
     intercept = np.stack([models[alpha][1][t] for t, alpha in enumerate(alphas)])
     losses = mean_squared_errors(moments, coef[None], intercept[None])
-    return float(losses.sum() + _penalty(settings, coef).sum())
+    squares = np.diag(moments.scatter) / moments.weight
+    squares[: moments.n_features] *= (coef**2).sum(axis=0)
+    return float(losses.sum() + _penalty(settings, coef).sum()), float(squares.max())
 
 
 def _least_squares(
