@@ -252,7 +252,7 @@ def test_losses_below_zero_have_a_linear_axis(regression):
                 {"X": ONE_X, "y": [9.0, 1.0, 7.0, 2.0], "excess": True},
             ),
             ValueError,
-            "on other data",
+            "not the data of the fit",
         ),
     ],
 )
@@ -521,6 +521,36 @@ def test_contours_may_have_a_colormap():
         textbook(), ONE_X, BENT, contour_kwargs={"cmap": "viridis"}
     )
     assert display.contour_.get_cmap().name == "viridis"
+
+
+def test_an_excess_on_other_data_than_those_of_the_fit_is_refused(regression):
+    """Also where their least loss is below that of the fit."""
+    X, y = regression
+    weight = np.arange(1.0, 41.0)
+    model = textbook().fit(X, y, sample_weight=weight)
+    given = {"X": X, "y": y, "sample_weight": weight}
+    LossCurveDisplay.from_estimator(model, excess=True, **given)
+    for other in (
+        {"X": X.astype("float32"), "sample_weight": 7 * weight},
+        {"X": X.tolist(), "y": y[:, None]},
+    ):
+        LossCurveDisplay.from_estimator(model, excess=True, **{**given, **other})
+    for other in (
+        {"y": y / 100},
+        {"X": 2 * X},
+        {"X": X + 0.01},
+        {"sample_weight": None},
+        {"y": np.column_stack([y, y])},
+    ):
+        with pytest.raises(ValueError, match="not the data of the fit"):
+            LossCurveDisplay.from_estimator(model, excess=True, **{**given, **other})
+
+
+def test_a_history_that_came_below_the_least_loss_of_the_data_is_of_others():
+    history = DescentHistory()
+    textbook(fit_intercept=False).set_callbacks(history).fit(ONE_X, LINE)
+    with pytest.raises(ValueError, match="on other data"):
+        LossCurveDisplay.from_history(history, X=ONE_X, y=[9, 1, 7, 2], excess=True)
 
 
 def test_an_excess_that_rounding_hides_is_not_drawn():

@@ -165,7 +165,8 @@ class LossCurveDisplay:
             If there is no GDLinearRegressor in an estimator.
         ValueError
             If an excess is asked for and the least loss is not known; if X and y are
-            not the data of the fit.
+            not the data of the fit (which of mini-batches and histories is noticed only
+            if the descent came below their least loss).
         ImportError
             If matplotlib is not installed.
 
@@ -387,6 +388,8 @@ def _excess(curve: _Curve, data: Data, moments: Moments | None) -> _Curve:
     _refuse_unknown_least(estimator, moments)
     assert moments is not None
     _refuse_other_features(estimator, moments)
+    if curve.moments is not None:
+        _refuse_other_moments(curve.moments, moments)
     settings = settings_of(
         estimator,
         np.dtype(np.float64),
@@ -501,6 +504,24 @@ def _refuse_other_features(estimator: GDLinearRegressor, moments: Moments) -> No
             f"X has {moments.n_features} features, and the regressor was fitted to "
             f"{n_features}. Pass the rows that it was fitted to (of a pipeline, "
             "pipeline[:-1].transform(X))."
+        )
+
+
+def _refuse_other_moments(fitted: Moments, passed: Moments) -> None:
+    """Raise where means or spreads of columns are not those of the fit."""
+    same = fitted.mean.shape == passed.mean.shape
+    if same:
+        spread, other = (
+            np.sqrt(np.diag(each.scatter) / each.weight) for each in (fitted, passed)
+        )
+        off_mean = np.abs(fitted.mean - passed.mean)
+        near = _SAME_LOSS * spread + 1e-6 * np.abs(fitted.mean)  # in float32
+        same = bool((np.maximum(off_mean, np.abs(spread - other)) <= near).all())
+    if not same:
+        raise ValueError(
+            "X and y are not the data of the fit: their means or spreads are others "
+            "than those of moments_. Pass the rows, targets and weights that it was on "
+            "(of a pipeline, pipeline[:-1].transform(X)), or none."
         )
 
 
