@@ -252,12 +252,12 @@ class DescentHistory:
     def on_fit_task_begin(
         self, estimator: BaseEstimator, context: CallbackContext
     ) -> None:
-        """Do nothing: the descent itself is observed."""
+        """Do nothing: the descent itself is observed, and epochs are not told here."""
 
     def on_fit_task_end(
         self, estimator: BaseEstimator, context: CallbackContext
     ) -> None:
-        """Do nothing: the descent itself is observed."""
+        """Do nothing: the descent itself is observed, and epochs are not told here."""
 
     def teardown(self, estimator: BaseEstimator, context: CallbackContext) -> None:
         """Do nothing: what was recorded stays."""
