@@ -241,6 +241,24 @@ def test_targets_do_not_mix_and_strategies_take_the_same_steps(epochs, alpha):
         np.testing.assert_allclose(alone, coef[t], rtol=1e-7)
 
 
+def test_no_step_leads_far_away_where_hardly_a_row_is_inside_epsilon():
+    """Nor does the descent end at the end of a step that it would not keep.
+
+    Of twenty rows and thirty targets, the curvature along some steps is nearly zero.
+    """
+    rng = np.random.default_rng(930)
+    X = rng.standard_normal((20, 3))
+    Y = X @ rng.standard_normal((3, 30)) + rng.standard_normal((20, 30))
+    model = GDLinearRegressor(loss="huber", epsilon=0.003).fit(X, Y)
+    assert max(model.loss_curve_) < 10 * model.loss_curve_[0]
+    alone = [
+        GDLinearRegressor(loss="huber", epsilon=0.003).fit(X, y).loss_curve_[-1]
+        for y in Y.T
+    ]
+    assert model.loss_curve_[-1] == pytest.approx(sum(alone), rel=1e-4)
+
+
+
 @pytest.mark.parametrize("params", [{"momentum": 0.0}, {"schedule": lambda step: 1.0}])
 def test_what_is_said_of_the_steps_holds_for_huber_too(params, regression):
     """The rate is then 1/L; without curvature in reach a step is 2 epsilon / L."""

@@ -219,9 +219,13 @@ class Descent:
         return any(asked)
 
     def _meets(self, rule: StoppingRule | None) -> bool:
-        """Return whether there is a rule, and it is met."""
-        return rule is not None and rule.is_met(
-            self.smooth_losses, self.gradients, self.strategy.parameters
+        """Return whether there is a rule, and it is met where the descent may end."""
+        return (
+            rule is not None
+            and rule.is_met(
+                self.smooth_losses, self.gradients, self.strategy.parameters
+            )
+            and self.steps.stands(self.strategy, self.smooth_losses)
         )
 
     def _evaluate_epoch(self) -> list[float]:

@@ -21,11 +21,15 @@ _MEMORY = 5
 # Wright 2006, Numerical Optimization, section 3.1).
 _LEAST_GAIN = 1e-4
 
-# How much longer the step is that follows one along which the slope did not change.
+# How much longer the step is that follows one along which the slope did not change. No
+# step is longer than that: where hardly a row curves the loss, the curvature along a
+# step tells too little of what lies beyond.
 _GROWTH = 10
 
 # Of a loss and of a slope, in units of eps.
 _ROUNDING = 16
+
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 class Line(NamedTuple):
@@ -137,6 +141,14 @@ class SecantSteps(Steps):
         self._line, self.last_rate = line, rate
         self._move(strategy, move, gradient, rate)
 
+    def stands(self, strategy: GradientStrategy, losses: Sequence[float]) -> bool:
+        """Return whether no target is at the end of a step that is not to be kept."""
+        last = self._line
+        if last is None:
+            return True
+        slope = _dots(_gradient_of(strategy), last.direction)
+        return bool(self._is_kept(last, np.array(losses), slope).all())
+
     def settle(self, strategy: GradientStrategy, losses: Sequence[float]) -> bool:
         """Lead targets whose last step is not to be kept back to where it began.
 
@@ -185,18 +197,32 @@ class SecantSteps(Steps):
                 for new, old in zip(pairs, self._pairs)
             ]
         self._pairs = pairs
-        return self._line_from(loss, gradient, rate)
+        most = np.where(kept, _GROWTH * np.sqrt(_dots(s, s)), np.inf)
+        return self._line_from(loss, gradient, rate, most)
 
     def _line_from(
-        self, loss: np.ndarray, gradient: np.ndarray, rate: np.ndarray
+        self,
+        loss: np.ndarray,
+        gradient: np.ndarray,
+        rate: np.ndarray,
+        most: np.ndarray | float = np.inf,
     ) -> Line:
-        """Return the steps from here, of length 1."""
+        """Return the steps from here, of length 1, and no longer than `most`."""
         direction = self._direction(gradient, rate)
         slope = _dots(gradient, direction)
         falls = slope < 0  # but for rounding
         if not falls.all():
             direction = _where(falls, direction, -rate[:, None] * gradient)
             slope = _dots(gradient, direction)
+        share = np.minimum(
+            1, most / np.maximum(np.sqrt(_dots(direction, direction)), _TINY)
+        )
+        if (share < 1).any():
+            direction, slope, rate = (
+                share[:, None] * direction,
+                share * slope,
+                share * rate,
+            )
         squares = _dots(direction, direction)
         moves = squares > 0
         shortest = -self.learning_rate * slope / np.where(moves, squares, 1)
@@ -255,6 +281,6 @@ def _where(mask: np.ndarray, ones: np.ndarray, others: np.ndarray) -> np.ndarray
 
 def _shorter(last: Line, loss: np.ndarray) -> np.ndarray:
     """Return where a parabola is least, between a tenth and a half of the length."""
-    promised = np.maximum(-last.length * last.slope, np.finfo(np.float64).tiny)
+    promised = np.maximum(-last.length * last.slope, _TINY)
     share = 0.5 / np.maximum((loss - last.loss) / promised + 1, 1)
     return np.maximum(share.clip(0.1) * last.length, last.shortest)

@@ -173,6 +173,13 @@ class Steps:
             step *= mu
             x += step
 
+    def stands(self, strategy: GradientStrategy, losses: Sequence[float]) -> bool:
+        """Return whether the last step is to be kept, after an evaluation of all rows.
+
+        A descent does not end where it has not. These steps are all kept.
+        """
+        return True
+
     def settle(self, strategy: GradientStrategy, losses: Sequence[float]) -> bool:
         """Undo a last step that proves no good; return whether any was undone.
 
