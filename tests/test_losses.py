@@ -258,7 +258,6 @@ def test_no_step_leads_far_away_where_hardly_a_row_is_inside_epsilon():
     assert model.loss_curve_[-1] == pytest.approx(sum(alone), rel=1e-4)
 
 
-
 @pytest.mark.parametrize("params", [{"momentum": 0.0}, {"schedule": lambda step: 1.0}])
 def test_what_is_said_of_the_steps_holds_for_huber_too(params, regression):
     """The rate is then 1/L; without curvature in reach a step is 2 epsilon / L."""
