@@ -7,8 +7,6 @@ is set there are no tasks, and nothing of this costs anything.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from time import perf_counter
@@ -94,20 +92,18 @@ class FitTask:
         self._context.call_on_fit_task_end(**told)
 
 
-@contextmanager
-def fit_task(
+def begin_fit_task(
     estimator: BaseEstimator, X: Any, y: Any, sample_weight: Any
-) -> Iterator[FitTask | None]:
-    """Yield a fit that callbacks are told of; None where there are no callbacks.
+) -> FitTask | None:
+    """Tell callbacks that a fit begins, and return it; None where there are none.
 
     The caller tells of its end, and has scikit-learn tear the callbacks down.
     """
     if not getattr(estimator, "_skl_callbacks", None):
-        yield None
-        return
+        return None
     task = FitTask(estimator, X, y, sample_weight)
     task.begin()
-    yield task
+    return task
 
 
 class _EpochTasks(Observer):

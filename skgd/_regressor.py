@@ -45,7 +45,7 @@ from skgd._data.user_input import (
 from skgd._descent.steps import SCHEDULE_NAMES
 from skgd._fit import fit
 from skgd._objective.losses import LOSS_NAMES
-from skgd._observers import FitTask, fit_task
+from skgd._observers import FitTask, begin_fit_task
 from skgd._partitioned import problem_of_data
 from skgd._predictions import predict_here, predict_lazily, score_where_it_lies
 from skgd._settings import settings_of
@@ -646,10 +646,8 @@ class GDLinearRegressor(
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        with (
-            fit_task(self, X, y, sample_weight) as task,
-            fitting(self, X) as model,
-        ):
+        task = begin_fit_task(self, X, y, sample_weight)
+        with fitting(self, X) as model:
             going_on = model.warm_start and model.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_data(
                 model, X, y, sample_weight, reset=not going_on

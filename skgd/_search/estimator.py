@@ -22,7 +22,7 @@ from skgd._data.dask_collections import Collection, is_collection
 from skgd._data.folds import Folds
 from skgd._data.partitions import validated_data
 from skgd._data.user_input import fitting, start_of
-from skgd._observers import fit_task
+from skgd._observers import begin_fit_task
 from skgd._partitioned import problem_of_data
 from skgd._predictions import score_where_it_lies
 from skgd._preparation import condensed
@@ -621,8 +621,8 @@ def _fit_to_all(
         else:
             problem = problem_of_data(rows, settings)
     start = start_of(best, rows, going_on=False)
-    with fit_task(best, X, y, sample_weight) as task:
-        best._descend(settings, problem, start, task)
+    task = begin_fit_task(best, X, y, sample_weight)
+    best._descend(settings, problem, start, task)
 
 
 def _in_scikit_learns_form(
