@@ -953,7 +953,7 @@ class GDLinearRegressor(
         task: FitTask | None = None,
         *,
         interruptible: bool = False,
-    ) -> None:
+    ) -> Fitted:
         """Descend on a problem, set all fitted attributes, and tell of the end."""
         observers = [] if task is None else task.observers(self, settings)
         fitted = fit(
@@ -971,6 +971,7 @@ class GDLinearRegressor(
             self.moments_ = replace(problem.moments, y_is_1d=settings.y_is_1d)
         if task is not None:
             task.end(self)
+        return fitted
 
     def _store(self, fitted: Fitted, y_is_1d: bool) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""

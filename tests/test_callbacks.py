@@ -342,6 +342,15 @@ def test_a_bar_on_the_estimator_of_our_search_is_refused_before_it_searches(regr
     assert [what[:2] for what in log.told[1:3]] == [("begin", "fit"), ("teardown",)]
 
 
+def test_a_last_fit_that_a_callback_ends_is_not_the_model_that_was_scored(regression):
+    rates = {"learning_rate": [0.01, 0.05]}
+    model = textbook().set_callbacks(Log(stop_after=2))
+    search = GDLinearRegressorCV(model, rates, cv=3)
+    with pytest.warns(UserWarning, match="best_estimator_ after 3 epochs"):
+        search.fit(*regression)
+    assert search.best_estimator_.n_iter_ == 3
+
+
 def test_an_error_of_a_callback_leaves_our_search_as_it_was(regression):
     for raises_at in (("begin", "epoch", 2), ("end", "fit", 1)):
         log = Log(raises_at=raises_at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,12 +41,15 @@ _LEVEL_RATIO, _N_LEVELS, _NARROWEST = 2.0, 16, 5
 # Of more iterates, markers are drawn where they are this share of the axes apart.
 _MOST_MARKERS, _MARKER_DISTANCE = 80, 0.02
 
-# Losses that are smaller, as a share of the largest, are none.
+# Losses that are smaller, as a share of the first, are none.
 _ROUNDING = 1e-14
 
 _OTHERS = ",\nothers at their optimum"
 
 _MOST_FRAMES = 60
+
+# Of a line beside an axis.
+_MOST_LETTERS = 36
 
 
 class DescentPathDisplay:
@@ -238,9 +242,8 @@ class DescentPathDisplay:
         if not isinstance(estimator, GDLinearRegressor):
             raise TypeError(
                 "DescentPathDisplay.from_estimator shows the descent of a "
-                f"GDLinearRegressor on X. Got {estimator!r} instead. Of a pipeline, "
-                "transform X first, X = pipeline[:-1].fit_transform(X, y), and pass "
-                "the regressor, pipeline[-1]."
+                f"GDLinearRegressor on X. Got {estimator!r} instead. "
+                f"{_advice(estimator)}"
             )
         refuse_collections(X=X, y=y, sample_weight=sample_weight)
         if estimator.early_stopping:
@@ -390,11 +393,12 @@ class DescentPathDisplay:
         self.ax_, self.figure_ = ax, ax.figure
         self.contour_, self.curve_ = None, None
         x = self.path[:, 0]
-        # A name of a feature may have dollars, and is no formula.
-        ax.set_xlabel(self.parameter_names[0], parse_math=False)
+        # A name of a feature may be long, and have dollars, which make no formula.
+        names = [fill(name, _MOST_LETTERS) for name in self.parameter_names]
+        ax.set_xlabel(names[0], parse_math=False)
         if len(self.grid) == 2:
             self.contour_ = self._contours(contour_kwargs)
-            ax.set_ylabel(self.parameter_names[1], parse_math=False)
+            ax.set_ylabel(names[1], parse_math=False)
             self._draw_path(x, self.path[:, 1], self.minimum[1], line_kwargs)
         else:
             self.curve_ = self._curve(contour_kwargs)
@@ -512,6 +516,8 @@ class DescentPathDisplay:
         """Draw the iterates, the start, the end and the minimum."""
         spacing = np.diff(self.epochs)
         every = f"one epoch in {spacing[0]}" if (spacing > 1).any() else "each epoch"
+        if len(x) > _MOST_MARKERS:
+            every = "path"
         style = {
             "color": PATH_COLOR,
             "linewidth": 1.2,
@@ -567,14 +573,23 @@ class DescentPathDisplay:
         return f"{epoch}, loss {self._number(self.path_loss[iterate])}"
 
     def _number(self, loss: float) -> str:
-        """Return four digits of a loss; 0 where it is but rounding of the largest."""
-        finite = self.path_loss[np.isfinite(self.path_loss)]
-        if abs(loss) < _ROUNDING * np.abs(finite).max(initial=0):
+        """Return four digits of a loss; 0 where it is but rounding of the first."""
+        if abs(loss) < _ROUNDING * abs(self.path_loss[0]):
             return "0"
         rounded = float(f"{loss:.4g}")
         if not 1e-3 <= abs(rounded) < 1e7:
             return f"{rounded:.4g}"
         return np.format_float_positional(rounded, trim="-")
+
+
+def _advice(estimator: object) -> str:
+    """Return what to do with something else than a regressor of ours."""
+    if isinstance(estimator, DescentHistory):
+        return "Of a history, use from_history."
+    return (
+        "Of a pipeline that ends in one, transform X first, X = "
+        "pipeline[:-1].fit_transform(X, y), and pass the regressor, pipeline[-1]."
+    )
 
 
 def _width(inside: np.ndarray) -> int:

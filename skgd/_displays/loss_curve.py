@@ -39,7 +39,7 @@ _SAME_LOSS = 1e-4
 _MOST_MARKERS = 30
 
 # Axes end where their margins would leave the range of float64.
-_LARGEST = 1e150
+_LARGEST = 1e200
 
 
 class LossCurveDisplay:
@@ -300,7 +300,7 @@ class LossCurveDisplay:
         """Draw the curves.
 
         The axis of the losses is logarithmic, unless some are below zero, as those of a
-        loss of one's own may be; zeros are then left out. So are losses above 1e150,
+        loss of one's own may be; zeros are then left out. So are losses above 1e200,
         which a descent that diverges comes to.
 
         Parameters
@@ -452,7 +452,12 @@ def _regressor_of(estimator: BaseEstimator) -> GDLinearRegressor:
                 "to all rows. Set refit=True."
             )
         inner = getattr(inner, name)
-    check_is_fitted(inner)
+    check_is_fitted(
+        inner,
+        msg="This %(name)s is not fitted. Fit it first. Of a fit that raised, a "
+        "skgd.callback.DescentHistory that was set on it has the losses: use "
+        "from_history.",
+    )
     return inner
 
 

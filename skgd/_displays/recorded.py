@@ -104,7 +104,9 @@ def _refuse_other_features(recorded: list[str], passed: list[str]) -> None:
     if recorded != passed:
         raise ValueError(
             "The history is of another model: its features are "
-            f"{_listed(recorded)}, and those of X are {_listed(passed)}."
+            f"{_listed(recorded)}, and those of X are {_listed(passed)}. Pass X as it "
+            "was fitted to: with the names that it had, and of a step of a pipeline "
+            "pipeline[:-1].transform(X)."
         )
 
 

@@ -22,6 +22,7 @@ from skgd._data.dask_collections import Collection, is_collection
 from skgd._data.folds import Folds
 from skgd._data.partitions import validated_data
 from skgd._data.user_input import fitting, start_of
+from skgd._descent.loop import Outcome
 from skgd._observers import begin_fit_task
 from skgd._partitioned import problem_of_data
 from skgd._predictions import score_where_it_lies
@@ -45,6 +46,7 @@ from skgd._typing import (
     available_if,
     with_callbacks,
 )
+from skgd._warn import warn
 
 if TYPE_CHECKING:
     from typing import Self
@@ -622,7 +624,14 @@ def _fit_to_all(
             problem = problem_of_data(rows, settings)
     start = start_of(best, rows, going_on=False)
     task = begin_fit_task(best, X, y, sample_weight)
-    best._descend(settings, problem, start, task)
+    fitted = best._descend(settings, problem, start, task)
+    if fitted.result.outcome is Outcome.STOPPED:
+        warn(
+            f"A callback ended the fit of best_estimator_ after {best.n_iter_} epochs, "
+            "and not those that were scored: scores are not of that model. Search with "
+            "sklearn.model_selection.GridSearchCV, where callbacks end each fit.",
+            UserWarning,
+        )
 
 
 def _in_scikit_learns_form(
