@@ -51,7 +51,7 @@ def main() -> None:
                 bar.update()
             save(rows, facts, output / "results" / f"{name}.csv")
             with bar.external_write_mode():
-                report(output, name)
+                report(output, name, dpi=60 if args.quick else 200)
     print(f"\nResults and pictures are in {output}")
 
 
