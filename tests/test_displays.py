@@ -39,7 +39,8 @@ WEIGHTS = np.array([1.0, 3.0, 0.0, 2.0])
 
 @pytest.fixture(autouse=True)
 def _close_figures():
-    yield
+    with plt.rc_context():
+        yield
     plt.close("all")
 
 
@@ -612,6 +613,7 @@ def pixels(display):
 def test_a_gif_has_a_frame_for_each_iterate_and_ends_as_the_picture(
     n_frames, expected, tmp_path
 ):
+    plt.rcParams["figure.dpi"] = 40
     model = textbook(max_iter=8)
     display = DescentPathDisplay.from_estimator(model, ONE_X, BENT)
     picture = pixels(display)
