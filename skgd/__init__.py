@@ -3,7 +3,8 @@
 `GDLinearRegressor` is the estimator; `skgd.strategies` holds the three gradient
 strategies and the contract for others; `skgd.testing` checks a strategy of your own;
 `Moments` adds up what least squares knows of data, and gives it back as a tiny dataset;
-the displays draw loss curves, paths of descents, and scores of searches.
+`skgd.callback` records descents, and the displays draw loss curves, paths of descents,
+and scores of searches.
 
 Neither ``import skgd`` nor a fit with ``strategy="manual"`` on the CPU imports torch.
 """
@@ -21,6 +22,7 @@ from skgd._regressor import GDLinearRegressor
 from skgd._search.estimator import GDLinearRegressorCV
 
 if TYPE_CHECKING:
+    from skgd import callback as callback
     from skgd import strategies as strategies
     from skgd import testing as testing
 else:
@@ -42,6 +44,7 @@ __all__ = [
     "Moments",
     "SearchDisplay",
     "__version__",
+    "callback",
     "gd_path",
     "strategies",
     "testing",

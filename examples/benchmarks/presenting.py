@@ -115,7 +115,7 @@ def listed(results: pd.DataFrame, **columns: str) -> list[pd.DataFrame]:
     """Return one table of the columns of one case, by the heads that they get."""
     results = results.assign(ratio=results.seconds / results.seconds[0])
     texts = {head: results[name].map(TEXTS[name]) for head, name in columns.items()}
-    return [pd.DataFrame(texts).set_index(results.library.rename(results.case[0]))]
+    return [pd.DataFrame(texts).set_index(results["library"].rename(results.case[0]))]
 
 
 def markdown(table: pd.DataFrame) -> str:
@@ -147,7 +147,7 @@ def draw_panels(
     parts = [part for _, part in results.groupby("case", sort=False)]
     n_columns = min(n_columns, len(parts))
     rows = [parts[k : k + n_columns] for k in range(0, len(parts), n_columns)]
-    names = [list(pd.concat(row).library.unique()) for row in rows]
+    names = [list(pd.concat(row)["library"].unique()) for row in rows]
     heights = [len(libraries) + 0.5 for libraries in names]
     figure.set_figheight(0.21 * sum(heights) + 0.6 * len(rows) + 0.3)
     shared = {"sharex": True, "sharey": "row", "squeeze": False}

@@ -264,7 +264,7 @@ def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw what each library takes, and how time grows with partitions."""
     libraries, partitions = (part for _, part in results.groupby("part"))
     left, right = figure.subplots(1, 2)
-    draw_dots(left, libraries, list(libraries.library), "seconds", math.inf)
+    draw_dots(left, libraries, list(libraries["library"]), "seconds", math.inf)
     leave_room(left, n_columns=3)
     left.set_xlabel("time of a fit")
     by = ["library", "n_partitions"]

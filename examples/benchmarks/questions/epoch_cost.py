@@ -69,12 +69,14 @@ def compared(rate: float, batch_size: int | None) -> dict[str, Ladders]:
 
 def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     """Return each epoch over that by hand, and the time of the latter."""
-    loops = results.library.map(loop_like)
+    loops = results["library"].map(loop_like)
     seconds = results.set_index(["case", "library"]).seconds
     by_hand = seconds[list(zip(results.case, loops, strict=True))].to_numpy()
     results = results.assign(ratio=results.seconds / by_hand)
     cell = cells(results, ("ratio", "excess"))
-    cell = cell.where(results.library != loops, cells(results, ("seconds", "excess")))
+    cell = cell.where(
+        results["library"] != loops, cells(results, ("seconds", "excess"))
+    )
     return [crossed(results, "library", "case", cell)]
 
 

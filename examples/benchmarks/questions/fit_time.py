@@ -84,7 +84,7 @@ def draw(results: pd.DataFrame, figure: Figure) -> None:
     panels = figure.subplots(len(BESIDE), len(widths), **shared)
     for (kind, names), row in zip(BESIDE.items(), panels, strict=True):
         for (_, part), axes in zip(widths, row, strict=True):
-            drawn = part[part.library.str.contains(f"skgd|{names}")]
+            drawn = part[part["library"].str.contains(f"skgd|{names}")]
             draw_lines(axes, drawn, "n", TARGET)
         row[0].set_ylabel(f"time of a fit\nbeside {kind}")
         name_lines(row[-1])

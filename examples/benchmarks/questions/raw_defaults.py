@@ -38,7 +38,7 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
     warned = results.warnings.fillna("").str.contains("ConvergenceWarning")
     excess = results.excess.map(excess_text) + warned.map({True: " (w)", False: ""})
     taken = crossed(results, "data", "library", cells(results, ["seconds"]))
-    manual = results[results.library == "skgd manual"].set_index("data")
+    manual = results[results["library"] == "skgd manual"].set_index("data")
     sizes = {"rows x columns": manual.case, "epochs": manual.epochs.map(count_text)}
     shown = [*(f"skgd {name}" for name in STRATEGIES), "LinearRegression"]
     accuracy = crossed(results, "data", "library", excess)
@@ -48,7 +48,7 @@ def tables(results: pd.DataFrame) -> list[pd.DataFrame]:
 def draw(results: pd.DataFrame, figure: Figure) -> None:
     """Draw the table of excesses, from white for none to red for what is useless."""
     excess = results.pivot(index="data", columns="library", values="excess")
-    excess = excess.loc[results.data.unique(), results.library.unique()]
+    excess = excess.loc[results.data.unique(), results["library"].unique()]
     figure.set_figheight(1.5 + 0.27 * len(excess))
     axes = figure.subplots()
     shades, cmap = LogNorm(1e-8, 1e3), colormaps["OrRd"].resampled(11)  # a decade each
