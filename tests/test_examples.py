@@ -30,6 +30,9 @@ SCORE = re.compile(r"R2|R\^2|R²|score", re.I)
 NEGATIVE = re.compile(r"(?<![\w.])-\d[\d.]*")  # -1, but not 1e-1 or 5-fold
 NOT_FINITE = re.compile(r"\b(nan|inf|infinity)\b", re.I)
 
+#: What scripts import that the extra `test` does not bring.
+BEYOND_TEST = {"jax_strategy": ["jax"]}
+
 #: Lines, by their first words, that show what goes wrong and how to avoid it.
 BAD_ON_PURPOSE = {
     "early_stopping": ["50", "100", "199"],  # epochs that overfit
@@ -43,6 +46,8 @@ BAD_ON_PURPOSE = {
 def test_an_example_prints_something_and_no_warnings(
     script, tmp_path, monkeypatch, capfd
 ):
+    for module in BEYOND_TEST.get(script.stem, []):
+        pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(script)])
     # Processes of joblib's would import all anew, which takes longer than what they do.
