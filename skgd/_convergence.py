@@ -11,7 +11,8 @@ from scipy.special import chdtrc
 from sklearn.exceptions import ConvergenceWarning
 
 from skgd._data.device import in_numpy
-from skgd._data.rows import Rows, predicted
+from skgd._data.rows import Rows, ones_of, predicted
+from skgd._data.tensors import cast, dtype_of, is_tensor
 from skgd._data.whitening import MOST_BYTES, bytes_of_matrix
 from skgd._descent.loop import Outcome, Result
 from skgd._descent.problem import Problem
@@ -19,7 +20,7 @@ from skgd._descent.stopping import Stopping, StoppingRule
 from skgd._interrupt import SECONDS_TO_PRESS_AGAIN
 from skgd._objective.losses import Huber
 from skgd._settings import Settings
-from skgd._typing import NumpyParameters
+from skgd._typing import Array, Matrix, NumpyParameters
 from skgd._warn import warn
 
 # Correlation with the residual of a feature that has a percent of the variance still to
@@ -369,6 +370,15 @@ class _Sums(NamedTuple):
     error_squares: np.ndarray
 
 
+def _squares(X: Matrix, w: Array) -> Array:
+    """Return the weighted sum of the squares of each column."""
+    if issparse(X):
+        return X.power(2).T @ w
+    if is_tensor(X):
+        return X.square().T @ w
+    return np.einsum("ij,ij,ik->jk", X, X, w)
+
+
 def _correlations(
     parameters: NumpyParameters, problem: Problem
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -381,14 +391,15 @@ def _correlations(
 
     def terms(rows: Rows) -> _Sums:
         X, y, weight = rows
-        w = np.ones((len(y), 1)) if weight is None else weight[:, None]
+        w = (ones_of(rows) if weight is None else weight)[:, None]
+        w = cast(w, dtype_of(y))
         prediction = predicted(X, parameters)
         errors = (prediction - y) ** 2
         _, residual = loss.value_and_residual(prediction, y)
         return _Sums(
             X.T @ (w * residual),
             X.T @ w,
-            X.power(2).T @ w if issparse(X) else np.einsum("ij,ij,ik->jk", X, X, w),
+            _squares(X, w),
             (w * residual).sum(axis=0),
             (w * residual**2).sum(axis=0),
             (w * errors).sum(axis=0),

@@ -263,7 +263,8 @@ def _largest_residual(parameters: NumpyParameters, problem: Problem) -> float:
 
     def largest_of(rows: Rows) -> float:
         residual = predicted(rows.X, parameters) - rows.y
-        return float(np.nan_to_num(np.abs(residual), nan=np.inf).max())
+        largest = float(abs(residual).max())
+        return np.inf if np.isnan(largest) else largest
 
     with np.errstate(over="ignore", invalid="ignore"):
         return max(problem.rows.each(largest_of))

@@ -146,7 +146,9 @@ class _EpochTasks(Observer):
         in_range = all(np.isfinite(each).all() for each in model)
         if not in_range or iterate.diverges_beyond(dtype):
             return None
-        coef, intercept = shaped_as_targets(model, self._settings.y_is_1d)
+        coef, intercept = shaped_as_targets(
+            model, self._settings.y_is_1d, self._settings.origin
+        )
         return {
             **vars(self._fitted),  # with the features that it has seen
             "coef_": coef,

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
+from skgd._data.array_api import lies_elsewhere
 from skgd._data.coordinates import ScaledCoordinates, WhiteCoordinates, varies
 from skgd._data.dask_collections import is_collection, refuse_beside_rows_in_memory
 from skgd._data.moments import Moments, moments_of
@@ -88,7 +89,7 @@ def gd_path(
     fit_intercept: bool = True,
     sample_weight: ArrayLike | None = None,
     strategy: Literal["manual", "autograd", "module"] | GradientStrategy = "manual",
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = None,
     max_iter: int = 1000,
     tol: float = 1e-5,
 ) -> GDPath:
@@ -130,8 +131,8 @@ def gd_path(
     strategy : {"manual", "autograd", "module"} or GradientStrategy, default="manual"
         How gradients are computed and followed, as for `GDLinearRegressor`. The steps
         have to be plain.
-    device : str or torch.device, default="cpu"
-        Where the descents take place, as for `GDLinearRegressor`.
+    device : str, torch.device or None, default=None
+        Where the descents take place, as for `GDLinearRegressor`. Results are NumPy's.
     max_iter : int, default=1000
         Most epochs for an alpha.
     tol : float, default=1e-5
@@ -278,7 +279,7 @@ def _data_of(
 ) -> _Data:
     """Check the data, and sum them up where moments are fewer."""
     float64 = np.dtype(np.float64)
-    if is_collection(X) and y is not None:
+    if (is_collection(X) or lies_elsewhere(X)) and y is not None:
         X, y, sample_weight = Moments.from_data(X, y, sample_weight), None, None
     if isinstance(X, Moments):
         given = {"y": y, "sample_weight": sample_weight}

@@ -9,29 +9,42 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from skgd._data import tensors
+from skgd._data.array_api import origin_of
 from skgd._data.dask_collections import Collection, checked_features, mapped, sample_of
+from skgd._data.device import to_numpy
 from skgd._data.partitions import validated_partitions
 from skgd._data.squared_errors import squared_errors
+from skgd._data.tensors import dtype_of, is_tensor
 from skgd._data.user_input import is_float32, validated_features
 from skgd._descent.held_out import SCORES_OF_SQUARES
-from skgd._typing import ArrayLike, Matrix
+from skgd._typing import Array, ArrayLike, Matrix
 from skgd._warn import warn
 
 
-def predict_here(estimator: BaseEstimator, X: Matrix) -> np.ndarray:
-    """Return predictions of rows that are in memory."""
+def predict_here(estimator: BaseEstimator, X: Matrix) -> Array:
+    """Return predictions of rows that are in memory, in the library of X."""
+    origin = origin_of(X)
+    check_same_namespace(X, estimator, attribute="coef_", method="predict")
     X = validated_features(estimator, X)
+    coef, intercept = to_numpy(estimator.coef_), to_numpy(estimator.intercept_)
     with np.errstate(all="ignore"):
-        prediction = X @ estimator.coef_.T + estimator.intercept_
-    n_overflow = np.count_nonzero(~np.isfinite(prediction))
+        if is_tensor(X):
+            prediction = tensors.predicted(X, coef.T, intercept)
+        else:
+            prediction = X @ coef.T + intercept
+    n_overflow = int((~(abs(prediction) < np.inf)).sum())
     if n_overflow:
         warn(
-            f"{n_overflow} of {prediction.size} predictions overflow "
-            f"{prediction.dtype}: the values in X are too large.",
+            f"{n_overflow} of {math.prod(prediction.shape)} predictions overflow "
+            f"{dtype_of(prediction)}: the values in X are too large.",
             UserWarning,
         )
+    if origin is not None:
+        return origin.back(prediction)
     return np.asarray(prediction)
 
 
@@ -45,7 +58,8 @@ def predict_lazily(estimator: BaseEstimator, X: Collection) -> Collection:
     sample = sample_of(X)
     validate_data(estimator, sample, reset=False, skip_check_array=True)
     model = type(estimator)(**estimator.get_params(deep=False))
-    model.coef_, model.intercept_ = estimator.coef_, estimator.intercept_
+    model.coef_ = to_numpy(estimator.coef_)
+    model.intercept_ = to_numpy(estimator.intercept_)
     # Partitions have the names of the whole, of which the user has been told.
     validate_data(model, sample, reset=True, skip_check_array=True)
     dtype = model.coef_.dtype if is_float32(sample) else np.dtype(np.float64)
@@ -70,12 +84,12 @@ def score_where_it_lies(
     """
     check_is_fitted(estimator)
     partitions, _, _ = validated_partitions(estimator, X, y, sample_weight, reset=False)
-    coef = np.atleast_2d(estimator.coef_)
+    coef = np.atleast_2d(to_numpy(estimator.coef_))
     if partitions.n_targets != len(coef):
         raise ValueError(
             f"y has n_targets={partitions.n_targets}, and the model {len(coef)}."
         )
-    intercept = np.broadcast_to(estimator.intercept_, len(coef))
+    intercept = np.broadcast_to(to_numpy(estimator.intercept_), len(coef))
     errors = squared_errors(partitions, coef[None], intercept[None])
     few = errors.n_rows < 2 and partitions.count() < 2  # some may have no weight
     if metric == "r2" and few:

@@ -21,6 +21,7 @@ from skgd._data.coordinates import (
     standardized_coordinates,
     user_coordinates,
 )
+from skgd._data.device import Device
 from skgd._data.moments import ColumnMoments, Moments, moments_of
 from skgd._data.row_sources import RowsHere, RowsInMemory, RowsOnDemand
 from skgd._data.rows import (
@@ -28,10 +29,13 @@ from skgd._data.rows import (
     RowsAnywhere,
     averaging_one,
     canonical,
+    flatnonzero,
     in_working_dtype,
     laid_out_for_products,
+    ones_of,
     without_zero_weights,
 )
+from skgd._data.tensors import cast, dtype_of
 from skgd._data.user_input import check_sizes, check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
@@ -93,8 +97,8 @@ def problem_of(
         return replace(problem, validation=validation is not None)
     held_out = without_zero_weights(canonical(held_out))
     refuse_nan_and_infinity(held_out.X)
-    if held_out.X.dtype.kind != "f":
-        held_out = held_out._replace(X=held_out.X.astype(np.float64))
+    if dtype_of(held_out.X).kind != "f":
+        held_out = held_out._replace(X=cast(held_out.X, np.dtype(np.float64)))
     return replace(_problem_of(rows, settings), scored_rows=held_out)
 
 
@@ -241,12 +245,14 @@ def uncondensed(
     coordinates: RowCoordinates | None = None,
 ) -> Problem:
     """Return the problem on the rows themselves: all at once, or a batch at a time."""
+    if rows.are_tensors:  # they are descended on where they lie
+        settings = replace(settings, device=Device(rows.X.device))
     rows, device = canonical(rows), settings.device
     if coordinates is None:
         coordinates = coordinates_of(rows, settings, in_batches=batch_size is not None)
     if not settings.standardize:
         check_sizes(rows.X)
-    n_elements = rows.X.nnz if issparse(rows.X) else rows.X.size
+    n_elements = rows.X.nnz if issparse(rows.X) else math.prod(rows.X.shape)
     dtype = dtype_of_rows(n_elements, coordinates, settings)
     others: RowsHere | None = None
     if batch_size is not None:
@@ -517,9 +523,7 @@ def split(
     Rows of weight zero are in neither. At least two rows are held out: R^2 compares
     with the spread of y.
     """
-    weight, n_rows = rows.weight, len(rows.y)
-    candidates = np.arange(n_rows) if weight is None else np.flatnonzero(weight)
-    n = len(candidates)
+    weight, n = rows.weight, rows.n_with_weight
     n_held_out = max(math.ceil(validation_fraction * n), 2)
     if n_held_out >= n:
         raise ValueError(
@@ -530,8 +534,11 @@ def split(
             "validation_fraction, or early_stopping=False."
         )
     chosen = train_test_split(
-        candidates, test_size=n_held_out, random_state=random_state
+        np.arange(n), test_size=n_held_out, random_state=random_state
     )
+    if weight is not None:
+        candidates = flatnonzero(weight)
+        chosen = [candidates[index] for index in chosen]
     training, held_out = (_restricted(rows, index) for index in chosen)
     return training, held_out
 
@@ -564,6 +571,7 @@ def _targets_vary(rows: Rows) -> bool:
 
 def _restricted(rows: Rows, index: np.ndarray) -> Rows:
     """Return the rows of which only some have a weight."""
-    weight = np.zeros(len(rows.y))
-    weight[index] = 1 if rows.weight is None else rows.weight[index]
+    ones = ones_of(rows)
+    weight = 0 * ones
+    weight[index] = (ones if rows.weight is None else rows.weight)[index]
     return rows._replace(weight=weight)

@@ -27,6 +27,7 @@ from sklearn.utils._param_validation import (
 from sklearn.utils.validation import check_is_fitted
 
 from skgd._convergence import Fitted
+from skgd._data.array_api import on_devices, origin_of, without_devices
 from skgd._data.containers import readable
 from skgd._data.dask_collections import (
     Collection,
@@ -125,10 +126,13 @@ class GDLinearRegressor(
         own. Once torch has computed in several threads, it hangs in a child that is
         forked, here as elsewhere: start processes by "spawn", or by loky, which is
         joblib's default.
-    device : str or torch.device, default="cpu"
-        Where the descent runs: "cpu", "cuda", "cuda:N", "mps", or "auto" for the first
-        of cuda, mps (float32 data only) and cpu that is there. Fitted attributes and
-        predictions are NumPy arrays on every device.
+    device : str, torch.device or None, default=None
+        Where the descent runs. None: where X lies, which is the CPU but for tensors
+        under scikit-learn's array API dispatch (see Notes). "auto": likewise for these;
+        for X on the CPU, the first of cuda, mps (float32 data only) and cpu that is
+        there. "cpu", "cuda", "cuda:N" or "mps": there; X on the CPU is sent, and X on
+        another device raises a ValueError. MPS has no float64: what is not condensed
+        has the digits of float32 there.
     loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
             default="squared_error"
         "huber" is squared error up to residuals of the size `epsilon`, and linear
@@ -451,7 +455,7 @@ class GDLinearRegressor(
         self,
         strategy: Literal["manual", "autograd", "module"] | GradientStrategy = "manual",
         *,
-        device: str | torch.device = "cpu",
+        device: str | torch.device | None = None,
         loss: str | Callable[..., Any] = "squared_error",
         epsilon: float = 0.1,
         alpha: float | ArrayLike = 0.0,
@@ -646,7 +650,7 @@ class GDLinearRegressor(
         >>> print(f"{model.coef_[0]:.3f} {model.intercept_:.3f}")
         2.000 1.000
         """
-        task = begin_fit_task(self, X, y, sample_weight)
+        task, origin = begin_fit_task(self, X, y, sample_weight), origin_of(X)
         with fitting(self, X) as model:
             going_on = model.warm_start and model.__sklearn_is_fitted__()
             rows, dtype, y_is_1d = validated_data(
@@ -666,11 +670,16 @@ class GDLinearRegressor(
                 X_val,
                 y_val,
                 sample_weight_val,
-                n_targets=rows.n_targets,
+                rows=rows,
                 y_is_1d=y_is_1d,
             )
             settings = settings_of(
-                model, dtype, n_targets=rows.n_targets, y_is_1d=y_is_1d
+                model,
+                dtype,
+                n_targets=rows.n_targets,
+                y_is_1d=y_is_1d,
+                origin=origin,
+                device_of_rows=rows.device,
             )
             start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
             with settings.device.gradients_on():  # tensors are made here
@@ -778,6 +787,7 @@ class GDLinearRegressor(
         >>> bool(np.allclose(model.coef_, whole.coef_, rtol=1e-3))
         True
         """
+        origin = origin_of(X)
         with fitting(self, X) as model:
             going_on = model.__sklearn_is_fitted__()
             if going_on:  # the context validates parameters at the first call alone
@@ -788,13 +798,18 @@ class GDLinearRegressor(
             if going_on:
                 check_targets(model, rows, y_is_1d)
             settings = settings_of(
-                model, dtype, n_targets=rows.n_targets, y_is_1d=y_is_1d
+                model,
+                dtype,
+                n_targets=rows.n_targets,
+                y_is_1d=y_is_1d,
+                origin=origin,
+                device_of_rows=rows.device,
             )
             if merges_moments(rows, settings):
                 fitted, moments = merge_and_fit(
                     model, rows, settings, going_on=going_on
                 )
-                model._store(fitted, y_is_1d)
+                model._store(fitted, settings)
                 model.moments_ = moments
             elif isinstance(rows, Partitions):
                 stepped = step_over_partitions(self, rows, _stepped_over_chunk)
@@ -805,7 +820,7 @@ class GDLinearRegressor(
                 fitted, stream = step_over_chunk(
                     model, rows, settings, going_on=going_on
                 )
-                model._store(fitted, y_is_1d)
+                model._store(fitted, settings)
                 model._stream = stream
         return self
 
@@ -897,6 +912,10 @@ class GDLinearRegressor(
             return score_where_it_lies(self, X, y, sample_weight)
         refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
         y, weight = readable("y", y), readable("sample_weight", sample_weight)
+        origin = origin_of(X)
+        if origin is not None:
+            y = origin.back(y)
+            weight = None if weight is None else origin.back(weight)
         return super().score(X, y, weight)
 
     def _validate_params(self) -> None:
@@ -940,9 +959,16 @@ class GDLinearRegressor(
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")
 
+    def __getstate__(self) -> dict[str, Any]:
+        return without_devices(super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(on_devices(state))
+
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         return tags
 
     def _descend(
@@ -963,7 +989,7 @@ class GDLinearRegressor(
             observers=observers,
             interruptible=interruptible,
         )
-        self._store(fitted, settings.y_is_1d)
+        self._store(fitted, settings)
         if fitted.stopping.held_out is not None:
             self.validation_scores_ = fitted.stopping.held_out.scores
             self.best_validation_score_ = max(self.validation_scores_)
@@ -973,10 +999,12 @@ class GDLinearRegressor(
             task.end(self)
         return fitted
 
-    def _store(self, fitted: Fitted, y_is_1d: bool) -> None:
+    def _store(self, fitted: Fitted, settings: Settings) -> None:
         """Set the fitted attributes, shaped as y was; drop those of some fits only."""
         for name in _OF_SOME_FITS:
             self.__dict__.pop(name, None)
-        self.coef_, self.intercept_ = shaped_as_targets(fitted.parameters, y_is_1d)
+        self.coef_, self.intercept_ = shaped_as_targets(
+            fitted.parameters, settings.y_is_1d, settings.origin
+        )
         self.loss_curve_ = fitted.result.loss_curve
         self.n_iter_ = fitted.result.n_epochs

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from numbers import Real
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
+from skgd._data.array_api import Origin
 from skgd._data.containers import readable
 from skgd._data.device import Device, device_of
 from skgd._descent.held_out import Scoring, scoring_from
@@ -19,6 +20,9 @@ from skgd._objective.losses import Loss, loss_from
 from skgd._typing import ArrayLike, PerTarget
 from skgd.strategies import GradientStrategy
 from skgd.strategies._registry import names_of_strategies_with, strategy_from
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Settings:
     device: Device
     dtype: np.dtype  # of X
     y_is_1d: bool
+    origin: Origin | None  # where X is from, and results go; None: NumPy
     loss: Loss
     alpha: PerTarget
     l1_ratio: float
@@ -93,11 +98,21 @@ class Settings:
 
 
 # The estimator has parameters of these names.
-_PARAMETERS = {field.name for field in fields(Settings)} - {"dtype", "y_is_1d"}
+_PARAMETERS = {field.name for field in fields(Settings)} - {
+    "dtype",
+    "y_is_1d",
+    "origin",
+}
 
 
 def settings_of(
-    estimator: BaseEstimator, dtype: np.dtype, *, n_targets: int, y_is_1d: bool
+    estimator: BaseEstimator,
+    dtype: np.dtype,
+    *,
+    n_targets: int,
+    y_is_1d: bool,
+    origin: Origin | None = None,
+    device_of_rows: torch.device | None = None,
 ) -> Settings:
     """Return the settings of an estimator.
 
@@ -105,7 +120,7 @@ def settings_of(
     ------
     ValueError
         On parameters that exclude each other, on arrays that do not fit the targets,
-        and on a device that is not there.
+        and on a device that is not there, or not that of the rows.
     """
     strategy = strategy_from(estimator.strategy)
     loss = loss_from(estimator.loss, estimator.epsilon)
@@ -113,6 +128,7 @@ def settings_of(
         "strategy": strategy,
         "dtype": dtype,
         "y_is_1d": y_is_1d,
+        "origin": origin,
         "loss": loss,
         "alpha": _of_targets(
             "alpha", estimator.alpha, n_targets, "of at least 0", np.greater_equal
@@ -132,7 +148,10 @@ def settings_of(
             )
         resolved["precompute"] = False
     resolved["device"] = device_of(
-        estimator.device, dtype, needs_tensors=strategy.needs_tensors
+        estimator.device,
+        dtype,
+        needs_tensors=strategy.needs_tensors,
+        of_rows=device_of_rows,
     )
     for name in _PARAMETERS:
         resolved.setdefault(name, getattr(estimator, name))

@@ -26,7 +26,19 @@ from skgd._data.coordinates import (
 from skgd._data.dask_collections import unpacked
 from skgd._data.moments import Moments, moments_of
 from skgd._data.partitions import NO_ROWS, Partitions, in_partition
-from skgd._data.rows import Rows, averaging_one, canonical, joined, predicted
+from skgd._data.rows import (
+    Rows,
+    averaging_one,
+    canonical,
+    column_sums,
+    copied,
+    joined,
+    ones_of,
+    predicted,
+    rows_beside,
+    squared_norms,
+)
+from skgd._data.tensors import cast
 from skgd._data.user_input import check_values, start_of
 from skgd._descent.stable_rate import Smoothness
 from skgd._descent.steps import StepsState
@@ -262,14 +274,15 @@ class Stream:
                 "Pass sample_weight in the same unit for all chunks."
             )
         if relative != 1:
-            weight = (np.ones(len(rows.y)) if weight is None else weight) * relative
+            weight = (ones_of(rows) if weight is None else weight) * relative
         weighted = rows._replace(weight=weight)
         basis = self._basis and self._basis.with_rows(weighted, settings)
         if basis is None:
-            basis = self._new_basis(joined((*self._pending, rows)), settings)
+            pending = [rows_beside(few, rows) for few in self._pending]
+            basis = self._new_basis(joined((*pending, rows)), settings)
             self._pending = ()
         else:  # the user may write new rows into the same arrays
-            self._pending = (*self._pending, deepcopy(rows))
+            self._pending = (*self._pending, copied(rows))
         self._basis = basis
         return weighted, basis.coordinates
 
@@ -436,7 +449,9 @@ class Stream:
 
         def loss(parameters: NumpyParameters) -> np.ndarray:
             value = settings.loss.value(predicted(rows.X, parameters), rows.y)
-            return np.average(value, axis=0, weights=rows.weight)
+            if rows.weight is None:
+                return column_sums(value)
+            return column_sums(value * rows.weight[:, None])
 
         with np.errstate(over="ignore", invalid="ignore"):
             keeps = loss(parameters) <= loss(shrunk)
@@ -460,9 +475,9 @@ class _Basis(NamedTuple):
         few = len(rows.y) <= min(_FEW_ROWS, self.most_rows) and not issparse(rows.X)
         if not few or self.goes_by != _what_it_goes_by(rows, settings):
             return None
-        features = self.coordinates.features(rows.X.astype(np.float64))
-        weight = np.ones(len(features)) if rows.weight is None else rows.weight
-        squares = weight @ (np.einsum("ij,ij->i", features, features) + 1)
+        features = self.coordinates.features(cast(rows.X, np.dtype(np.float64)))
+        weight = ones_of(rows) if rows.weight is None else rows.weight
+        squares = float(weight @ (squared_norms(features) + 1))
         if not squares < self.most:
             return None
         return self._replace(

@@ -18,7 +18,7 @@ TOO_LARGE = np.array([1e300, 0, 0, 0, 0, 0])
         ({"strategy": GDLinearRegressor}, "'strategy' parameter"),
         ({"strategy": None}, "'strategy' parameter .* Got None"),
         ({"device": "gpu"}, r"'device' parameter .*'cuda:N'.* Got 'gpu'.*here: 'cpu'"),
-        ({"device": None}, "'device' parameter .* Got None"),
+        ({"device": 1.5}, "'device' parameter .* Got 1.5"),
         ({"device": "cuda:99"}, "device='cuda:99' is not on this machine"),
         ({"device": "meta"}, "device='meta' is not on this machine"),
         ({"learning_rate": 0}, r"'learning_rate' .* range \(0.0, inf\).* Got 0 "),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from reprlib import repr as short_repr
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import issparse
 
 from skgd._data.containers import Container, dtype_names, labeled_columns
+from skgd._data.tensors import cast, dtype_of, is_tensor
+from skgd._typing import Array
 
 # So many columns are named; of others, their number.
 _MOST_NAMED = 5
@@ -107,9 +110,9 @@ def refuse_dtypes(dtypes: Mapping[str, Hashable]) -> None:
 
 def not_finite(name: str, data: Container) -> str:
     """Return which columns hold NaN, or else infinity, and in how many rows."""
-    what, counts = "NaN", _counts(name, data, np.isnan)
+    what, counts = "NaN", _counts(name, data, "isnan")
     if not any(counts.values()):
-        what, counts = "infinity", _counts(name, data, np.isinf)
+        what, counts = "infinity", _counts(name, data, "isinf")
     if not any(counts.values()):
         return ""
     n_rows = data.shape[0] if issparse(data) else len(data)
@@ -148,13 +151,16 @@ def dates_as_numbers(name: str, data: Container, numbers: np.ndarray) -> str:
     return _sentences(_which_hold(examples, how), _ENCODE["dates"])
 
 
-def lost_digits(name: str, data: Container, numbers: np.ndarray) -> str:
+def lost_digits(name: str, data: Container, numbers: Array) -> str:
     """Return which columns hold integers that float64 does not; empty: none."""
     dtypes = dtype_names(data)
     if not any(dtype.startswith(_INTEGER_NAMES) for dtype in dtypes):
         return ""
     values = np.asarray(numbers.data) if issparse(numbers) else numbers
-    largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
+    if is_tensor(values):
+        largest = float(abs(values).max())
+    else:
+        largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
     if not largest > _LARGEST_EXACT:
         return ""
     labels = [
@@ -175,13 +181,17 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def _counts(
-    name: str, data: Container, is_bad: Callable[[np.ndarray], np.ndarray]
+    name: str, data: Container, is_bad: Literal["isnan", "isinf"]
 ) -> dict[str, int]:
-    """Return how many values of each column are bad."""
-    return {
-        label: int(is_bad(column.astype(np.float64)).sum())
-        for label, column in labeled_columns(name, data)
-    }
+    """Return how many values of each column are bad, by NumPy's or torch's test."""
+    counts = {}
+    for label, column in labeled_columns(name, data):
+        if is_tensor(column):
+            bad = getattr(column, is_bad)()
+        else:
+            bad = getattr(np, is_bad)(column.astype(np.float64))
+        counts[label] = int(bad.sum())
+    return counts
 
 
 def _which_hold(labels: Sequence[str], what: str) -> str:
@@ -204,12 +214,15 @@ def _sentences(found: str, *advice: str) -> str:
     return " ".join([f"{found}.", *filter(None, advice)])
 
 
-def _not_a_number(column: np.ndarray) -> tuple[str, str]:
+def _not_a_number(column: Array) -> tuple[str, str]:
     """Return of what kind a column is if not of numbers, and an example of these."""
-    if column.dtype.kind in "mM":
+    code = dtype_of(column).kind
+    if code in "mM":
         return "dates", ""
-    if column.dtype.kind == "c":
+    if code == "c":
         return "complex numbers", ""
+    if is_tensor(column):
+        return "", ""
     try:
         column.astype(np.float64)
     except (ValueError, TypeError, OverflowError):
@@ -251,8 +264,11 @@ def _dates(name: str, data: Container) -> Iterator[tuple[str, np.ndarray]]:
             yield label, column
 
 
-def _loses_digits(column: np.ndarray) -> bool:
+def _loses_digits(column: Array) -> bool:
     """Return whether float64 rounds any of the column's integers."""
+    if is_tensor(column):
+        rounded = cast(column, np.dtype(np.float64)).to(column.dtype)
+        return bool((rounded != column).any())
     if column.dtype.kind == "O":
         integers = (value for value in column if isinstance(value, int))
         return any(int(float(value)) != value for value in integers)

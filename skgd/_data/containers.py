@@ -13,6 +13,10 @@ import narwhals as nw
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
+from skgd._data.array_api import is_dispatched, read_array, readable_floats
+from skgd._data.tensors import dtype_of, is_tensor
+from skgd._typing import Array
+
 #: Data as a user passes them: array-likes, sparse matrices, frames, tensors.
 Container = Any
 
@@ -21,7 +25,8 @@ def readable(name: str, data: Container) -> Container:
     """Return data in a form that scikit-learn reads, without a copy where it can be.
 
     Tensors become NumPy arrays, those of narwhals the frames that they wrap, and lists
-    arrays, so that their dtype is known.
+    arrays, so that their dtype is known. Under scikit-learn's array API dispatch, so do
+    arrays of other libraries; those on another device than the CPU become tensors.
 
     Raises
     ------
@@ -35,9 +40,12 @@ def readable(name: str, data: Container) -> Container:
         return data
     if isinstance(data, (list, tuple)):
         return np.asarray(data)
-    torch = sys.modules.get("torch")  # there are no tensors where it is not imported
-    if torch is not None:
-        if isinstance(data, torch.Tensor):
+    if is_tensor(data):
+        _refuse_layouts(name, data)
+    if is_dispatched(data):
+        return read_array(data)
+    if "torch" in sys.modules:  # there are no tensors where it is not imported
+        if is_tensor(data):
             return _tensor_in_numpy(name, data)
         _refuse_loaders(name, data)
     frame = nw.from_native(data, pass_through=True)
@@ -60,7 +68,9 @@ def dtype_names(X: Container) -> list[str]:
     By their names, in lower case: pandas, polars and pyarrow call them alike.
     """
     dtypes: list[Hashable]
-    if not is_frame(X):
+    if is_tensor(X):
+        dtypes = [dtype_of(X)]
+    elif not is_frame(X):
         dtypes = [getattr(X, "dtype", None)]
     elif hasattr(X, "dtypes"):
         dtypes = list(X.dtypes)
@@ -75,7 +85,7 @@ def are_floats(data: Container) -> bool:
     return all(name.startswith("float") for name in dtype_names(data))
 
 
-def labeled_columns(name: str, data: Container) -> Iterator[tuple[str, np.ndarray]]:
+def labeled_columns(name: str, data: Container) -> Iterator[tuple[str, Array]]:
     """Yield each column, or its stored values, and what to call it in a message."""
     if is_frame(data):
         for series in nw.from_native(data).iter_columns():
@@ -86,12 +96,23 @@ def labeled_columns(name: str, data: Container) -> Iterator[tuple[str, np.ndarra
         for j, (first, last) in enumerate(pairwise(columns.indptr)):
             yield f"column {j}", columns.data[first:last]
         return
+    if is_tensor(data):
+        columns = data.T if data.ndim == 2 else data[None]
+        yield from zip(_labels(name, data), columns, strict=True)
+        return
     array = _in_numpy(data)
     if array.ndim == 1 and name != "X":
         yield name, array
     elif array.ndim == 2:
-        for j, column in enumerate(array.T):
-            yield f"column {j}{'' if name == 'X' else f' of {name}'}", column
+        yield from zip(_labels(name, array), array.T, strict=True)
+
+
+def _labels(name: str, array: Container) -> list[str]:
+    """Return what to call the columns of an array or a tensor in a message."""
+    if array.ndim == 1:
+        return [name]
+    of_which = "" if name == "X" else f" of {name}"
+    return [f"column {j}{of_which}" for j in range(array.shape[1])]
 
 
 def _in_numpy(data: Container) -> np.ndarray:
@@ -116,7 +137,20 @@ def _numpy_dtype_name(dtype: np.dtype) -> str:
 
 
 def _tensor_in_numpy(name: str, tensor: Container) -> np.ndarray:
-    """Return a dense tensor on the CPU in NumPy, which has no bfloat16."""
+    """Return a tensor on the CPU in NumPy, also where it requires a gradient."""
+    if tensor.device.type != "cpu":
+        raise ValueError(
+            f"{name} is a torch tensor on the device {str(tensor.device)!r}. Call "
+            "sklearn.set_config(array_api_dispatch=True) to compute there and to get "
+            f"tensors back. Or pass {name}.cpu(); the parameter `device` says where to "
+            "descend."
+        )
+    array: np.ndarray = readable_floats(tensor).numpy(force=True)
+    return array
+
+
+def _refuse_layouts(name: str, tensor: Container) -> None:
+    """Raise where a tensor is sparse."""
     import torch
 
     if tensor.layout != torch.strided:
@@ -127,16 +161,6 @@ def _tensor_in_numpy(name: str, tensor: Container) -> np.ndarray:
             f"{name} is a torch tensor of layout {tensor.layout}. Pass a SciPy sparse "
             f"array instead: scipy.sparse.{how}."
         )
-    if tensor.device.type != "cpu":
-        raise ValueError(
-            f"{name} is a torch tensor on the device {str(tensor.device)!r}. Pass "
-            f"{name}.cpu() instead; `device` says where to descend."
-        )
-    in_numpy = torch.float64, torch.float32, torch.float16
-    if tensor.dtype.is_floating_point and tensor.dtype not in in_numpy:
-        tensor = tensor.float()
-    array: np.ndarray = tensor.numpy(force=True)  # also where it requires a gradient
-    return array
 
 
 def _refuse_loaders(name: str, data: Container) -> None:

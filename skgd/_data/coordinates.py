@@ -11,10 +11,12 @@ import numpy as np
 from scipy.linalg import block_diag
 from scipy.sparse import issparse
 
+from skgd._data import tensors
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.rows import Rows, blocks, divided
 from skgd._data.shifted import ShiftedMatrix
-from skgd._typing import Matrix, NumpyParameters, PerTarget
+from skgd._data.tensors import beside, dtype_of, is_tensor
+from skgd._typing import Array, Matrix, NumpyParameters, PerTarget
 
 
 class Coordinates(ABC):
@@ -135,7 +137,7 @@ class RowCoordinates(Coordinates):
         """Return the user's rows in these coordinates."""
         return Rows(self.features(rows.X), self.targets(rows.y), rows.weight)
 
-    def targets(self, y: np.ndarray) -> np.ndarray:
+    def targets(self, y: Array) -> Array:
         """Return the user's targets in these coordinates."""
         return _shifted(y, self.y_offset) if self._shifts_targets else y
 
@@ -211,7 +213,7 @@ class ScaledCoordinates(RowCoordinates):
         if self._shifts_features:
             X = shifted = _shifted(X, self.X_offset)
         if self._scales:
-            X = divided(X, self.X_scale.astype(X.dtype), out=shifted)
+            X = divided(X, self.X_scale.astype(dtype_of(X)), out=shifted)
         return X
 
     def moments(self, moments: Moments) -> Moments:
@@ -281,8 +283,10 @@ class WhiteCoordinates(RowCoordinates):
         """Set what is zeroed: no feature is by itself."""
         object.__setattr__(self, "is_zeroed", np.zeros((len(self.X_offset), 1), bool))
 
-    def features(self, X: Matrix) -> np.ndarray:
+    def features(self, X: Matrix) -> Array:
         """Return white columns; sparse ones become dense."""
+        if is_tensor(X):
+            return _white_tensor(X, self.X_offset, self.matrix)
         matrix = self.matrix.astype(X.dtype)
         white = np.empty(X.shape, X.dtype)
         for rows in blocks(*X.shape):
@@ -479,10 +483,22 @@ def varies(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return spread > 4 * np.finfo(np.float64).eps * np.abs(mean)
 
 
-def _shifted(columns: np.ndarray, offset: np.ndarray) -> np.ndarray:
+def _shifted(columns: Array, offset: np.ndarray) -> Array:
     """Subtract a float64 offset from columns of any dtype, without a float64 copy."""
-    rounded = offset.astype(columns.dtype)
+    dtype = dtype_of(columns)
+    rounded: Array = offset.astype(dtype)
+    rest: Array = (offset - rounded).astype(dtype)
+    if is_tensor(columns):
+        rounded, rest = beside(rounded, columns), beside(rest, columns)
     shifted = columns - rounded
-    if columns.dtype != np.float64:
-        shifted -= (offset - rounded).astype(columns.dtype)
+    if dtype != np.float64:
+        shifted -= rest
     return shifted
+
+
+def _white_tensor(X: Array, X_offset: np.ndarray, matrix: Array) -> Array:
+    """Return ``(X - X_offset) matrix`` where X lies."""
+    white, matrix = X.new_empty(X.shape), beside(matrix, X)
+    for rows in tensors.blocks(X):
+        white[rows] = _shifted(X[rows], X_offset) @ matrix
+    return white

@@ -11,6 +11,7 @@ from scipy.sparse import csr_array, issparse
 
 from skgd._data.rows import Rows
 from skgd._data.shifted import ShiftedMatrix
+from skgd._data.tensors import is_tensor
 from skgd._typing import Array, Matrix, NumpyParameters, Parameters
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ class Device(NamedTuple):
         return self.torch_device is not None and self.torch_device.type != "cpu"
 
     def send(self, array: Matrix | None) -> Array:
-        """Return a NumPy or sparse array (or None) here; on the CPU without a copy."""
-        if self.torch_device is None or array is None:
+        """Return a NumPy or sparse array (or None) here; on the CPU without a copy.
+
+        Tensors are here already.
+        """
+        if self.torch_device is None or array is None or is_tensor(array):
             return array
         if issparse(array) or isinstance(array, ShiftedMatrix):
             return self._sparse(array)
@@ -87,6 +91,8 @@ class Device(NamedTuple):
         Column-major, each target's residuals are contiguous: with three targets a
         manual epoch on 100,000 rows takes 0.65 of its row-major time.
         """
+        if rows.are_tensors:
+            return rows
         y = rows.y if rows.n_targets == 1 else np.asfortranarray(rows.y)
         if self.torch_device is None:
             return rows._replace(y=y)
@@ -114,30 +120,56 @@ def _writable(array: np.ndarray) -> np.ndarray:
 
 
 def device_of(
-    device: str | torch.device, dtype: np.dtype, *, needs_tensors: bool
+    device: str | torch.device | None,
+    dtype: np.dtype,
+    *,
+    needs_tensors: bool,
+    of_rows: torch.device | None = None,
 ) -> Device:
     """Return where a strategy keeps its arrays when it runs on `device`.
 
+    Rows that are tensors are descended on where they lie; this is then the place of the
+    few that they are condensed to.
+
     Parameters
     ----------
-    device : str or torch.device
+    device : str, torch.device or None
         The estimator's parameter. torch is imported only where it is needed.
     dtype : numpy.dtype
         Of the arrays.
     needs_tensors : bool
         Whether the strategy wants tensors also on the CPU.
+    of_rows : torch.device or None, default=None
+        Where rows lie that are tensors.
 
     Raises
     ------
     ValueError
-        Where there is no such device, or it does not compute in `dtype`.
+        Where there is no such device, or it does not compute in `dtype`, or the rows
+        lie on another one.
     """
+    if device is None or (str(device) == "auto" and of_rows is not None):
+        device = "cpu"
+    elif of_rows is not None:
+        _refuse_another(_available_device(device, dtype), of_rows)
     if str(device) == "cpu" and not needs_tensors:
         return Device(None)
     resolved = _available_device(device, dtype)
     if resolved.type == "cpu" and not needs_tensors:
         return Device(None)
     return Device(resolved)
+
+
+def _refuse_another(device: torch.device, of_rows: torch.device) -> None:
+    """Raise where the descent is to take place where the rows are not."""
+    index = device.index
+    if device.type == of_rows.type and index in (None, of_rows.index):
+        return
+    raise ValueError(
+        f"device={str(device)!r}, but X lies on {str(of_rows)!r}, and rows are not "
+        "sent from one device to another behind your back. Leave device at None, which "
+        f"follows X, or pass X.to({str(device)!r}) and y likewise."
+    )
 
 
 def _available_device(device: str | torch.device, dtype: np.dtype) -> torch.device:
@@ -158,8 +190,8 @@ def _available_device(device: str | torch.device, dtype: np.dtype) -> torch.devi
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            "The 'device' parameter must be 'cpu', 'cuda', 'cuda:N', 'mps', 'auto' or "
-            f"a torch.device. Got {device!r} instead. {here}"
+            "The 'device' parameter must be None, 'cpu', 'cuda', 'cuda:N', 'mps', "
+            f"'auto' or a torch.device. Got {device!r} instead. {here}"
         ) from error
 
     if resolved.type == "mps" and torch.backends.mps.is_available() and not mps_fits:
@@ -178,9 +210,13 @@ def _available_device(device: str | torch.device, dtype: np.dtype) -> torch.devi
 
 
 def to_numpy(array: Array) -> np.ndarray:
-    """Return an array or a tensor of any device in NumPy."""
+    """Return an array of any library and device in NumPy."""
+    if isinstance(array, np.ndarray):
+        return array
     if hasattr(array, "numpy"):
         return array.numpy(force=True)
+    if hasattr(array, "__dlpack__"):
+        return np.from_dlpack(array, device="cpu")
     return np.asarray(array)
 
 

@@ -14,6 +14,7 @@ from skgd._data.dask_collections import (
 )
 from skgd._data.rows import (
     Rows,
+    flatnonzero,
     means,
     peaks,
     root_mean_squares,
@@ -26,7 +27,7 @@ from skgd._data.user_input import naming_columns, rows_of_moments
 from skgd._typing import ArrayLike, Matrix, SparseLike
 
 # Selected rows are gathered so many elements at a time.
-_GATHERED_ELEMENTS = 2**20
+_GATHERED_ELEMENTS, _GATHERED_TENSOR_ELEMENTS = 2**20, 2**25
 
 # Below, float64 has fewer digits.
 _LEAST = float(np.finfo(np.float64).tiny)
@@ -396,9 +397,10 @@ def moments_of(rows: Rows) -> Moments:
     """Return the moments of rows; those of weight zero are not read."""
     if rows.weight is None or rows.weight.all():
         return Moments(n_features=rows.n_features, **scatter_of(rows)._asdict())
-    index = np.flatnonzero(rows.weight)
+    index = flatnonzero(rows.weight)
     rows = without_unit_weights(rows)
-    n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)
+    n_elements = _GATHERED_TENSOR_ELEMENTS if rows.are_tensors else _GATHERED_ELEMENTS
+    n_gathered = max(n_elements // rows.n_features, 1000)
     few, *others = slices(len(index), n_gathered)
     moments = moments_of(rows.at(index[few]))
     for few in others:

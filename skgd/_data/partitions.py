@@ -92,6 +92,7 @@ class Partitions:
     """
 
     in_memory = False
+    device = None
 
     def __init__(
         self,

@@ -12,10 +12,12 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skgd._data.coordinates import RowCoordinates
+from skgd._data.device import in_numpy
 from skgd._data.moments import ColumnMoments
 from skgd._data.partitions import Kept
 from skgd._data.rows import (
     Rows,
+    flatnonzero,
     highest_and_lowest,
     row_blocks,
     sum_over,
@@ -23,18 +25,20 @@ from skgd._data.rows import (
     without_unit_weights,
     working_dtype,
 )
+from skgd._data.tensors import cast, dtype_of
+from skgd._typing import Array
 
 T = TypeVar("T")
 
 #: y, (n_rows, n_targets), and the weights, (n_rows,) or None.
-Targets = tuple[np.ndarray, np.ndarray | None]
+Targets = tuple[Array, Array | None]
 
 #: Selects rows: by their numbers, or as they follow each other.
-Index = np.ndarray | slice
+Index = Array | slice
 
 
 class RowSource(ABC):
-    """Rows in the coordinates and the dtype of the descent, in NumPy.
+    """Rows in the coordinates and the dtype of the descent: NumPy's, or tensors.
 
     Attributes
     ----------
@@ -102,7 +106,7 @@ class RowsHere(RowSource):
         self, term: Callable[[Rows], tuple[np.ndarray, ...]]
     ) -> tuple[np.ndarray, ...]:
         """Return the sums of what a function returns for each block of rows."""
-        return sum_over(self, term)
+        return in_numpy(sum_over(self, term))
 
     def sample(self, n_rows: int) -> RowSource:
         """Return so many rows, drawn at random."""
@@ -122,7 +126,7 @@ class RowsInMemory(RowsHere):
     Parameters
     ----------
     rows : Rows
-        NumPy rows.
+        The rows.
     """
 
     in_memory = True
@@ -130,13 +134,17 @@ class RowsInMemory(RowsHere):
     def __init__(self, rows: Rows) -> None:
         self.all = rows
         self.n_features = rows.n_features
-        self.dtype = rows.y.dtype
+        self.dtype = dtype_of(rows.y)
 
     def __len__(self) -> int:
         return len(self.all.y)
 
     def __iter__(self) -> Iterator[Rows]:
-        yield self.all
+        if not self.all.are_tensors:
+            yield self.all
+            return
+        for block in row_blocks(self.all, len(self)):
+            yield self.all.at(block)
 
     def __getitem__(self, index: Index) -> Rows:
         return self.all.at(index)
@@ -166,9 +174,9 @@ class RowsOnDemand(RowsHere):
     def __init__(
         self, rows: Rows, coordinates: RowCoordinates, dtype: np.dtype
     ) -> None:
-        self._index: np.ndarray | None = None
+        self._index: Array | None = None
         if rows.weight is not None and not rows.weight.all():
-            self._index = np.flatnonzero(rows.weight)
+            self._index = flatnonzero(rows.weight)
         rows = without_unit_weights(rows)
         self._coordinates = coordinates
         self._read_dtype = self.dtype = dtype
@@ -180,10 +188,10 @@ class RowsOnDemand(RowsHere):
             with np.errstate(over="ignore"):
                 ends = coordinates.rows(ends.astype(self._read_dtype))
             self.dtype = working_dtype(ends, dtype)
-        self.is_sparse = issparse(rows.X)
+        self.is_sparse, self.are_tensors = issparse(rows.X), rows.are_tensors
         self.n_features = rows.n_features
         if rows.weight is not None:
-            rows = rows._replace(weight=rows.weight.astype(self.dtype))
+            rows = rows._replace(weight=cast(rows.weight, self.dtype))
         self._rows = rows
 
     def __len__(self) -> int:
@@ -193,7 +201,7 @@ class RowsOnDemand(RowsHere):
     def as_passed(self) -> Rows | None:
         """The rows, where they need no preparation, and are dense."""
         trivial = self._index is None and not self._coordinates.changes_rows
-        if trivial and not self.is_sparse and self._rows.X.dtype == self.dtype:
+        if trivial and not self.is_sparse and dtype_of(self._rows.X) == self.dtype:
             return self._rows
         return None
 
@@ -214,8 +222,8 @@ class RowsOnDemand(RowsHere):
         if self._index is not None:
             y = y[self._index]
             weight = None if weight is None else weight[self._index]
-        y = self._coordinates.targets(y.astype(self._read_dtype, copy=False))
-        return y.astype(self.dtype, copy=False), weight
+        y = self._coordinates.targets(cast(y, self._read_dtype))
+        return cast(y, self.dtype), weight
 
 
 class RowsInPartitions(RowSource):
@@ -270,7 +278,7 @@ def _joined_lists(lists: list[list[T]]) -> list[T]:
     return list(chain.from_iterable(lists))
 
 
-def _ends(rows: Rows, index: np.ndarray | None) -> Rows:
+def _ends(rows: Rows, index: Array | None) -> Rows:
     """Return two rows with the largest and the smallest value of each column."""
     if index is None:
         return Rows(*map(highest_and_lowest, rows[:2]))

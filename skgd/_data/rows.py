@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import add
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from scipy.sparse import csc_array, csr_array, issparse, vstack
 
+from skgd._data import tensors
 from skgd._data.shifted import ShiftedMatrix
+from skgd._data.tensors import beside, cast, index_beside, is_tensor
 from skgd._typing import Array, Matrix, Parameters
+
+if TYPE_CHECKING:
+    import torch
 
 # Rows are worked on in blocks of so many elements, which stay in the cache from one use
 # to the next, or, where there are many columns, up to so many rows: a product of fewer
@@ -38,13 +43,18 @@ class RowsAnywhere(Protocol):
     def n_targets(self) -> int:
         """Number of columns of y."""
 
+    @property
+    def device(self) -> torch.device | None:
+        """Where they lie, if they are tensors."""
+
 
 class Rows(NamedTuple):
-    """Validated rows, as NumPy arrays or as tensors of one device and dtype.
+    """Validated rows, as NumPy arrays or as tensors of one device.
 
     `X` is (n_rows, n_features), and may be a sparse array of SciPy's or what stands for
     it; `y` is (n_rows, n_targets), also for one target; `weight` is (n_rows,) and
-    averages one over the data, or None where all rows weigh the same.
+    averages one over the data, or None where all rows weigh the same. Those that a
+    descent reads are of one dtype.
     """
 
     X: Matrix
@@ -76,17 +86,29 @@ class Rows(NamedTuple):
         """Number of rows that have a weight."""
         if self.weight is None:
             return len(self.y)
-        return int(np.count_nonzero(self.weight))
+        return len(flatnonzero(self.weight))
+
+    @property
+    def are_tensors(self) -> bool:
+        """Whether they are tensors."""
+        return is_tensor(self.X)
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where they lie, if they are tensors."""
+        return self.X.device if is_tensor(self.X) else None
 
     def astype(self, dtype: np.dtype) -> Rows:
-        """Cast NumPy rows, without a copy where they have the dtype."""
-        return Rows(*(a if a is None else a.astype(dtype, copy=False) for a in self))
+        """Cast rows, without a copy where they have the dtype."""
+        return Rows(*(a if a is None else cast(a, dtype) for a in self))
 
-    def at(self, index: np.ndarray | slice) -> Rows:
-        """Return some of the NumPy rows."""
+    def at(self, index: Array | slice) -> Rows:
+        """Return some of the rows."""
         if isinstance(index, slice):
             return Rows(*(a if a is None else a[index] for a in self))
         X, y, weight = self
+        if is_tensor(X):
+            index = index_beside(index, X)
         if weight is not None:
             weight = weight[index]
         return Rows(_gathered(X, index), _gathered(y, index), weight)
@@ -104,21 +126,54 @@ def memory_aligned(array: Matrix) -> Matrix:
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
-    """Return the NumPy rows of all parts, one after the other."""
+    """Return the rows of all parts, one after the other."""
     if len(parts) == 1:
         return parts[0]
     X, y, weights = zip(*parts, strict=True)
     weight = None
     if any(each is not None for each in weights):
-        weight = np.concatenate(
-            [np.ones(len(y)) if w is None else w for _, y, w in parts]
+        weight = concatenated(
+            [ones_of(rows) if rows.weight is None else rows.weight for rows in parts]
         )
-    stacked = vstack(X, format="csr") if any(map(issparse, X)) else np.concatenate(X)
-    return Rows(stacked, np.concatenate(y), weight)
+    stacked = vstack(X, format="csr") if any(map(issparse, X)) else concatenated(X)
+    return Rows(stacked, concatenated(y), weight)
+
+
+def concatenated(arrays: Sequence[Array]) -> Array:
+    """Return arrays, or tensors, one after the other."""
+    if is_tensor(arrays[0]):
+        import torch
+
+        return torch.cat(list(arrays))
+    return np.concatenate(arrays)
+
+
+def ones_of(rows: Rows) -> Array:
+    """Return the weight one of each row."""
+    y = rows.y[:, 0]
+    return tensors.ones_like(y) if is_tensor(y) else np.ones(len(y))
+
+
+def rows_beside(rows: Rows, others: Rows) -> Rows:
+    """Return rows where others are: in NumPy, or as tensors on their device."""
+    if others.are_tensors:
+        device = others.X.device
+        return Rows(*(a if a is None else tensors.sent(a, device) for a in rows))
+    if rows.are_tensors:
+        return Rows(*(a if a is None else tensors.in_numpy(a) for a in rows))
+    return rows
+
+
+def copied(rows: Rows) -> Rows:
+    """Return a copy, which stays as it is when the user writes into the arrays."""
+    copies = (a if a is None else a.clone() if is_tensor(a) else a.copy() for a in rows)
+    return Rows(*copies)
 
 
 def predicted(X: Matrix, parameters: Parameters) -> Array:
     """Return what a linear model predicts for rows."""
+    if is_tensor(X):
+        parameters = tuple(beside(parameter, X) for parameter in parameters)
     coef, *intercept = parameters
     return sum(intercept, start=X @ coef)
 
@@ -155,12 +210,14 @@ def slices(n_rows: int, length: int) -> list[slice]:
     ]
 
 
-def _gathered(array: Matrix, index: np.ndarray) -> Matrix:
+def _gathered(array: Matrix, index: Array) -> Matrix:
     """Return some rows.
 
     By take, in a fifth of the time of indexing; but where rows do not lie together, it
     would copy all of the array first.
     """
+    if is_tensor(array):
+        return array.index_select(0, index)
     if isinstance(array, np.ndarray) and array.flags.c_contiguous:
         return array.take(index, axis=0)
     return array[index]
@@ -168,18 +225,22 @@ def _gathered(array: Matrix, index: np.ndarray) -> Matrix:
 
 def row_blocks(rows: Rows, n_rows: int) -> list[slice]:
     """Return blocks for that many rows like these; sparse ones by what they store."""
+    if is_tensor(rows.X):
+        return tensors.blocks(rows.X[:n_rows])
     n_columns = rows.n_features + rows.n_targets + 1
     if issparse(rows.X):
         n_columns = rows.X.nnz // rows.X.shape[0] + rows.n_targets + 1
     return blocks(n_rows, n_columns)
 
 
-def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def means(columns: Matrix, weight: Array | None) -> np.ndarray:
     """Return the weighted mean of each column, in float64.
 
     Of the distances from the first row that has a weight, so that the mean of equal
     values is that value; sparse columns are summed as they are.
     """
+    if is_tensor(columns):
+        return tensors.means(columns, weight)
     if issparse(columns):
         return _sparse_means(columns, weight)
     first = columns[0 if weight is None else np.flatnonzero(weight)[0]]
@@ -193,13 +254,15 @@ def means(columns: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
 
 
 def root_mean_squares(
-    columns: np.ndarray, weight: np.ndarray | None, about: np.ndarray | None = None
+    columns: Matrix, weight: Array | None, about: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the root mean square of each column's distance from `about`, or from 0.
 
     In float64, block by block, where squares of float32 neither overflow nor underflow;
     columns whose squares do so in float64 are scaled first.
     """
+    if is_tensor(columns):
+        return tensors.root_mean_squares(columns, weight, about)
     if isinstance(columns, ShiftedMatrix):
         return _sparse_root_mean_squares(columns.matrix, weight, columns.right[0])
     if issparse(columns):
@@ -236,6 +299,8 @@ def highest_and_lowest(columns: Matrix) -> np.ndarray:
 
     Of sparse columns, 0 is among the values.
     """
+    if is_tensor(columns):
+        return tensors.highest_and_lowest(columns)
     if isinstance(columns, ShiftedMatrix):
         return highest_and_lowest(columns.matrix) - columns.right
     if not issparse(columns):
@@ -248,8 +313,11 @@ def highest_and_lowest(columns: Matrix) -> np.ndarray:
     return extremes
 
 
-def divided(X: Matrix, scale: np.ndarray, out: np.ndarray | None = None) -> Matrix:
+def divided(X: Matrix, scale: Array, out: Array | None = None) -> Matrix:
     """Return columns divided by a number each; sparse ones keep their pattern."""
+    if is_tensor(X):
+        scale = beside(scale, X)
+        return X / scale if out is None else out.div_(scale)
     if issparse(X):
         data = np.empty(X.nnz, np.result_type(X.dtype, scale))
         first = 0
@@ -340,12 +408,12 @@ def _entries(
             yield X.data[entries], line(), partial(np.asarray, along)
 
 
-def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, float]:
+def averaging_one(sample_weight: Array | None) -> tuple[Array | None, float]:
     """Return weights that average one over the rows that have any.
 
     Returns
     -------
-    weight : ndarray of shape (n_samples,) or None
+    weight : array of shape (n_samples,) or None
         The weights over the unit; None where all are equal.
     unit : float
         Average of the weights over the rows that have any.
@@ -354,7 +422,7 @@ def averaging_one(sample_weight: np.ndarray | None) -> tuple[np.ndarray | None, 
         return None, 1.0
     some = sample_weight[sample_weight > 0]
     if (some == some[0]).all():
-        weight = None if len(some) == len(sample_weight) else (sample_weight > 0) * 1.0
+        weight = None if len(some) == len(sample_weight) else sample_weight / some[0]
         return weight, float(some[0])
     largest = some.max()
     weight = sample_weight / largest  # so that the sum does not overflow
@@ -366,7 +434,31 @@ def without_zero_weights(rows: Rows) -> Rows:
     """Return the rows that have a weight."""
     if rows.weight is None or rows.weight.all():
         return rows
-    return without_unit_weights(rows).at(np.flatnonzero(rows.weight))
+    return without_unit_weights(rows).at(flatnonzero(rows.weight))
+
+
+def flatnonzero(weight: Array) -> Array:
+    """Return the numbers of rows that have a weight."""
+    if is_tensor(weight):
+        return weight.nonzero()[:, 0]
+    return np.flatnonzero(weight)
+
+
+def squared_norms(X: Matrix) -> Array:
+    """Return the square of the norm of each row."""
+    if is_tensor(X):
+        return tensors.squared_norms(X)
+    if not issparse(X):
+        return np.einsum("ij,ij->i", X, X)
+    squares = csr_array((X.data**2, X.indices, X.indptr), X.shape)
+    return squares @ np.ones(X.shape[1], X.dtype)
+
+
+def column_sums(columns: Array) -> np.ndarray:
+    """Return the sum of each column, in float64."""
+    if is_tensor(columns):
+        return tensors.column_sums(columns)
+    return np.ravel(columns.sum(axis=0, dtype=np.float64))
 
 
 def without_unit_weights(rows: Rows) -> Rows:

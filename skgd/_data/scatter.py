@@ -10,10 +10,12 @@ import numpy as np
 from scipy.linalg.lapack import dpstrf
 from scipy.sparse import diags_array, issparse
 
+from skgd._data import tensors
 from skgd._data.rows import Rows, blocks, canonical, means
+from skgd._data.tensors import dtype_of, is_tensor
 from skgd._data.threads import in_one_thread, in_threads
 from skgd._data.user_input import refuse_nan_and_infinity
-from skgd._typing import Matrix
+from skgd._typing import Array, Matrix
 
 # Products in float32 are good to 1e-6. Where others explain a column but for less than
 # this share of its variance, they are repeated in float64.
@@ -44,6 +46,8 @@ class Scatter(NamedTuple):
 
 def scatter_of(rows: Rows) -> Scatter:
     """Return the sums over rows; raise on NaN in X, or what float64 cannot square."""
+    if is_tensor(rows.X):
+        return _dense_scatter(*rows)
     if issparse(rows.X):
         if rows.X.nnz < _DENSE * math.prod(rows.X.shape):
             return _sparse_scatter(*rows)
@@ -82,13 +86,14 @@ def _dense_scatter(
     X: Matrix, y: np.ndarray, sample_weight: np.ndarray | None
 ) -> Scatter:
     """Return the sums over rows that are dense, or nearly so."""
-    if X.dtype == np.float32:
-        sums = _scatter_by_blocks(X, y, sample_weight, np.float32)
+    sum_up = _scatter_of_tensors if is_tensor(X) else _scatter_by_blocks
+    if dtype_of(X) == np.float32:
+        sums = sum_up(X, y, sample_weight, np.float32)
         squared = not _wrongly_squared(sums, X, y, sample_weight, np.float32)
         squared = squared and bool(np.isfinite(sums.scatter).all())  # y may be float64
         if squared and _least_pivot(sums.scatter) > _LEAST_PIVOT_OF_FLOAT32:
             return sums
-    sums = _scatter_by_blocks(X, y, sample_weight, np.float64)
+    sums = sum_up(X, y, sample_weight, np.float64)
     what = _wrongly_squared(sums, X, y, sample_weight, np.float64)
     if what:
         refuse_squares(what, X)
@@ -141,6 +146,21 @@ def _scatter_by_blocks(
         for total, term in zip(first, part, strict=True):
             total += term
     return _about_the_mean(first, np.concatenate([X_pilot, y_pilot]), unit)
+
+
+def _scatter_of_tensors(
+    X: Array, y: Array, sample_weight: Array | None, dtype: type
+) -> Scatter:
+    """Return the sums over tensors where they lie, multiplied in this dtype."""
+    some = slice(1000 if sample_weight is None else None)
+    pilots = tuple(means(columns[some], sample_weight) for columns in (X, y))
+    pilots = pilots[0].astype(dtype), pilots[1]
+    unit = 1.0
+    if sample_weight is not None:
+        unit = float(sample_weight.max())
+        sample_weight = sample_weight / unit
+    products = tensors.products(X, y, sample_weight, pilots, np.dtype(dtype))
+    return _about_the_mean(products, np.concatenate(pilots), unit)
 
 
 def scatter_of_block(
@@ -269,7 +289,8 @@ def _wrongly_squared(
         column = column.toarray()[:, 0] if issparse(column) else column[:, 0]
         if sample_weight is not None:
             column = column[sample_weight > 0]
-        column = column.astype(np.float64)  # which may not hold integers apart
+        if not is_tensor(column):
+            column = column.astype(np.float64)  # which may not hold integers apart
         if (column != column[0]).any():
             return f"The squares of the values in {name} underflow"
     return ""

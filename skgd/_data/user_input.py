@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from numbers import Real
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.exceptions import DTypePromotionError
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_array, check_X_y
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from skgd._data.array_api import Origin, follow
 from skgd._data.columns import (
     dates_as_numbers,
     lost_digits,
@@ -22,8 +24,10 @@ from skgd._data.columns import (
     not_numbers,
 )
 from skgd._data.containers import are_floats, dtype_names, readable
+from skgd._data.device import to_numpy
 from skgd._data.rows import Rows, RowsAnywhere, memory_aligned, peaks
-from skgd._typing import ArrayLike, Matrix, NumpyParameters
+from skgd._data.tensors import blocks, cast, dtype_of, is_tensor, widest_dtype
+from skgd._typing import Array, ArrayLike, Matrix, NumpyParameters
 from skgd._warn import warn
 
 Estimator = TypeVar("Estimator", bound=BaseEstimator)
@@ -61,17 +65,29 @@ def validated_rows(
     sample_weight: ArrayLike | None,
     *,
     reset: bool,
+    beside: Rows | None = None,
 ) -> tuple[Rows, np.dtype, bool]:
     """Check training data, but for NaN and infinity in X.
 
     Looking for these takes a third of the time of multiplying X'X; whoever reads X
     first does it on the way: `scatter_of`, or `check_values`.
 
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Knows the features, or is to remember them (`reset`).
+    X, y, sample_weight : array-like
+        The data.
+    reset : bool
+        Whether to remember the features.
+    beside : Rows or None, default=None
+        Others, in whose library and on whose device these are to be.
+
     Returns
     -------
     rows : Rows
-        NumPy rows. X may still be of integers, and CSR or CSC; weights are as they were
-        passed, but float64.
+        NumPy rows, or tensors where X lies on another device. X may still be of
+        integers, and CSR or CSC; weights are as they were passed, but float64.
     dtype : numpy.dtype
         The floating dtype that X has, or is to have.
     y_is_1d : bool
@@ -81,9 +97,13 @@ def validated_rows(
         numbers, targets = X, np.asarray(y)
     else:
         X_read, y_read = readable("X", X), readable("y", y)
+        if beside is not None and (beside.are_tensors or is_tensor(X_read)):
+            X_read = follow(beside.X, X_read)
+        y_read = _followed(X_read, "y", y_read)
         check = partial(validate_data, estimator, reset=reset)
         numbers, targets = _checked(check, X_read, y_read)
-    dtype = np.dtype(np.float32 if numbers.dtype == np.float32 else np.float64)
+    float32 = np.dtype(np.float32)
+    dtype = float32 if dtype_of(numbers) == float32 else np.dtype(np.float64)
     targets = _validated_targets(targets, dtype)
     y_is_1d = targets.ndim == 1
     targets = targets[:, None] if y_is_1d else targets
@@ -115,12 +135,13 @@ def validated_validation_rows(
     y_val: ArrayLike | None,
     sample_weight_val: ArrayLike | None,
     *,
-    n_targets: int,
+    rows: RowsAnywhere,
     y_is_1d: bool,
 ) -> Rows | None:
     """Check rows to score in place of rows held out at random; None: there are none.
 
-    Unlike training data they are looked through for NaN at once.
+    They are brought to where the rows to train on are, and unlike these looked through
+    for NaN at once.
     """
     given = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
     names = [name for name, value in given.items() if value is not None]
@@ -138,23 +159,29 @@ def validated_validation_rows(
             f"{' and '.join(names)} passed to fit with early_stopping=False, which "
             "scores no rows. Set early_stopping=True, or leave them out."
         )
+    n_targets = rows.n_targets
     try:
-        rows, _, is_1d = validated_rows(
-            estimator, X_val, y_val, sample_weight_val, reset=False
+        held_out, _, is_1d = validated_rows(
+            estimator,
+            X_val,
+            y_val,
+            sample_weight_val,
+            reset=False,
+            beside=rows if isinstance(rows, Rows) else None,
         )
         with naming_columns(X_val):
-            check_values(rows)
+            check_values(held_out)
     except ValueError as error:
         raise ValueError(f"In {', '.join(names)}: {error}") from error
-    if (is_1d, rows.n_targets) != (y_is_1d, n_targets):
+    if (is_1d, held_out.n_targets) != (y_is_1d, n_targets):
         shape, expected = (
             "(n_samples,)" if one else f"(n_samples, {n})"
-            for one, n in ((is_1d, rows.n_targets), (y_is_1d, n_targets))
+            for one, n in ((is_1d, held_out.n_targets), (y_is_1d, n_targets))
         )
         raise ValueError(
             f"y_val has shape {shape}; it must have the shape of y, {expected}."
         )
-    return rows
+    return held_out
 
 
 def warn_user(message: str) -> None:
@@ -174,7 +201,7 @@ def rows_of_moments(
     What is no error is told: where the data are those of a user, as a warning.
     """
     X, y = readable("X", X), readable("y", y)
-    numbers, targets = _checked(check_X_y, X, y, tell)
+    numbers, targets = _checked(check_X_y, X, _followed(X, "y", y), tell)
     y_is_1d = targets.ndim == 1
     targets = targets[:, None] if y_is_1d else targets
     weight = _checked_weight(sample_weight, numbers)
@@ -213,7 +240,8 @@ def _checked(
             y_numeric=True,
         )
         refuse_sparse("y", targets)
-        if targets.dtype.kind not in "fiubc" or targets.dtype == np.longdouble:
+        kind = dtype_of(targets).kind
+        if kind not in "fiubc" or targets.dtype == np.longdouble:
             targets = targets.astype(np.float64)
         assert_all_finite(targets, input_name="y")  # None among objects is NaN now
     for name, data, found in ("X", X, numbers), ("y", y, targets):
@@ -261,13 +289,22 @@ def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | 
     """Return nonnegative weights in float64, or None."""
     if sample_weight is None:
         return None
-    weight: np.ndarray = _check_sample_weight(
-        readable("sample_weight", sample_weight),
+    weight = readable("sample_weight", sample_weight)
+    if not isinstance(weight, Real):
+        weight = _followed(X, "sample_weight", weight)
+    weight = _check_sample_weight(
+        weight,
         X,
         dtype=np.float64,
         ensure_non_negative=True,
     )
     return memory_aligned(weight)
+
+
+def _followed(X: Matrix, name: str, data: ArrayLike) -> ArrayLike:
+    """Return data of the user's where X has been read."""
+    with _explaining(**{name: data}):
+        return follow(X, data)
 
 
 def check_values(rows: Rows) -> None:
@@ -304,9 +341,11 @@ def refuse_nan_and_infinity(X: Matrix) -> None:
     """Raise where X holds them, in scikit-learn's words."""
     if isinstance(X, np.ndarray) and X.size <= _FEW and np.isfinite(X).all():
         return  # in a tenth of the time
+    parts = [X[rows] for rows in blocks(X)] if is_tensor(X) else [X]
     try:
         with np.errstate(invalid="ignore"):  # its sum of float32 may overflow both ways
-            assert_all_finite(X, input_name="X")
+            for part in parts:
+                assert_all_finite(part, input_name="X")
     except ValueError as error:
         raise NotFiniteError(*error.args) from None
 
@@ -344,10 +383,10 @@ def start_of(
     coef = np.zeros((n_features, n_targets))
     coef_name, intercept_name = "coef_init", "intercept_init"
     if going_on and coef_init is None:
-        coef_name, coef_init = "coef_ of the last fit", estimator.coef_
+        coef_name, coef_init = "coef_ of the last fit", to_numpy(estimator.coef_)
     if going_on and intercept_init is None and estimator.fit_intercept:
         intercept_name = "intercept_ of the last fit"
-        intercept_init = estimator.intercept_
+        intercept_init = to_numpy(estimator.intercept_)
     if coef_init is not None:
         shapes: list[tuple[int, ...]]
         shapes = [(n_features,)] if n_targets == 1 else []
@@ -368,13 +407,20 @@ def start_of(
 
 
 def shaped_as_targets(
-    parameters: NumpyParameters, y_is_1d: bool
-) -> tuple[np.ndarray, float | np.ndarray]:
-    """Return `coef_` and `intercept_` of a model in the user's units."""
-    coef, *intercept = parameters
-    if y_is_1d:
-        return coef[:, 0].copy(), intercept[0][0] if intercept else 0.0
-    return coef.T.copy(), intercept[0] if intercept else 0.0
+    parameters: NumpyParameters, y_is_1d: bool, origin: Origin | None = None
+) -> tuple[Array, float | Array]:
+    """Return `coef_` and `intercept_` of a model in the user's units.
+
+    In NumPy, or in the library of X and on its device.
+    """
+    coef, *intercepts = parameters
+    coef = coef[:, 0].copy() if y_is_1d else coef.T.copy()
+    intercept: float | np.ndarray = 0.0
+    for of_targets in intercepts:
+        intercept = of_targets[0] if y_is_1d else of_targets
+    if origin is None:
+        return coef, intercept
+    return origin.back(coef), origin.back(intercept) if intercepts else intercept
 
 
 def check_targets(estimator: BaseEstimator, rows: RowsAnywhere, y_is_1d: bool) -> None:
@@ -388,12 +434,15 @@ def check_targets(estimator: BaseEstimator, rows: RowsAnywhere, y_is_1d: bool) -
         )
 
 
-def _kept_dtypes(X: Matrix) -> list[type]:
+def _kept_dtypes(X: Matrix) -> list[Any]:
     """Return the dtypes that X may keep; others become the first.
 
     check_array reads NumPy's and pandas' dtypes; those of other frames are read here.
     """
-    return [np.float32] if is_float32(X) else [np.float64, np.float32]
+    float32 = is_float32(X)
+    if is_tensor(X):
+        return [X.dtype] if X.is_floating_point() else [widest_dtype(X)]
+    return [np.float32] if float32 else [np.float64, np.float32]
 
 
 def is_float32(X: Matrix) -> bool:
@@ -405,7 +454,7 @@ def _validated_start(
     name: str, value: ArrayLike, shapes: Sequence[tuple[int, ...]]
 ) -> np.ndarray:
     """Check a place to start from, which may have one of these shapes."""
-    array = np.asarray(readable(name, value))
+    array = to_numpy(readable(name, value))
     if array.dtype != np.float64 or not np.isfinite(array).all():
         array = check_array(
             array,
@@ -423,14 +472,14 @@ def _validated_start(
     return array
 
 
-def _validated_targets(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _validated_targets(y: Array, dtype: np.dtype) -> Array:
     """Return checked targets: float64, or float32 as X. Casts come with X's own."""
-    if np.iscomplexobj(y):
+    if dtype_of(y).kind == "c":
         raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
-    targets = y if y.dtype == dtype else y.astype(np.float64)
-    if targets.dtype == dtype:
+    targets = y if dtype_of(y) == dtype else cast(y, np.dtype(np.float64))
+    if dtype_of(targets) == dtype:
         return targets
-    limits, largest = np.finfo(dtype), np.abs(targets).max()
+    limits, largest = np.finfo(dtype), float(abs(targets).max())
     if not largest <= limits.max or 0 < largest < limits.tiny:
         how = "large" if largest > 1 else "small"
         raise ValueError(

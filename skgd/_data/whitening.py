@@ -17,10 +17,12 @@ from scipy.linalg import eigh, qr, solve_triangular
 from scipy.linalg.lapack import dtrtri
 from scipy.sparse import issparse
 
+from skgd._data import tensors
 from skgd._data.coordinates import WhiteCoordinates, varies
 from skgd._data.moments import ColumnMoments, Moments, condensed_rows, factor_of
 from skgd._data.rows import Rows, RowsAnywhere, canonical, row_blocks
 from skgd._data.scatter import pivoted_factor
+from skgd._data.tensors import is_tensor
 from skgd._data.threads import in_one_thread
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -269,6 +271,8 @@ def mean_squares_along(
 def _mean_squares_along(
     rows: Rows, about: np.ndarray, directions: np.ndarray
 ) -> np.ndarray:
+    if is_tensor(rows.X):
+        return tensors.mean_squares_along(rows.X, rows.weight, about, directions)
     rows = canonical(rows)
     squares = np.zeros(directions.shape[1])
     for block in row_blocks(rows, len(rows.y)):
@@ -314,6 +318,19 @@ def _root_of(rows: Rows) -> Root:
     mean = np.concatenate([each.mean for each in columns])
     spread = np.concatenate([each.spread for each in columns])
     scale = np.where(varies(mean, spread), spread, np.inf)
+    if is_tensor(X):
+        triangle = tensors.triangular_factor(X, y, weight, mean, scale)
+    else:
+        triangle = _triangular_factor(rows, mean, scale)
+    total = float(triangle[0, 0] ** 2)
+    shift = triangle[0, 1:] / triangle[0, 0]
+    scale[np.isinf(scale)] = 0
+    return Root(total, mean + scale * shift, triangle[1:, 1:] * scale)
+
+
+def _triangular_factor(rows: Rows, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return that of a column of ones and of ``([X, y] - mean) / scale``."""
+    X, y, weight = rows
     triangle = np.zeros((0, 1 + len(mean)))
     for block in row_blocks(rows, len(y)):
         dense = X[block].toarray() if issparse(X) else X[block]
@@ -325,10 +342,7 @@ def _root_of(rows: Rows) -> Root:
         if weight is not None:
             Z *= np.sqrt(weight[block])[:, None]
         triangle = _triangular(np.vstack([triangle, Z]))
-    total = float(triangle[0, 0] ** 2)
-    shift = triangle[0, 1:] / triangle[0, 0]
-    scale[np.isinf(scale)] = 0
-    return Root(total, mean + scale * shift, triangle[1:, 1:] * scale)
+    return triangle
 
 
 def _triangle_of_scatter(moments: Moments, *, centered: bool, l2: float) -> Triangle:

@@ -44,7 +44,7 @@ class Batches(ABC):
     whole : bool
         Whether a batch is all that an epoch reads.
     rows : RowSource
-        All rows in NumPy, for what is asked of them before the descent or after it.
+        All rows, for what is asked of them before the descent or after it.
     n_samples : int
         How many rows these are, or stand for where they are condensed.
     dtype : numpy.dtype
@@ -108,7 +108,7 @@ class FullBatch(WholeBatch):
     Parameters
     ----------
     rows : Rows
-        NumPy rows in the coordinates and the dtype of the descent.
+        Rows in the coordinates and the dtype of the descent.
     device : Device
         Where the descent takes place.
     n_samples : int or None, default=None
@@ -117,7 +117,7 @@ class FullBatch(WholeBatch):
     Attributes
     ----------
     rows : RowsInMemory
-        All rows in NumPy.
+        All rows, as they were passed.
     parts : tuple of Rows
         The rows, where the descent takes place. An evaluation is a sum over the parts.
     """
@@ -129,7 +129,7 @@ class FullBatch(WholeBatch):
     ) -> None:
         self.rows = RowsInMemory(rows)
         self.n_samples = rows.n_rows if n_samples is None else n_samples
-        self.dtype = rows.y.dtype
+        self.dtype = self.rows.dtype
         self.parts = (device.send_rows(rows),)
 
     def evaluate(self, strategy: GradientStrategy) -> Array:
@@ -149,7 +149,7 @@ class MiniBatches(SmallBatches):
     A batch is gathered from the rows where they lie, brought to the coordinates of the
     descent, cast and sent to the device, so that there is never a copy of X. But torch
     gathers dense rows itself where they need no preparation; and to a device with
-    memory of its own they are sent once, prepared.
+    memory of its own NumPy rows are sent once, prepared.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ class MiniBatches(SmallBatches):
         self._device = device
         self._shuffle = shuffle
         self._tensors: Rows | None = None
-        if device.has_memory and not rows.is_sparse:
+        if device.has_memory and not (rows.is_sparse or rows.are_tensors):
             self._tensors = device.send_parts(rows)
         elif device.torch_device is not None and rows.as_passed is not None:
             self._tensors = device.send_rows(rows.as_passed)
@@ -188,7 +188,7 @@ class MiniBatches(SmallBatches):
         order: Array | None = None
         if self._shuffle is not None:
             order = self._shuffle.permutation(self.n_samples)
-            if self._tensors:
+            if self._tensors or self.rows.are_tensors:
                 order = self._device.send(order)
         for batch in slices(self.n_samples, self.batch_size):
             yield self._gathered(batch if order is None else order[batch])

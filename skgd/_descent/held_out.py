@@ -22,6 +22,7 @@ from skgd._data.rows import (
     root_mean_squares,
     sum_over,
 )
+from skgd._data.tensors import beside, dtype_of
 from skgd._data.user_input import shaped_as_targets
 from skgd._descent.problem import Problem
 from skgd._typing import NumpyParameters, Parameters
@@ -153,7 +154,7 @@ class _ScoreOfSquares(HeldOutScore):
         if rows.in_memory or device.has_memory:
             self._on_device = list(map(device.send_rows, rows))
         y, weight = rows.targets()
-        self._dtype, self._dtype_of_descent = y.dtype, problem.batches.dtype
+        self._dtype, self._dtype_of_descent = dtype_of(y), problem.batches.dtype
         self._variance = root_mean_squares(y, weight, means(y, weight)) ** 2
         if not np.isfinite(self._variance).all():
             largest = float(peaks(y).max())
@@ -210,7 +211,10 @@ class ScoringByScorer(Scoring):
     def __call__(self, parameters: NumpyParameters, rows: Rows) -> Any:
         """Return what the scorer returns for a model in the user's units."""
         model = copy(self._model)
-        model.coef_, model.intercept_ = shaped_as_targets(parameters, self._y_is_1d)
+        coef, intercept = shaped_as_targets(parameters, self._y_is_1d)
+        if rows.are_tensors:
+            coef, intercept = beside(coef, rows.X), beside(intercept, rows.X)
+        model.coef_, model.intercept_ = coef, intercept
         y = rows.y[:, 0] if self._y_is_1d else rows.y
         weights = {} if rows.weight is None else {"sample_weight": rows.weight}
         return self._scorer(model, rows.X, y, **weights)
@@ -252,7 +256,7 @@ class _ScoreOfScorer(HeldOutScore):
     def _overflows(self, parameters: NumpyParameters) -> bool:
         """Return whether the squares of predictions do; the loss will, in an epoch."""
         prediction = predicted(self._rows.X, parameters)
-        return not np.isfinite(prediction**2).all()
+        return not bool((abs(prediction**2) < np.inf).all())
 
     def _refuse(
         self, happened: str, details: str, cause: Exception | None = None

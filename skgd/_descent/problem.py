@@ -18,7 +18,7 @@ from skgd._data.coordinates import (
 from skgd._data.device import Device, in_numpy
 from skgd._data.moments import ColumnMoments, Moments
 from skgd._data.row_sources import RowsHere, RowSource
-from skgd._data.rows import Rows, predicted
+from skgd._data.rows import Rows, column_sums, predicted
 from skgd._data.threads import in_one_torch_thread
 from skgd._descent.batches import Batches, FullBatch, SmallBatches
 from skgd._descent.stable_rate import Smoothness, largest_stable_learning_rate
@@ -165,7 +165,7 @@ class Problem:
         def total(rows: Rows) -> tuple[np.ndarray, ...]:
             value = self.objective.loss.value(predicted(rows.X, parameters), rows.y)
             weight = 1.0 if rows.weight is None else rows.weight[:, None]
-            return ((value * weight).sum(axis=0, dtype=np.float64),)
+            return (column_sums(value * weight),)
 
         with np.errstate(over="ignore", invalid="ignore"):
             (losses,) = self.rows.sum(total)
@@ -178,9 +178,9 @@ class Problem:
         """
 
         def total(rows: Rows) -> tuple[np.ndarray]:
-            value = self.objective.loss.value(np.zeros_like(rows.y), rows.y)
+            value = self.objective.loss.value(0 * rows.y, rows.y)
             weight = 1.0 if rows.weight is None else rows.weight[:, None]
-            return ((value * weight).sum(axis=0, dtype=np.float64),)
+            return (column_sums(value * weight),)
 
         (losses,) = self.rows.sum(total)
         return losses / len(self.rows)

@@ -9,14 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import eigh_tridiagonal, eigvalsh
-from scipy.sparse import csr_array, diags_array, issparse
+from scipy.sparse import diags_array, issparse
 
+from skgd._data.device import to_numpy
 from skgd._data.row_sources import RowSource
-from skgd._data.rows import Rows, peaks
+from skgd._data.rows import Rows, column_sums, peaks, predicted, squared_norms
 from skgd._data.shifted import ShiftedMatrix
 from skgd._data.threads import in_one_thread
 from skgd._objective.objective import Objective
-from skgd._typing import Matrix, PerTarget
+from skgd._typing import PerTarget
 
 # Up to this many features the Hessian is formed and its largest eigenvalue is exact;
 # beyond, or where there are fewer rows than features, Lanczos steps on the rows are
@@ -171,9 +172,8 @@ def _exact(rows: RowSource, fit_intercept: bool, ridge: np.ndarray) -> float:
         if weight is not None:
             weighted = diags_array(weight) @ X if issparse(X) else X * weight[:, None]
         XX = X.T @ weighted
-        XX = XX.toarray() if issparse(XX) else XX
-        X_sum = np.ravel(weighted.sum(axis=0, dtype=np.float64))
-        return XX.astype(np.float64), X_sum
+        XX = XX.toarray() if issparse(XX) else to_numpy(XX)
+        return XX.astype(np.float64), column_sums(weighted)
 
     XX, X_sum = rows.sum(products)
     n_rows = len(rows)
@@ -209,13 +209,15 @@ def _by_lanczos(rows: RowSource, fit_intercept: bool, ridge: np.ndarray) -> floa
 
     def second_moments_times(v: np.ndarray) -> np.ndarray:
         def product(rows: Rows) -> tuple[np.ndarray]:
-            along = rows.X @ v[:n_features]
+            along = predicted(rows.X, (v[:n_features],))
             if fit_intercept:
-                along += v[-1]
+                along += float(v[-1])
             if rows.weight is not None:
                 along *= rows.weight
-            for_intercept = along.sum(keepdims=True)[:fit_intercept]
-            return (np.concatenate([rows.X.T @ along, for_intercept]),)
+            for_intercept = along[:, None].sum(0)[:fit_intercept]
+            return (
+                np.concatenate([*map(to_numpy, (rows.X.T @ along, for_intercept))]),
+            )
 
         (total,) = rows.sum(product)
         total /= len(rows)
@@ -261,7 +263,7 @@ def _expected_smoothness(
     """Return L_b for the L of all rows, both over the curvature of the loss."""
 
     def largest_of(rows: Rows) -> float:
-        squares = _squares(rows.X) + fit_intercept
+        squares = squared_norms(rows.X) + fit_intercept
         return float((squares if rows.weight is None else squares * rows.weight).max())
 
     n, L_max = len(rows), max(rows.each(largest_of))
@@ -271,14 +273,6 @@ def _expected_smoothness(
     if b >= n:
         return L
     return (n * (b - 1) * L + (n - b) * L_max) / (b * (n - 1))
-
-
-def _squares(X: Matrix) -> np.ndarray:
-    """Return the square of the norm of each row."""
-    if not issparse(X):
-        return np.einsum("ij,ij->i", X, X)
-    squares = csr_array((X.data**2, X.indices, X.indptr), X.shape)
-    return squares @ np.ones(X.shape[1], X.dtype)
 
 
 def _largest_value(rows: Rows) -> float:

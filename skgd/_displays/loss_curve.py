@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._data.array_api import refuse_elsewhere
 from skgd._data.moments import Moments
 from skgd._displays._matplotlib import (
     Style,
@@ -378,6 +379,7 @@ def _above_the_least(curves: list[_Curve], data: Data) -> list[_Curve]:
         return [
             _excess(each, (each.moments, None, None), each.moments) for each in curves
         ]
+    refuse_elsewhere("pictures are drawn from rows that the CPU reads", X=data[0])
     moments = Moments.from_data(*data)
     return [_excess(each, data, moments) for each in curves]
 

@@ -8,6 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from scipy.optimize import minimize
 
+from skgd._data.device import to_numpy
 from skgd._data.moments import Moments, factor_of, mean_squared_errors, moments_of
 from skgd._data.rows import Rows, averaging_one, slices
 from skgd._objective.penalties import penalty_of
@@ -340,4 +341,5 @@ def _fitted(
         tol=tol,
     )
     model.fit(X, y, sample_weight=weight)
-    return model.coef_, np.broadcast_to(model.intercept_, len(model.coef_))
+    coef = to_numpy(model.coef_)
+    return coef, np.broadcast_to(to_numpy(model.intercept_), len(coef))

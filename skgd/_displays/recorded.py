@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import _check_feature_names_in
 
+from skgd._data.array_api import refuse_elsewhere
 from skgd._data.user_input import check_values, naming_columns, validated_rows
 from skgd._displays.objective import Objective, View, hides, profile
 from skgd._settings import settings_of
@@ -70,6 +71,7 @@ def descent_of(
             f"{', '.join(history.record)}. Use DescentHistory(record=['loss', 'coef', "
             "'intercept'])."
         )
+    refuse_elsewhere("pictures are drawn from rows that the CPU reads", X=X)
     with naming_columns(X):
         rows, dtype, y_is_1d = validated_rows(model, X, y, sample_weight, reset=True)
         check_values(rows)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from skgd._data.rows import Rows, means
+from skgd._data.tensors import in_numpy, is_tensor, medians
 from skgd._typing import Array
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class Loss(ABC):
             residual *= rows.weight[:, None]
         return (1 / len(rows.y)) * value.sum(0), residual
 
-    def center(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    def center(self, y: Array, weight: Array | None) -> np.ndarray:
         """Return a constant to predict each target by, to start from."""
         return means(y, weight)
 
@@ -176,8 +177,10 @@ class Huber(Loss):
         """Return the loss whose epsilon is at most the largest number of the dtype."""
         return Huber(min(self.epsilon, float(np.finfo(dtype).max)))
 
-    def center(self, y: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    def center(self, y: Array, weight: Array | None) -> np.ndarray:
         """Return the median, which outliers do not move."""
+        if is_tensor(y):
+            return medians(y, weight)
         weight = np.ones(len(y)) if weight is None else weight
         return np.stack(
             [
@@ -297,9 +300,11 @@ class CustomLoss(Loss):
             return self.value
         return lambda prediction, y: self.value(prediction, y).mean()
 
-    def bad_value(self, prediction: np.ndarray, y: np.ndarray) -> str:
+    def bad_value(self, prediction: Array, y: Array) -> str:
         """Return where a finite prediction has a loss that is not; empty: nowhere."""
         value = self.value(prediction, y)
+        if is_tensor(value):
+            value, prediction, y = map(in_numpy, (value, prediction, y))
         bad = ~np.isfinite(value) & np.isfinite(prediction)
         if not bad.any():
             return ""

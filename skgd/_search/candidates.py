@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import ParameterGrid
 
+from skgd._data.array_api import Origin
 from skgd._settings import Settings, settings_of
 from skgd.strategies import GradientStrategy
 
@@ -63,6 +64,7 @@ def candidates_of(
     n_targets: int,
     *,
     y_is_1d: bool,
+    origin: Origin | None,
 ) -> list[Candidate]:
     """Return a candidate for each combination of parameters.
 
@@ -78,7 +80,9 @@ def candidates_of(
         settings = error = strategy = None
         try:
             changed._validate_params()
-            settings = settings_of(changed, dtype, n_targets=n_targets, y_is_1d=y_is_1d)
+            settings = settings_of(
+                changed, dtype, n_targets=n_targets, y_is_1d=y_is_1d, origin=origin
+            )
             strategy = _identity(changed.strategy, settings.strategy)
         except (ValueError, TypeError) as refusal:
             error = refusal

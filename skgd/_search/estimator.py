@@ -18,6 +18,7 @@ from sklearn.model_selection._search import BaseSearchCV
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from skgd._data.array_api import origin_of, refuse_elsewhere
 from skgd._data.dask_collections import Collection, is_collection
 from skgd._data.folds import Folds
 from skgd._data.partitions import validated_data
@@ -308,6 +309,11 @@ class GDLinearRegressorCV(BaseSearchCV):
         >>> search.cv_results_["mean_test_score"].round(2)
         array([0.3 , 0.92, 0.94])
         """
+        refuse_elsewhere(
+            "GDLinearRegressorCV sums up the rows of folds there (GridSearchCV fits "
+            "each fold where X lies)",
+            X=X,
+        )
         names = scoring_names(self.scoring)
         multimetric = isinstance(self.scoring, (list, tuple, dict))
         if multimetric:
@@ -324,7 +330,12 @@ class GDLinearRegressorCV(BaseSearchCV):
                 estimator, X, y, sample_weight, reset=True
             )
             candidates = candidates_of(
-                estimator, combinations, dtype, rows.n_targets, y_is_1d=y_is_1d
+                estimator,
+                combinations,
+                dtype,
+                rows.n_targets,
+                y_is_1d=y_is_1d,
+                origin=origin_of(X),
             )
             begin = perf_counter()
             splitter = check_cv(self.cv, None, classifier=False)
@@ -592,7 +603,9 @@ class GDLinearRegressorCV(BaseSearchCV):
         return getattr(self.best_estimator_, name)
 
     def __sklearn_tags__(self) -> Tags:
-        return get_tags(self._estimator)
+        tags = get_tags(self._estimator)
+        tags.array_api_support = False  # not on all devices
+        return tags
 
     def _sk_visual_block_(self) -> Any:
         """Return what notebooks show: the best estimator, or the one to search for."""

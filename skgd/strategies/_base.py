@@ -29,8 +29,8 @@ class GradientStrategy(BaseEstimator, ABC):
     ----------
     needs_tensors : bool, default=False
         Class attribute. True: all arrays are torch tensors, on every device. False:
-        NumPy arrays when the estimator's `device` is "cpu", torch tensors on other
-        devices. All arrays of a descent have the same dtype, float32 or float64.
+        NumPy arrays on the CPU, torch tensors on other devices. All arrays of a descent
+        have the same dtype, float32 or float64.
     losses : tuple of str, default=("squared_error",)
         Class attribute. The losses that `evaluate` can differentiate. "squared_error"
         and "huber": those of `GDLinearRegressor`. "custom": the user's own, a function

@@ -1,0 +1,169 @@
+"""Arrays of other libraries, under scikit-learn's ``array_api_dispatch``.
+
+What lies in the memory of the CPU is read as NumPy's, without a copy. What lies on
+another device becomes a tensor of torch's there, without a copy where it speaks DLPack.
+Results go back to the library and the device of X.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+from sklearn import get_config
+from sklearn.utils._array_api import (
+    _is_numpy_namespace,
+    get_namespace_and_device,
+    move_to,
+)
+
+from skgd._data.device import Device, to_numpy
+from skgd._data.tensors import is_tensor
+from skgd._typing import Array
+
+# What DLPack calls the memory of the CPU.
+_CPU_OF_DLPACK = 1
+
+# Where a pickle tells on which devices the arrays of a fitted model were.
+_DEVICES = "_devices"
+
+
+class Origin(NamedTuple):
+    """The library and the device that the user's X is from."""
+
+    namespace: ModuleType
+    device: Any
+
+    def back(self, array: Array) -> Array:
+        """Return an array, a tensor or a number there."""
+        if not is_tensor(array):
+            array = np.asarray(array)
+        return move_to(array, xp=self.namespace, device=self.device)
+
+
+def origin_of(X: object) -> Origin | None:
+    """Return where results belong; None: in NumPy, as without dispatch."""
+    if not is_dispatched(X):
+        return None
+    namespace, _, device = get_namespace_and_device(X)
+    return Origin(namespace, device)
+
+
+def is_dispatched(data: object) -> bool:
+    """Return whether data are an array of another library, and dispatch is on."""
+    if type(data) is np.ndarray or not get_config()["array_api_dispatch"]:
+        return False
+    if not (is_tensor(data) or hasattr(data, "__array_namespace__")):
+        return False
+    namespace, *_ = get_namespace_and_device(data)
+    return not _is_numpy_namespace(namespace)
+
+
+def read_array(data: Any) -> Array:
+    """Return an array of another library in NumPy, or as a tensor where it lies.
+
+    Tensors are detached from their graph. They are left to torch where they are not on
+    the CPU, and where they are of a class of their own, whose memory is not for others.
+    """
+    import torch
+    import torch.utils.dlpack
+
+    if not is_tensor(data):
+        if not lies_elsewhere(data):
+            return move_to(data, xp=np, device="cpu")
+        data = torch.utils.dlpack.from_dlpack(data)
+    tensor = readable_floats(data.detach())
+    if not lies_elsewhere(tensor):
+        return tensor.numpy(force=True)
+    if tensor.is_inference():  # which autograd would refuse
+        with torch.inference_mode(False):
+            tensor = tensor.clone()
+    return tensor
+
+
+def lies_elsewhere(array: Any) -> bool:
+    """Return whether data are an array that is not to be read as NumPy's."""
+    if not is_dispatched(array):
+        return False
+    if not is_tensor(array):
+        return array.__dlpack_device__()[0] != _CPU_OF_DLPACK
+    import torch
+
+    own_class = type(array) not in (torch.Tensor, torch.nn.Parameter)
+    return array.device.type != "cpu" or own_class
+
+
+def refuse_elsewhere(what: str, **named: object) -> None:
+    """Raise where data lie on another device, and something reads the CPU's alone."""
+    for name, data in named.items():
+        if lies_elsewhere(data):
+            *_, device = get_namespace_and_device(data)
+            raise ValueError(
+                f"{name} lies on {str(device)!r}, and {what}. Pass {name} on the CPU "
+                f"instead: of torch, {name}.cpu()."
+            )
+
+
+def readable_floats(tensor: Array) -> Array:
+    """Return a tensor whose floats have at least the digits of float32."""
+    import torch
+
+    if tensor.is_floating_point() and tensor.dtype not in (
+        torch.float64,
+        torch.float32,
+    ):
+        return tensor.float()
+    return tensor
+
+
+def follow(X: Array, data: Array) -> Array:
+    """Return data where X has been read: in NumPy, or as a tensor on its device."""
+    if not is_tensor(X):
+        return data.numpy(force=True) if is_tensor(data) else data
+    if is_tensor(data):
+        return data.to(X.device)
+    if issparse(data):
+        raise ValueError(
+            "A sparse matrix cannot stand beside tensors on a device. Pass its "
+            "toarray(), or all data on the CPU."
+        )
+    array = np.asarray(data)
+    there = Device(X.device)
+    if array.dtype.kind not in "fiub" or array.dtype == np.longdouble:
+        array = array.astype(np.float64)
+    if array.dtype == np.float64 and not there.has_float64:
+        array = array.astype(np.float32)
+    return there.send(array)
+
+
+def without_devices(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state to be pickled, in which tensors of other devices are NumPy's.
+
+    Where these were is kept, for `on_devices`.
+    """
+    devices = {
+        name: str(value.device)
+        for name, value in state.items()
+        if is_tensor(value) and value.device.type != "cpu"
+    }
+    if not devices:
+        return state
+    arrays = {name: to_numpy(state[name]) for name in devices}
+    return {**state, **arrays, _DEVICES: devices}
+
+
+def on_devices(state: dict[str, Any]) -> dict[str, Any]:
+    """Return such a state with its tensors; NumPy's where their device is not here."""
+    devices = state.get(_DEVICES)
+    if devices is None:
+        return state
+    state = {name: value for name, value in state.items() if name != _DEVICES}
+    for name, device in devices.items():
+        with suppress(ImportError, RuntimeError, AssertionError):
+            import torch
+
+            state[name] = torch.as_tensor(state[name]).to(device)
+    return state

@@ -1,0 +1,383 @@
+"""Tensors that stay where they lie, and what is asked of their columns there.
+
+Rows are NumPy arrays, sparse arrays or, on a device of torch's, tensors. The functions
+here do for tensors what those of the same names in `rows`, `scatter` and `whitening` do
+for arrays: large tensors are read a block at a time, and results, which are small, are
+NumPy's. Sums are float64, on a device that has none (MPS) those of each block are taken
+to the CPU.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skgd._typing import Array
+
+if TYPE_CHECKING:
+    import torch
+
+# Blocks have so many elements, and of large tensors a 64th part: large enough that a
+# GPU is busy, and small beside X.
+_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**25, 2**20, 64
+
+# float32 products of so many rows are summed up in float64.
+_ROWS_OF_A_PRODUCT = 2048
+
+
+def is_tensor(array: object) -> bool:
+    """Return whether an array is a tensor; torch is not imported for that."""
+    if type(array) is np.ndarray:
+        return False
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def dtype_of(array: Array) -> np.dtype:
+    """Return the dtype of an array or a tensor, as NumPy's."""
+    if is_tensor(array):
+        return np.dtype(str(array.dtype).removeprefix("torch."))
+    dtype: np.dtype = array.dtype
+    return dtype
+
+
+def cast(array: Array, dtype: np.dtype) -> Array:
+    """Return an array or a tensor in this dtype, without a copy where it has it.
+
+    Where a tensor's device has no float64, that is float32.
+    """
+    if is_tensor(array):
+        wants_most = np.dtype(dtype) == np.float64
+        return array.to(widest_dtype(array) if wants_most else _torch_dtype(dtype))
+    return array.astype(dtype, copy=False)
+
+
+def beside(array: Array, tensor: torch.Tensor) -> torch.Tensor:
+    """Return an array or a number as a tensor of the same dtype and device."""
+    import torch
+
+    if not is_tensor(array):
+        array = torch.as_tensor(np.ascontiguousarray(array))
+    return array.to(device=tensor.device, dtype=tensor.dtype)
+
+
+def sent(array: Array, device: torch.device) -> torch.Tensor:
+    """Return an array as a tensor of its dtype on a device."""
+    import torch
+
+    tensor = array if is_tensor(array) else torch.as_tensor(array)
+    if device.type == "mps" and tensor.dtype == torch.float64:
+        tensor = tensor.float()
+    return tensor.to(device)
+
+
+def index_beside(index: Array, tensor: torch.Tensor) -> torch.Tensor:
+    """Return numbers of rows as a tensor on the same device."""
+    import torch
+
+    return torch.as_tensor(index, device=tensor.device)
+
+
+def ones_like(tensor: torch.Tensor) -> torch.Tensor:
+    """Return as many ones, in the dtype of weights."""
+    import torch
+
+    return torch.ones_like(tensor, dtype=widest_dtype(tensor))
+
+
+def widest_dtype(tensor: torch.Tensor) -> torch.dtype:
+    """Return the dtype of the most digits that the tensor's device has."""
+    import torch
+
+    return torch.float32 if tensor.device.type == "mps" else torch.float64
+
+
+def in_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Return a small tensor in NumPy."""
+    array: np.ndarray = tensor.numpy(force=True)
+    return array
+
+
+def blocks(columns: torch.Tensor) -> list[slice]:
+    """Return slices that cut the rows of a tensor into blocks."""
+    n_rows, n_columns = columns.shape
+    n_elements = n_rows * n_columns // _BLOCKS
+    n_elements = max(min(n_elements, _MOST_BLOCK_ELEMENTS), _LEAST_BLOCK_ELEMENTS)
+    length = max(n_elements // max(n_columns, 1), 1)
+    return [slice(i, min(i + length, n_rows)) for i in range(0, n_rows, length)]
+
+
+def means(columns: torch.Tensor, weight: torch.Tensor | None) -> np.ndarray:
+    """Return the weighted mean of each column, from the first row with a weight."""
+    first = columns[0] if weight is None else columns[weight.nonzero()[0, 0]]
+    first = _wide(first)
+    total: Array = 0
+    for block, counts in _weighted(columns, weight):
+        distance = block - first
+        total = total + (distance.sum(0) if counts is None else counts @ distance)
+    return in_numpy(first + total / _sum_of(weight, len(columns)))
+
+
+def root_mean_squares(
+    columns: torch.Tensor, weight: torch.Tensor | None, about: np.ndarray | None
+) -> np.ndarray:
+    """Return the root mean square of each column's distance from `about`, or from 0.
+
+    Columns whose squares leave the range of float64 are scaled first.
+    """
+    about = np.zeros(columns.shape[1]) if about is None else about.astype(np.float64)
+    total = _sum_of(weight, len(columns))
+    squares: Array = 0
+    for block, counts in _weighted(columns, weight):
+        distance = block - beside(about, block)
+        squares = squares + _weighted_squares(distance, counts)
+    norms = np.sqrt(in_numpy(squares / total))
+    for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
+        distance, counts = _wide(columns[:, j]) - about[j], weight
+        if weight is not None:  # a row of weight zero may be of any size
+            distance, counts = distance[weight > 0], _wide(weight[weight > 0])
+        peak = float(distance.abs().max())
+        if peak > 0:
+            square = _weighted_squares((distance / peak)[:, None], counts)
+            norms[j] = peak * np.sqrt(float(square / total))
+    return norms
+
+
+def highest_and_lowest(columns: torch.Tensor) -> np.ndarray:
+    """Return the largest and the smallest value of each column, as two rows."""
+    return np.stack([in_numpy(columns.amax(0)), in_numpy(columns.amin(0))])
+
+
+def are_finite(columns: torch.Tensor) -> bool:
+    """Return whether there is neither NaN nor infinity."""
+    found: Array = True
+    for rows in blocks(columns.reshape(len(columns), -1)):
+        found = columns[rows].isfinite().all() & found
+    return bool(found)
+
+
+def column_sums(columns: torch.Tensor) -> np.ndarray:
+    """Return the sum of each column."""
+    total: Array = 0
+    for rows in blocks(columns):
+        total = total + _wide(columns[rows]).sum(0)
+    return in_numpy(total)
+
+
+def squared_norms(columns: torch.Tensor) -> torch.Tensor:
+    """Return the square of the norm of each row."""
+    import torch
+
+    return torch.linalg.vector_norm(columns, dim=1).square()
+
+
+def medians(columns: torch.Tensor, weight: torch.Tensor | None) -> np.ndarray:
+    """Return the lower weighted median of each column."""
+    import torch
+
+    found = []
+    for column in columns.T:
+        ordered, order = column.sort()
+        if weight is None:
+            found.append(float(ordered[(len(column) - 1) // 2]))
+            continue
+        sums = _wide(weight[order]).cumsum(0)
+        at = torch.searchsorted(sums, sums[-1:] / 2)
+        found.append(float(ordered[at[0].to(ordered.device)]))
+    return np.array(found)
+
+
+def products(
+    X: torch.Tensor,
+    y: torch.Tensor,
+    weight: torch.Tensor | None,
+    pilots: tuple[np.ndarray, np.ndarray],
+    dtype: np.dtype,
+) -> tuple[np.ndarray, ...]:
+    """Return the products of ``[X, y] - pilots`` and ones, each with each.
+
+    Parameters
+    ----------
+    X, y : tensor of shape (n_rows, n_features) and (n_rows, n_targets)
+        The rows.
+    weight : tensor of shape (n_rows,) or None
+        What the products are weighted by.
+    pilots : tuple of ndarrays
+        What is subtracted from the columns of X and y.
+    dtype : numpy.dtype
+        In which X is multiplied; those of float32 are summed up in float64.
+
+    Returns
+    -------
+    weight, X_sum, y_sum, XX, Xy, yy : ndarray
+        The sums over all rows.
+    """
+    import torch
+
+    d, n_targets = X.shape[1], y.shape[1]
+    of_X: Array = 0
+    of_y: Array = 0
+    for rows in blocks(X):
+        A, B = X[rows], _wide(y[rows])
+        if not (dtype == np.float32 and _multiplies_float32_exactly(A)):
+            A = _wide(A)
+        B = B - beside(pilots[1], B)
+        ones = torch.ones_like(B[:, :1])
+        Z = torch.empty((len(A), d + n_targets + 1), dtype=A.dtype, device=A.device)
+        torch.subtract(A, beside(pilots[0], A), out=Z[:, :d])
+        if weight is not None:
+            root = _wide(weight[rows])[:, None].sqrt()
+            Z[:, :d] *= root.to(device=Z.device, dtype=Z.dtype)
+            B, ones = B * root, ones * root
+        B = torch.cat([B, ones], 1)
+        Z[:, d:] = B
+        of_X = of_X + _product_of_parts(Z, d)
+        of_y = of_y + B.T @ B
+    XZ, YZ = in_numpy(of_X), in_numpy(of_y)
+    XX, Xy, X_sum = XZ[:, :d], XZ[:, d:-1], XZ[:, -1]
+    return YZ[-1, -1], X_sum, YZ[-1, :-1], (XX + XX.T) / 2, Xy, YZ[:-1, :-1]
+
+
+def triangular_factor(
+    X: torch.Tensor,
+    y: torch.Tensor,
+    weight: torch.Tensor | None,
+    mean: np.ndarray,
+    scale: np.ndarray,
+) -> np.ndarray:
+    """Return that of a column of ones and of ``([X, y] - mean) / scale``.
+
+    By orthogonal transformations of a block of rows at a time, in float64.
+    """
+    import torch
+
+    d, triangle = X.shape[1], None
+    for rows in blocks(X):
+        block = _wide(X[rows])
+        Z = torch.ones(
+            (len(block), 1 + len(mean)), dtype=block.dtype, device=block.device
+        )
+        Z[:, 1 : 1 + d], Z[:, 1 + d :] = block, _wide(y[rows])
+        Z[:, 1:] -= beside(mean, Z)
+        Z[:, 1:] /= beside(scale, Z)
+        if weight is not None:
+            Z *= _wide(weight[rows])[:, None].sqrt()
+        if triangle is not None:
+            Z = torch.cat([triangle, Z])
+        triangle = torch.linalg.qr(Z, mode="r").R
+    assert triangle is not None
+    return in_numpy(triangle)
+
+
+def mean_squares_along(
+    X: torch.Tensor,
+    weight: torch.Tensor | None,
+    about: np.ndarray,
+    directions: np.ndarray,
+) -> np.ndarray:
+    """Return the weighted mean square of ``(X - about) directions`` of each column."""
+    squares: Array = 0
+    for block, counts in _weighted(X, weight):
+        along = (block - beside(about, block)) @ beside(directions, block)
+        squares = squares + _weighted_squares(along, counts)
+    return in_numpy(squares / _sum_of(weight, len(X)))
+
+
+def predicted(X: torch.Tensor, coef: np.ndarray, intercept: np.ndarray) -> torch.Tensor:
+    """Return what a model predicts, in the wider dtype of X and the coefficients.
+
+    A block of rows at a time, so that X is not copied to become float64.
+    """
+    import torch
+
+    dtype = torch.promote_types(X.dtype, _torch_dtype(coef.dtype))
+    if dtype == X.dtype:
+        return X @ beside(coef, X) + beside(intercept, X)
+    parts = []
+    for rows in blocks(X):
+        block = _wide(X[rows])
+        part = block @ beside(coef, block) + beside(intercept, block)
+        parts.append(part.to(X.device))
+    return torch.cat(parts)
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    """Return numbers in float64; where the device has none, on the CPU."""
+    import torch
+
+    if tensor.device.type == "mps":
+        tensor = tensor.cpu()
+    return tensor.to(torch.float64)
+
+
+def _multiplies_float32_exactly(tensor: torch.Tensor) -> bool:
+    """Return whether float32 products have float32's digits, and not TensorFloat-32's.
+
+    Users may have allowed these, which have three digits, for their networks.
+    """
+    import torch
+
+    if tensor.dtype != torch.float32:
+        return False
+    return tensor.device.type != "cuda" or not torch.backends.cuda.matmul.allow_tf32
+
+
+def _product_of_parts(Z: torch.Tensor, d: int) -> torch.Tensor:
+    """Return the product of the first d columns with all of them.
+
+    float32 products are those of some rows each, and are summed up in float64.
+    """
+    import torch
+
+    if Z.dtype == torch.float64:
+        return Z[:, :d].T @ Z
+    length = max(_ROWS_OF_A_PRODUCT, 4 * Z.shape[1])
+    n_parts = len(Z) // length
+    total: Array = 0
+    if n_parts > 1:
+        parts = Z[: n_parts * length].view(n_parts, length, -1)
+        total, Z = _wide_sum(parts[..., :d].mT @ parts), Z[n_parts * length :]
+    return total + _wide(Z[:, :d].T @ Z)
+
+
+def _wide_sum(parts: torch.Tensor) -> torch.Tensor:
+    """Return the sum of the parts, in float64."""
+    import torch
+
+    if parts.device.type == "mps":
+        parts = parts.cpu()
+    return parts.sum(0, dtype=torch.float64)
+
+
+def _weighted(
+    columns: torch.Tensor, weight: torch.Tensor | None
+) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Yield blocks of rows in float64, and their weights."""
+    for rows in blocks(columns):
+        counts = None if weight is None else _wide(weight[rows])
+        yield _wide(columns[rows]), counts
+
+
+def _weighted_squares(
+    distance: torch.Tensor, counts: torch.Tensor | None
+) -> torch.Tensor:
+    """Return the weighted sum of the squares of each column."""
+    if counts is None:
+        return distance.square().sum(0)
+    return counts @ distance.square()
+
+
+def _sum_of(weight: torch.Tensor | None, n_rows: int) -> Array:
+    """Return the sum of the weights, or the number of rows."""
+    return n_rows if weight is None else _wide(weight).sum()
+
+
+def _torch_dtype(dtype: np.dtype) -> torch.dtype:
+    """Return torch's dtype of the same name."""
+    import torch
+
+    found: torch.dtype = getattr(torch, np.dtype(dtype).name)
+    return found
