@@ -21,7 +21,7 @@ from sklearn.utils._array_api import (
 )
 
 from skgd._data.device import Device, to_numpy
-from skgd._data.tensors import is_tensor
+from skgd._data.tensors import is_tensor, sent
 from skgd._typing import Array
 
 # What DLPack calls the memory of the CPU.
@@ -34,20 +34,24 @@ _DEVICES = "_devices"
 class Origin(NamedTuple):
     """The library and the device that the user's X is from."""
 
-    namespace: ModuleType
+    namespace: ModuleType | None  # None: torch
     device: Any
 
     def back(self, array: Array) -> Array:
         """Return an array, a tensor or a number there."""
         if not is_tensor(array):
             array = np.asarray(array)
+        if self.namespace is None:
+            return sent(array, self.device)
         return move_to(array, xp=self.namespace, device=self.device)
 
 
-def origin_of(X: object) -> Origin | None:
+def origin_of(X: Any) -> Origin | None:
     """Return where results belong; None: in NumPy, as without dispatch."""
     if not is_dispatched(X):
         return None
+    if is_tensor(X):
+        return Origin(None, X.device)
     namespace, _, device = get_namespace_and_device(X)
     return Origin(namespace, device)
 
@@ -56,7 +60,9 @@ def is_dispatched(data: object) -> bool:
     """Return whether data are an array of another library, and dispatch is on."""
     if type(data) is np.ndarray or not get_config()["array_api_dispatch"]:
         return False
-    if not (is_tensor(data) or hasattr(data, "__array_namespace__")):
+    if is_tensor(data):
+        return True
+    if not hasattr(data, "__array_namespace__"):
         return False
     namespace, *_ = get_namespace_and_device(data)
     return not _is_numpy_namespace(namespace)
