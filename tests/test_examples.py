@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 from joblib import parallel_config
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -152,6 +153,13 @@ def test_each_benchmark_measures_prints_and_draws(tmp_path):
         lines = [line for line in comments_and_table.splitlines() if line[0] != "#"]
         assert len(lines) == len(set(lines)) > 1
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size < 150_000
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="it can be measured here")
+def test_what_needs_a_gpu_is_left_out_where_there_is_none(tmp_path):
+    printed = run_benchmark("run.py", "--only", "gpu", "--output", str(tmp_path))
+    assert printed.startswith("gpu is left out: ")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_readme_s_tables_are_those_of_the_results():

@@ -8,27 +8,21 @@ import numpy as np
 class Optimum:
     """Least squares by the normal equations of standardized columns, in float64.
 
-    The rows are read a block at a time.
+    The rows are read a block at a time, tensors where they lie.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray) -> None:
+    def __init__(self, X: Any, y: Any) -> None:
         n, d = X.shape
-        y = y.reshape(n, -1)
-        self._mean, y_mean = X.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
-        scatter = np.zeros((d + y.shape[1],) * 2)
-        for first in range(0, n, 100_000):
-            rows = slice(first, first + 100_000)
-            block = np.hstack([X[rows] - self._mean, y[rows] - y_mean])
-            scatter += block.T @ block / n
-        spread = np.sqrt(np.diag(scatter)[:d])
+        self._mean, y_mean, XX, Xy, yy = map(in_numpy, moments(X, y.reshape(n, -1)))
+        spread = np.sqrt(np.diag(XX))
         self._spread = np.where(spread > 0, spread, 1.0)
-        self._XX = scatter[:d, :d] / np.outer(self._spread, self._spread)
-        Xy = scatter[:d, d:] / self._spread[:, None]
+        self._XX = XX / np.outer(self._spread, self._spread)
+        Xy = Xy / self._spread[:, None]
         coef = np.linalg.lstsq(self._XX, Xy)[0]
         self._at_probes = np.vstack([y_mean, y_mean + coef])
         # A table that is wider than long can be met exactly: its least loss is zero.
         explained = np.sum(coef * Xy) if n > d else 0.0
-        self._scale = np.trace(scatter[d:, d:]) - explained
+        self._scale = np.trace(yy) - explained
         #: Of the mean squared error, whose Hessian is twice the matrix.
         self.largest_curvature = float(2 * np.linalg.eigvalsh(self._XX)[-1])
 
@@ -46,3 +40,19 @@ class Optimum:
         with np.errstate(over="ignore", invalid="ignore"):
             loss = np.sum(off * (self._XX @ off)) + np.sum(off_mean**2)
         return float(loss / self._scale)
+
+
+def moments(X: Any, y: Any) -> list[Any]:
+    """Return the means of columns of X and y, and the products about them, over n."""
+    n, mean, y_mean = len(X), X.mean(axis=0, dtype=float), y.mean(axis=0, dtype=float)
+    XX = Xy = yy = 0.0
+    for first in range(0, n, 100_000):
+        rows = slice(first, first + 100_000)
+        A, b = X[rows] - mean, y[rows] - y_mean
+        XX, Xy, yy = XX + A.T @ A / n, Xy + A.T @ b / n, yy + b.T @ b / n
+    return [mean, y_mean, XX, Xy, yy]
+
+
+def in_numpy(array: Any) -> np.ndarray:
+    """Return an array of NumPy's, or a tensor wherever it lies, as the former."""
+    return array.numpy(force=True) if hasattr(array, "numpy") else array

@@ -82,8 +82,8 @@ def autograd(X, y, learning_rate, epochs, batch_size):
 
 
 def module(X, y, learning_rate, epochs, batch_size, **options):
-    X, y = torch.from_numpy(X), torch.from_numpy(y)[:, None]
-    linear = nn.Linear(X.shape[1], 1, dtype=X.dtype)
+    X, y = torch.as_tensor(X), torch.as_tensor(y)[:, None]
+    linear = nn.Linear(X.shape[1], 1, dtype=X.dtype, device=X.device)
     for parameter in linear.parameters():
         nn.init.zeros_(parameter)
     criterion = nn.MSELoss()
@@ -98,7 +98,7 @@ def module(X, y, learning_rate, epochs, batch_size, **options):
             loss.backward()
             optimizer.step()
         losses.append(total / len(y))
-    return linear.weight.detach().numpy()[0], linear.bias.item()
+    return linear.weight.numpy(force=True)[0], linear.bias.item()
 
 
 def batches(X, y, size, permutation):

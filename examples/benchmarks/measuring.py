@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import random
@@ -25,6 +26,7 @@ Rows = list[dict[str, Any]]
 
 PACKAGES = ["skgd", "numpy", "scipy", "scikit-learn", "torch"]
 PACKAGES += ["scikit-learn-intelex", "skorch", "skglm", "distributed", "dask-ml"]
+PACKAGES += ["cuml-cu12", "cuml-cu13"]
 
 
 class Problem(NamedTuple):
@@ -191,6 +193,22 @@ def peak() -> int:
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def allocated_growth(call: Callable[[], object]) -> int:
+    """Return by how many bytes torch's tensors on the GPU grew at the peak of a call.
+
+    Without what other libraries allocate there.
+    """
+    from torch import cuda
+
+    gc.collect()  # what a call before that failed has left in cycles
+    cuda.empty_cache()
+    cuda.reset_peak_memory_stats()
+    before = cuda.memory_allocated()
+    call()
+    cuda.synchronize()
+    return cuda.max_memory_allocated() - before
+
+
 @contextmanager
 def noting_warnings() -> Iterator[list[str]]:
     """Collect the names of the warnings that are raised inside, each once."""
@@ -211,11 +229,19 @@ def machine() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "cpu": (names or [platform.processor()])[0],
         "cores": os.cpu_count(),
+        "gpu": gpu_name(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **{package: versions.get(package, "not installed") for package in PACKAGES},
     }
+
+
+def gpu_name() -> str:
+    """Return the name of the GPU that torch computes on, if there is one."""
+    from torch import cuda
+
+    return cuda.get_device_name() if cuda.is_available() else "none"
 
 
 def use_threads(number: int) -> None:

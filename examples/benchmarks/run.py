@@ -5,7 +5,7 @@
 
 Each question writes its results to a file, with the machine and the versions that they
 come from, prints its tables and draws its picture. Libraries that are not installed are
-left out.
+left out, and so are questions that need hardware that is not there.
 """
 
 import argparse
@@ -13,8 +13,9 @@ import os
 import tempfile
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
-from questions import NAMES
+from questions import NAMES, reason_to_leave_out
 
 
 def main() -> None:
@@ -30,6 +31,8 @@ def main() -> None:
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ[f"{library}_NUM_THREADS"] = str(args.threads)
     os.environ["VECLIB_MAXIMUM_THREADS"] = str(args.threads)
+    # So is what scikit-learn asks for where arrays are to stay in their library.
+    os.environ["SCIPY_ARRAY_API"] = "1"
     from measuring import machine, use_threads
     from report import HERE, report, save
     from tqdm import tqdm
@@ -38,6 +41,8 @@ def main() -> None:
     use_threads(args.threads)
     facts = machine()
     questions = {name: import_module(f"questions.{name}") for name in args.only}
+    if not args.quick:
+        questions = measurable(questions)
     cases = {
         name: question.QUICK if args.quick else question.FULL
         for name, question in questions.items()
@@ -53,6 +58,15 @@ def main() -> None:
             with bar.external_write_mode():
                 report(output, name, dpi=60 if args.quick else 200)
     print(f"\nResults and pictures are in {output}")
+
+
+def measurable(questions: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """Return the questions that this machine can answer, and say why not the others."""
+    reasons = {name: reason_to_leave_out(each) for name, each in questions.items()}
+    for name, reason in reasons.items():
+        if reason:
+            print(f"{name} is left out: {reason}")
+    return {name: each for name, each in questions.items() if not reasons[name]}
 
 
 if __name__ == "__main__":
