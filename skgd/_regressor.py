@@ -131,8 +131,7 @@ class GDLinearRegressor(
         under scikit-learn's array API dispatch (see Notes). "auto": likewise for these;
         for X on the CPU, the first of cuda, mps (float32 data only) and cpu that is
         there. "cpu", "cuda", "cuda:N" or "mps": there; X on the CPU is sent, and X on
-        another device raises a ValueError. MPS has no float64: what is not condensed
-        has the digits of float32 there.
+        another device raises a ValueError.
     loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
             default="squared_error"
         "huber" is squared error up to residuals of the size `epsilon`, and linear
@@ -331,7 +330,7 @@ class GDLinearRegressor(
     penalty : {"l1", "l2", "elasticnet"} or None
         The penalty that `alpha` and `l1_ratio` make, by the names that SGDRegressor
         has for them. Not a parameter: it cannot be set.
-    coef_ : ndarray of shape (n_features,) or (n_targets, n_features)
+    coef_ : array of shape (n_features,) or (n_targets, n_features)
         Coefficients, in the units and the floating dtype of the data. Where many
         coefficients predict the same, as with collinear columns and no penalty, these
         are the shortest (in the Euclidean norm) for standardized columns;
@@ -340,8 +339,9 @@ class GDLinearRegressor(
         user's columns and one of ones, the intercept's. What the descent starts with
         that predicts zero for all rows stays: in `warm_start` and `partial_fit`, that
         of the last model.
-    intercept_ : float or ndarray of shape (n_targets,)
-        Intercept; 0.0 where ``fit_intercept=False``.
+    intercept_ : float or array of shape (n_targets,)
+        Intercept; 0.0 where ``fit_intercept=False``. Beside tensors, that of one target
+        is an array of no dimensions.
     n_iter_ : int
         Number of epochs run, ``len(loss_curve_)``; with `early_stopping` the model may
         be that of an earlier one. After `partial_fit`, those of the last call.
@@ -383,6 +383,33 @@ class GDLinearRegressor(
     sklearn.linear_model.HuberRegressor : Huber's loss with a scale that is fitted.
     Moments : What `partial_fit` adds up.
     skgd.strategies.GradientStrategy : The contract for a gradient of your own.
+
+    Notes
+    -----
+    Arrays of other libraries: under ``sklearn.set_config(array_api_dispatch=True)``
+    (with ``SCIPY_ARRAY_API=1`` in the environment before SciPy is imported), X may be a
+    torch tensor on any device, or an array of another library that scikit-learn's array
+    API support knows. y, weights and validation rows follow X. `coef_`, `intercept_`
+    and predictions are of the library and the dtype of X, on its device; of float16 and
+    bfloat16 tensors, which are computed in float32, they are float32. Without dispatch,
+    tensors on the CPU are read as well, and results are NumPy's.
+
+    Arrays on the CPU are read without a copy. Others stay where they lie, and torch
+    computes there: one pass sums up the moments of the rows, a block at a time, and
+    nothing but these comes to the CPU, where the few condensed rows are descended on
+    (unless `device` names the device of X). Rows that are not condensed are descended
+    on where they lie. Mini-batches are gathered there; the full batch (Huber's loss,
+    ``precompute=False``) is one prepared copy of X on the device. Tensors of a subclass
+    are computed on by torch's functions in the same way, also on the CPU.
+
+    Tensors that require gradients are detached: no gradient goes through a fit or a
+    prediction. Pickles hold results of a device in NumPy; loading brings them back to
+    it, and leaves them in NumPy where it is not there. `move_estimator_to` in
+    ``sklearn.utils._array_api`` moves a fitted model to another library or device.
+
+    MPS has no float64. Moments of float32 columns are multiplied there in float32 and
+    summed up on the CPU in float64, and so is, block by block, what takes more digits;
+    rows that are not condensed are descended on in float32.
 
     References
     ----------
@@ -531,14 +558,15 @@ class GDLinearRegressor(
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features)
             Training data: arrays, memory maps, lists, frames that narwhals knows
-            (pandas, polars, pyarrow, modin, ...), CPU torch tensors (which may require
-            gradients), SciPy's sparse matrices of all layouts (CSR is read as it is,
-            CSC where it is condensed; others are converted). Sparse X is not made
+            (pandas, polars, pyarrow, modin, ...), torch tensors (on other devices than
+            the CPU under array API dispatch; see Notes of the class), SciPy's sparse
+            matrices of all layouts (CSR is read as it is, CSC where it is condensed;
+            others are converted). Sparse X is not made
             dense, whichever the strategy, but by `whiten` and for its filled columns, a
             block of rows at a time. float32 stays float32, though it is descended on in
             float64 where that costs little (condensed, or up to some 250,000 values);
-            bfloat16 becomes float32, and anything else float64. Arrays and frames of
-            Dask are not brought into memory (see Notes).
+            tensors of float16 and bfloat16 become float32, and anything else float64.
+            Arrays and frames of Dask are not brought into memory (see Notes).
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
             Targets.
@@ -837,10 +865,10 @@ class GDLinearRegressor(
 
         Returns
         -------
-        y : ndarray or Dask collection of shape (n_samples,) or \
-                (n_samples, n_targets)
-            Predictions, shaped as the y of `fit`; float32 if the model and X are. Of a
-            Dask array an array with the same chunks, and of a frame a series (for
+        y : array or Dask collection of shape (n_samples,) or (n_samples, n_targets)
+            Predictions, shaped as the y of `fit`; float32 if the model and X are. Under
+            array API dispatch they are of the library of X, on its device. Of a Dask
+            array an array with the same chunks, and of a frame a series (for
             several targets a frame of columns "y0", "y1", ...) with the same index, of
             which nothing is computed yet.
 
@@ -849,7 +877,8 @@ class GDLinearRegressor(
         NotFittedError
             If neither `fit` nor `partial_fit` was called.
         ValueError
-            If X has other features than those of `fit`, or holds NaN or infinity.
+            If X has other features than those of `fit`, or holds NaN or infinity; under
+            array API dispatch, if it is of another library or device than `coef_`.
 
         Warns
         -----

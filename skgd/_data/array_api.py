@@ -16,6 +16,7 @@ from scipy.sparse import issparse
 from sklearn import get_config
 from sklearn.utils._array_api import (
     _is_numpy_namespace,
+    array_api_compat,
     get_namespace_and_device,
     move_to,
 )
@@ -62,7 +63,7 @@ def is_dispatched(data: object) -> bool:
         return False
     if is_tensor(data):
         return True
-    if not hasattr(data, "__array_namespace__"):
+    if not array_api_compat.is_array_api_obj(data):
         return False
     namespace, *_ = get_namespace_and_device(data)
     return not _is_numpy_namespace(namespace)

@@ -137,8 +137,20 @@ class RowCoordinates(Coordinates):
         """Return the user's rows in these coordinates."""
         return Rows(self.features(rows.X), self.targets(rows.y), rows.weight)
 
+    def of_tensors(self, rows: Rows) -> Callable[[Rows], Rows]:
+        """Return `rows` for tensors like these, to whose device it is sent once."""
+        features = self._tensor_features(rows.X)
+        targets = _shift_of(rows.y, self.y_offset)
+        return lambda some: Rows(features(some.X), targets(some.y), some.weight)
+
+    @abstractmethod
+    def _tensor_features(self, X: Array) -> Callable[[Array], Array]:
+        """Return what brings tensors of the device and dtype of X here."""
+
     def targets(self, y: Array) -> Array:
         """Return the user's targets in these coordinates."""
+        if is_tensor(y):
+            return _shift_of(y, self.y_offset)(y)
         return _shifted(y, self.y_offset) if self._shifts_targets else y
 
     def from_user(self, parameters: NumpyParameters) -> NumpyParameters:
@@ -206,6 +218,8 @@ class ScaledCoordinates(RowCoordinates):
 
     def features(self, X: Matrix) -> Matrix:
         """Return shifted columns, divided by their scales."""
+        if is_tensor(X):
+            return self._tensor_features(X)(X)
         if self._shifts_features and issparse(X):
             X = divided(X, self.X_scale.astype(X.dtype))
             return ShiftedMatrix.of(X, self.X_offset / self.X_scale)
@@ -213,8 +227,15 @@ class ScaledCoordinates(RowCoordinates):
         if self._shifts_features:
             X = shifted = _shifted(X, self.X_offset)
         if self._scales:
-            X = divided(X, self.X_scale.astype(dtype_of(X)), out=shifted)
+            X = divided(X, self.X_scale.astype(X.dtype), out=shifted)
         return X
+
+    def _tensor_features(self, X: Array) -> Callable[[Array], Array]:
+        """Return what shifts the columns of tensors, and divides them."""
+        shift, scale = _shift_of(X, self.X_offset), beside(self.X_scale, X)
+        if not self._shifts_features:
+            return (lambda X: X / scale) if self._scales else (lambda X: X)
+        return (lambda X: shift(X).div_(scale)) if self._scales else shift
 
     def moments(self, moments: Moments) -> Moments:
         """Return the moments, in O(r^2)."""
@@ -286,13 +307,27 @@ class WhiteCoordinates(RowCoordinates):
     def features(self, X: Matrix) -> Array:
         """Return white columns; sparse ones become dense."""
         if is_tensor(X):
-            return _white_tensor(X, self.X_offset, self.matrix)
+            return self._tensor_features(X)(X)
         matrix = self.matrix.astype(X.dtype)
         white = np.empty(X.shape, X.dtype)
         for rows in blocks(*X.shape):
             some = X[rows].toarray() if issparse(X) else X[rows]
             np.matmul(_shifted(some, self.X_offset), matrix, out=white[rows])
         return white
+
+    def _tensor_features(self, X: Array) -> Callable[[Array], Array]:
+        """Return what shifts the columns of tensors, and multiplies them."""
+        import torch
+
+        shift, matrix = _shift_of(X, self.X_offset), beside(self.matrix, X)
+
+        def features(X: Array) -> Array:
+            white = X.new_empty(X.shape)
+            for rows in tensors.blocks(X):
+                torch.matmul(shift(X[rows]), matrix, out=white[rows])
+            return white
+
+        return features
 
     def moments(self, moments: Moments) -> Moments:
         """Return the moments, by the map of rows and columns."""
@@ -483,22 +518,31 @@ def varies(mean: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return spread > 4 * np.finfo(np.float64).eps * np.abs(mean)
 
 
-def _shifted(columns: Array, offset: np.ndarray) -> Array:
+def _shifted(columns: np.ndarray, offset: np.ndarray) -> np.ndarray:
     """Subtract a float64 offset from columns of any dtype, without a float64 copy."""
-    dtype = dtype_of(columns)
-    rounded: Array = offset.astype(dtype)
-    rest: Array = (offset - rounded).astype(dtype)
-    if is_tensor(columns):
-        rounded, rest = beside(rounded, columns), beside(rest, columns)
+    rounded, rest = _in_two(offset, columns.dtype)
     shifted = columns - rounded
-    if dtype != np.float64:
+    if rest is not None:
         shifted -= rest
     return shifted
 
 
-def _white_tensor(X: Array, X_offset: np.ndarray, matrix: Array) -> Array:
-    """Return ``(X - X_offset) matrix`` where X lies."""
-    white, matrix = X.new_empty(X.shape), beside(matrix, X)
-    for rows in tensors.blocks(X):
-        white[rows] = _shifted(X[rows], X_offset) @ matrix
-    return white
+def _shift_of(columns: Array, offset: np.ndarray) -> Callable[[Array], Array]:
+    """Return what does that to tensors of the dtype and device of these."""
+    if not offset.any():
+        return lambda columns: columns
+    parts = _in_two(offset, dtype_of(columns))
+    rounded, rest = (None if p is None else beside(p, columns) for p in parts)
+    if rest is None:
+        return lambda columns: columns - rounded
+    return lambda columns: (columns - rounded).sub_(rest)
+
+
+def _in_two(
+    offset: np.ndarray, dtype: np.dtype
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return an offset in this dtype, and what rounding leaves of it, if it does."""
+    rounded = offset.astype(dtype)
+    if dtype == np.float64:
+        return rounded, None
+    return rounded, (offset - rounded).astype(dtype)

@@ -166,9 +166,9 @@ def _refuse_another(device: torch.device, of_rows: torch.device) -> None:
     if device.type == of_rows.type and index in (None, of_rows.index):
         return
     raise ValueError(
-        f"device={str(device)!r}, but X lies on {str(of_rows)!r}, and rows are not "
-        "sent from one device to another behind your back. Leave device at None, which "
-        f"follows X, or pass X.to({str(device)!r}) and y likewise."
+        f"device={str(device)!r}, but X lies on {str(of_rows)!r}, and rows are "
+        "descended on where they lie. Leave device at None, which follows X, or pass "
+        f"X.to({str(device)!r}) and y likewise."
     )
 
 

@@ -140,10 +140,11 @@ class Moments:
         ----------
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features)
-            Rows; may be memory-mapped, integers, frames or CPU tensors. Names of
-            columns are ignored, but in errors: to add moments up, keep the columns in
-            the same order. The partitions of Dask's arrays and frames are summed up
-            where they lie.
+            Rows; may be memory-mapped, integers, frames or tensors. Names of columns
+            are ignored, but in errors: to add moments up, keep the columns in the same
+            order. The partitions of Dask's arrays and frames are summed up where they
+            lie, and so are, under scikit-learn's ``array_api_dispatch``, tensors on
+            another device than the CPU. The moments themselves are NumPy's.
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
             Targets.

@@ -193,6 +193,10 @@ class RowsOnDemand(RowsHere):
         if rows.weight is not None:
             rows = rows._replace(weight=cast(rows.weight, self.dtype))
         self._rows = rows
+        self._prepare: Callable[[Rows], Rows] = coordinates.rows
+        if rows.are_tensors:
+            some = rows.at(slice(1)).astype(self._read_dtype)
+            self._prepare = coordinates.of_tensors(some)
 
     def __len__(self) -> int:
         return len(self._rows.y) if self._index is None else len(self._index)
@@ -210,7 +214,7 @@ class RowsOnDemand(RowsHere):
             return self.as_passed.at(index)
         index = index if self._index is None else self._index[index]
         rows = self._rows.at(index).astype(self._read_dtype)
-        return self._coordinates.rows(rows).astype(self.dtype)
+        return self._prepare(rows).astype(self.dtype)
 
     def __iter__(self) -> Iterator[Rows]:
         for block in row_blocks(self._rows, len(self)):

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
 
 # Blocks have so many elements, and of large tensors a 64th part: large enough that a
 # GPU is busy, and small beside X.
-_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**25, 2**20, 64
+_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**24, 2**20, 64
 
-# float32 products of so many rows are summed up in float64.
+# Products are those of so many rows each, summed up in float64: float32 keeps its
+# digits, and a GPU is busy where there are few columns.
 _ROWS_OF_A_PRODUCT = 2048
 
 
@@ -129,10 +130,10 @@ def root_mean_squares(
     Columns whose squares leave the range of float64 are scaled first.
     """
     about = np.zeros(columns.shape[1]) if about is None else about.astype(np.float64)
-    total = _sum_of(weight, len(columns))
+    total, center = _sum_of(weight, len(columns)), beside(about, _wide(columns[:1]))
     squares: Array = 0
     for block, counts in _weighted(columns, weight):
-        distance = block - beside(about, block)
+        distance = block - center
         squares = squares + _weighted_squares(distance, counts)
     norms = np.sqrt(in_numpy(squares / total))
     for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
@@ -218,16 +219,16 @@ def products(
     import torch
 
     d, n_targets = X.shape[1], y.shape[1]
+    in_float32 = dtype == np.float32 and _multiplies_float32_exactly(X)
+    X_pilot = beside(pilots[0], X[:1] if in_float32 else _wide(X[:1]))
+    y_pilot = beside(pilots[1], _wide(y[:1]))
     of_X: Array = 0
     of_y: Array = 0
     for rows in blocks(X):
-        A, B = X[rows], _wide(y[rows])
-        if not (dtype == np.float32 and _multiplies_float32_exactly(A)):
-            A = _wide(A)
-        B = B - beside(pilots[1], B)
+        A, B = X[rows] if in_float32 else _wide(X[rows]), _wide(y[rows]) - y_pilot
         ones = torch.ones_like(B[:, :1])
-        Z = torch.empty((len(A), d + n_targets + 1), dtype=A.dtype, device=A.device)
-        torch.subtract(A, beside(pilots[0], A), out=Z[:, :d])
+        Z = A.new_empty((len(A), d + n_targets + 1))
+        torch.subtract(A, X_pilot, out=Z[:, :d])
         if weight is not None:
             root = _wide(weight[rows])[:, None].sqrt()
             Z[:, :d] *= root.to(device=Z.device, dtype=Z.dtype)
@@ -235,7 +236,7 @@ def products(
         B = torch.cat([B, ones], 1)
         Z[:, d:] = B
         of_X = of_X + _product_of_parts(Z, d)
-        of_y = of_y + B.T @ B
+        of_y = of_y + _product_of_parts(B, n_targets + 1)
     XZ, YZ = in_numpy(of_X), in_numpy(of_y)
     XX, Xy, X_sum = XZ[:, :d], XZ[:, d:-1], XZ[:, -1]
     return YZ[-1, -1], X_sum, YZ[-1, :-1], (XX + XX.T) / 2, Xy, YZ[:-1, :-1]
@@ -255,14 +256,13 @@ def triangular_factor(
     import torch
 
     d, triangle = X.shape[1], None
+    center, unit = (beside(each, _wide(X[:1])) for each in (mean, scale))
     for rows in blocks(X):
         block = _wide(X[rows])
-        Z = torch.ones(
-            (len(block), 1 + len(mean)), dtype=block.dtype, device=block.device
-        )
+        Z = block.new_ones((len(block), 1 + len(mean)))
         Z[:, 1 : 1 + d], Z[:, 1 + d :] = block, _wide(y[rows])
-        Z[:, 1:] -= beside(mean, Z)
-        Z[:, 1:] /= beside(scale, Z)
+        Z[:, 1:] -= center
+        Z[:, 1:] /= unit
         if weight is not None:
             Z *= _wide(weight[rows])[:, None].sqrt()
         if triangle is not None:
@@ -279,9 +279,10 @@ def mean_squares_along(
     directions: np.ndarray,
 ) -> np.ndarray:
     """Return the weighted mean square of ``(X - about) directions`` of each column."""
+    center, along_which = (beside(a, _wide(X[:1])) for a in (about, directions))
     squares: Array = 0
     for block, counts in _weighted(X, weight):
-        along = (block - beside(about, block)) @ beside(directions, block)
+        along = (block - center) @ along_which
         squares = squares + _weighted_squares(along, counts)
     return in_numpy(squares / _sum_of(weight, len(X)))
 
@@ -326,14 +327,7 @@ def _multiplies_float32_exactly(tensor: torch.Tensor) -> bool:
 
 
 def _product_of_parts(Z: torch.Tensor, d: int) -> torch.Tensor:
-    """Return the product of the first d columns with all of them.
-
-    float32 products are those of some rows each, and are summed up in float64.
-    """
-    import torch
-
-    if Z.dtype == torch.float64:
-        return Z[:, :d].T @ Z
+    """Return the product of the first d columns with all of them, in float64."""
     length = max(_ROWS_OF_A_PRODUCT, 4 * Z.shape[1])
     n_parts = len(Z) // length
     total: Array = 0

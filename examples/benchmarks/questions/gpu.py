@@ -40,7 +40,9 @@ from questions import cases
 from skgd import GDLinearRegressor
 
 COLUMNS = "n d offset rounds"
-FULL = cases(COLUMNS, *((10_000_000, 200, offset, 3) for offset in (0, 10)))
+FULL = cases(
+    COLUMNS, (1_000_000, 200, 10, 5), (10_000_000, 200, 0, 3), (10_000_000, 200, 10, 3)
+)
 QUICK = cases(COLUMNS, (20_000, 20, 10, 1))
 
 EPOCHS = 20  # of nn.Linear
