@@ -392,7 +392,8 @@ def _correlations(
     def terms(rows: Rows) -> _Sums:
         X, y, weight = rows
         w = (ones_of(rows) if weight is None else weight)[:, None]
-        w = cast(w, dtype_of(y))
+        if rows.are_tensors:  # of which torch multiplies those of one dtype alone
+            w = cast(w, dtype_of(y))
         prediction = predicted(X, parameters)
         errors = (prediction - y) ** 2
         _, residual = loss.value_and_residual(prediction, y)

@@ -82,7 +82,7 @@ def read_array(data: Any) -> Array:
         if not lies_elsewhere(data):
             return move_to(data, xp=np, device="cpu")
         data = torch.utils.dlpack.from_dlpack(data)
-    tensor = readable_floats(data.detach())
+    tensor = at_least_float32(data.detach())
     if not lies_elsewhere(tensor):
         return tensor.numpy(force=True)
     if tensor.is_inference():  # which autograd would refuse
@@ -114,14 +114,12 @@ def refuse_elsewhere(what: str, **named: object) -> None:
             )
 
 
-def readable_floats(tensor: Array) -> Array:
+def at_least_float32(tensor: Array) -> Array:
     """Return a tensor whose floats have at least the digits of float32."""
     import torch
 
-    if tensor.is_floating_point() and tensor.dtype not in (
-        torch.float64,
-        torch.float32,
-    ):
+    kept = torch.float64, torch.float32
+    if tensor.is_floating_point() and tensor.dtype not in kept:
         return tensor.float()
     return tensor
 

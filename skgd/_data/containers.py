@@ -13,7 +13,7 @@ import narwhals as nw
 import numpy as np
 from scipy.sparse import csc_array, issparse
 
-from skgd._data.array_api import is_dispatched, read_array, readable_floats
+from skgd._data.array_api import at_least_float32, is_dispatched, read_array
 from skgd._data.tensors import dtype_of, is_tensor
 from skgd._typing import Array
 
@@ -145,7 +145,7 @@ def _tensor_in_numpy(name: str, tensor: Container) -> np.ndarray:
             f"tensors back. Or pass {name}.cpu(); the parameter `device` says where to "
             "descend."
         )
-    array: np.ndarray = readable_floats(tensor).numpy(force=True)
+    array: np.ndarray = at_least_float32(tensor).numpy(force=True)
     return array
 
 

@@ -26,8 +26,9 @@ from skgd._data.shifted import ShiftedMatrix
 from skgd._data.user_input import naming_columns, rows_of_moments
 from skgd._typing import ArrayLike, Matrix, SparseLike
 
-# Selected rows are gathered so many elements at a time.
-_GATHERED_ELEMENTS, _GATHERED_TENSOR_ELEMENTS = 2**20, 2**25
+# Selected rows are gathered so many elements at a time, and on a device, where that
+# takes longer than small sums, such a part of all rows.
+_GATHERED_ELEMENTS, _GATHERED_PARTS = 2**20, 32
 
 # Below, float64 has fewer digits.
 _LEAST = float(np.finfo(np.float64).tiny)
@@ -400,8 +401,9 @@ def moments_of(rows: Rows) -> Moments:
         return Moments(n_features=rows.n_features, **scatter_of(rows)._asdict())
     index = flatnonzero(rows.weight)
     rows = without_unit_weights(rows)
-    n_elements = _GATHERED_TENSOR_ELEMENTS if rows.are_tensors else _GATHERED_ELEMENTS
-    n_gathered = max(n_elements // rows.n_features, 1000)
+    n_gathered = max(_GATHERED_ELEMENTS // rows.n_features, 1000)
+    if rows.are_tensors:
+        n_gathered = max(len(rows.y) // _GATHERED_PARTS, n_gathered)
     few, *others = slices(len(index), n_gathered)
     moments = moments_of(rows.at(index[few]))
     for few in others:

@@ -86,7 +86,9 @@ class Rows(NamedTuple):
         """Number of rows that have a weight."""
         if self.weight is None:
             return len(self.y)
-        return len(flatnonzero(self.weight))
+        if is_tensor(self.weight):
+            return len(flatnonzero(self.weight))
+        return int(np.count_nonzero(self.weight))
 
     @property
     def are_tensors(self) -> bool:

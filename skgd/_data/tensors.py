@@ -20,9 +20,9 @@ from skgd._typing import Array
 if TYPE_CHECKING:
     import torch
 
-# Blocks have so many elements, and of large tensors a 64th part: large enough that a
+# Blocks have so many elements, and of large tensors a 128th part: large enough that a
 # GPU is busy, and small beside X.
-_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**24, 2**20, 64
+_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**24, 2**18, 128
 
 # Products are those of so many rows each, summed up in float64: float32 keeps its
 # digits, and a GPU is busy where there are few columns.
@@ -150,14 +150,6 @@ def root_mean_squares(
 def highest_and_lowest(columns: torch.Tensor) -> np.ndarray:
     """Return the largest and the smallest value of each column, as two rows."""
     return np.stack([in_numpy(columns.amax(0)), in_numpy(columns.amin(0))])
-
-
-def are_finite(columns: torch.Tensor) -> bool:
-    """Return whether there is neither NaN nor infinity."""
-    found: Array = True
-    for rows in blocks(columns.reshape(len(columns), -1)):
-        found = columns[rows].isfinite().all() & found
-    return bool(found)
 
 
 def column_sums(columns: torch.Tensor) -> np.ndarray:
