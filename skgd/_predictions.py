@@ -30,7 +30,9 @@ def predict_here(estimator: BaseEstimator, X: Matrix) -> Array:
     origin = origin_of(X)
     check_same_namespace(X, estimator, attribute="coef_", method="predict")
     X = validated_features(estimator, X)
-    coef, intercept = to_numpy(estimator.coef_), to_numpy(estimator.intercept_)
+    coef, intercept = to_numpy(estimator.coef_), estimator.intercept_
+    if not isinstance(intercept, float):  # which 0.0 is, and has no dtype
+        intercept = to_numpy(intercept)
     with np.errstate(all="ignore"):
         if is_tensor(X):
             prediction = tensors.predicted(X, coef.T, intercept)

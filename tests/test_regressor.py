@@ -91,6 +91,8 @@ def test_float32_stays_float32(strategy, two_targets):
         model = GDLinearRegressor(strategy).fit(X, y, np.arange(40))
         assert model.coef_.dtype == model.intercept_.dtype == np.float32
         assert model.predict(X).dtype == np.float32
+        without = GDLinearRegressor(strategy, fit_intercept=False).fit(X, y)
+        assert without.predict(X).dtype == np.float32
 
 
 @pytest.mark.parametrize(

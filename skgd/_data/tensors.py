@@ -279,7 +279,9 @@ def mean_squares_along(
     return in_numpy(squares / _sum_of(weight, len(X)))
 
 
-def predicted(X: torch.Tensor, coef: np.ndarray, intercept: np.ndarray) -> torch.Tensor:
+def predicted(
+    X: torch.Tensor, coef: np.ndarray, intercept: float | np.ndarray
+) -> torch.Tensor:
     """Return what a model predicts, in the wider dtype of X and the coefficients.
 
     A block of rows at a time, so that X is not copied to become float64.
