@@ -35,7 +35,7 @@ from skgd._data.rows import (
     ones_of,
     without_zero_weights,
 )
-from skgd._data.tensors import cast, dtype_of
+from skgd._data.tensors import cast, dtype_of, index_beside
 from skgd._data.user_input import check_sizes, check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
@@ -55,6 +55,7 @@ from skgd._descent.problem import Problem
 from skgd._objective.objective import Objective
 from skgd._objective.penalties import Penalty, penalty_of
 from skgd._settings import Settings
+from skgd._typing import Array
 from skgd._warn import warn
 
 # Below so many rows an epoch is all overhead; and rows have to be many more than
@@ -536,6 +537,8 @@ def split(
     chosen = train_test_split(
         np.arange(n), test_size=n_held_out, random_state=random_state
     )
+    if rows.are_tensors:  # which torch looks up as it does a list otherwise
+        chosen = [index_beside(index, rows.X) for index in chosen]
     if weight is not None:
         candidates = flatnonzero(weight)
         chosen = [candidates[index] for index in chosen]
@@ -569,7 +572,7 @@ def _targets_vary(rows: Rows) -> bool:
     return bool((y != y[0]).any())
 
 
-def _restricted(rows: Rows, index: np.ndarray) -> Rows:
+def _restricted(rows: Rows, index: Array) -> Rows:
     """Return the rows of which only some have a weight."""
     ones = ones_of(rows)
     weight = 0 * ones
