@@ -6,6 +6,10 @@ import re
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+# scikit-learn's array API dispatch wants SciPy's own, which SciPy reads as it is
+# imported.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
 import numpy as np  # noqa: E402 - after the number of its threads
 import pytest  # noqa: E402 - likewise
 import torch  # noqa: E402 - likewise

@@ -302,7 +302,9 @@ def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | 
 
 
 def _followed(X: Matrix, name: str, data: ArrayLike) -> ArrayLike:
-    """Return data of the user's where X has been read."""
+    """Return data of the user's where X has been read; None is for checks to refuse."""
+    if data is None:
+        return None
     with _explaining(**{name: data}):
         return follow(X, data)
 
@@ -439,9 +441,11 @@ def _kept_dtypes(X: Matrix) -> list[Any]:
 
     check_array reads NumPy's and pandas' dtypes; those of other frames are read here.
     """
-    float32 = is_float32(X)
     if is_tensor(X):
+        if X.is_complex():  # NumPy's are refused by check_array
+            raise ValueError(f"Complex data not supported: X has dtype {X.dtype}.")
         return [X.dtype] if X.is_floating_point() else [widest_dtype(X)]
+    float32 = is_float32(X)
     return [np.float32] if float32 else [np.float64, np.float32]
 
 
