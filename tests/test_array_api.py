@@ -82,7 +82,7 @@ class NothingLeaves(TorchFunctionMode):
 
 
 class Allocated(TorchDispatchMode):
-    """Adds up what storages of torch's hold that are made in it, and the most at once."""
+    """Adds up what the storages hold that torch makes, and the most at once."""
 
     def __init__(self):
         super().__init__()
@@ -345,6 +345,19 @@ def test_moments_are_numpys(place, dtype, weight):
     assert moments.weight == pytest.approx(expected.weight, rel=1e-13)
     size = np.outer(size, size)
     assert_allclose(moments.scatter / size, expected.scatter / size, atol=digits)
+
+
+def test_products_in_float32_keep_five_digits(place):
+    """Beside an outlier, small squares that are added one by one are rounded alike."""
+    columns = np.sign(np.random.default_rng(0).standard_normal((2000, 4)))
+    columns[0] = 40
+    columns = (columns * [0.7, 0.9, 1.1, 1.3]).astype("float32")
+    expected = Moments.from_data(columns.astype("float64"), Y[:1].repeat(2000))
+    with place.guard(10 * 2000):
+        moments = Moments.from_data(place.send(columns), place.send(Y[:1].repeat(2000)))
+    size = np.sqrt(np.diag(expected.scatter)[:4])
+    difference = (moments.scatter - expected.scatter)[:4, :4]
+    assert_allclose(difference / np.outer(size, size), 0, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["moments", "steps", "huber", "batches"])
