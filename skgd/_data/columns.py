@@ -158,7 +158,7 @@ def lost_digits(name: str, data: Container, numbers: Array) -> str:
         return ""
     values = np.asarray(numbers.data) if issparse(numbers) else numbers
     if is_tensor(values):
-        largest = float(abs(values).max())
+        largest = float(abs(cast(values, np.dtype(np.float64))).max())
     else:
         largest = max(float(values.max(initial=0)), -float(values.min(initial=0)))
     if not largest > _LARGEST_EXACT:

@@ -96,23 +96,12 @@ def labeled_columns(name: str, data: Container) -> Iterator[tuple[str, Array]]:
         for j, (first, last) in enumerate(pairwise(columns.indptr)):
             yield f"column {j}", columns.data[first:last]
         return
-    if is_tensor(data):
-        columns = data.T if data.ndim == 2 else data[None]
-        yield from zip(_labels(name, data), columns, strict=True)
-        return
-    array = _in_numpy(data)
+    array = data if is_tensor(data) else _in_numpy(data)
     if array.ndim == 1 and name != "X":
         yield name, array
     elif array.ndim == 2:
-        yield from zip(_labels(name, array), array.T, strict=True)
-
-
-def _labels(name: str, array: Container) -> list[str]:
-    """Return what to call the columns of an array or a tensor in a message."""
-    if array.ndim == 1:
-        return [name]
-    of_which = "" if name == "X" else f" of {name}"
-    return [f"column {j}{of_which}" for j in range(array.shape[1])]
+        for j, column in enumerate(array.T):
+            yield f"column {j}{'' if name == 'X' else f' of {name}'}", column
 
 
 def _in_numpy(data: Container) -> np.ndarray:

@@ -98,8 +98,8 @@ def validated_rows(
     else:
         X_read, y_read = readable("X", X), readable("y", y)
         if beside is not None and (beside.are_tensors or is_tensor(X_read)):
+            _refuse_missing_dates("X", X_read)
             X_read = follow(beside.X, X_read)
-        y_read = _followed(X_read, "y", y_read)
         check = partial(validate_data, estimator, reset=reset)
         numbers, targets = _checked(check, X_read, y_read)
     float32 = np.dtype(np.float32)
@@ -201,7 +201,7 @@ def rows_of_moments(
     What is no error is told: where the data are those of a user, as a warning.
     """
     X, y = readable("X", X), readable("y", y)
-    numbers, targets = _checked(check_X_y, X, _followed(X, "y", y), tell)
+    numbers, targets = _checked(check_X_y, X, y, tell)
     y_is_1d = targets.ndim == 1
     targets = targets[:, None] if y_is_1d else targets
     weight = _checked_weight(sample_weight, numbers)
@@ -228,11 +228,14 @@ def _checked(
     y: ArrayLike,
     tell: Callable[[str], None] = warn_user,
 ) -> tuple[Matrix, np.ndarray]:
-    """Return X and y by scikit-learn's check; X may hold NaN and infinity."""
+    """Return X and y where X lies, by scikit-learn's check.
+
+    X may hold NaN and infinity.
+    """
     with _explaining(X=X, y=y):
         numbers, targets = check(
             X,
-            y,
+            y if y is None else follow(X, y),
             accept_sparse=["csr", "csc"],
             dtype=[*_kept_dtypes(X), *(_INTEGERS if isinstance(X, np.ndarray) else [])],
             ensure_all_finite=False,
@@ -291,7 +294,10 @@ def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | 
         return None
     weight = readable("sample_weight", sample_weight)
     if not isinstance(weight, Real):
-        weight = _followed(X, "sample_weight", weight)
+        with _explaining(sample_weight=weight):
+            weight = follow(X, weight)
+        if is_tensor(weight):
+            _refuse_complex("sample_weight", weight)
     weight = _check_sample_weight(
         weight,
         X,
@@ -301,12 +307,10 @@ def _checked_weight(sample_weight: ArrayLike | None, X: Matrix) -> np.ndarray | 
     return memory_aligned(weight)
 
 
-def _followed(X: Matrix, name: str, data: ArrayLike) -> ArrayLike:
-    """Return data of the user's where X has been read; None is for checks to refuse."""
-    if data is None:
-        return None
-    with _explaining(**{name: data}):
-        return follow(X, data)
+def _refuse_complex(name: str, data: Array) -> None:
+    """Raise where data are complex: of tensors, scikit-learn drops imaginary parts."""
+    if dtype_of(data).kind == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {data.dtype}.")
 
 
 def check_values(rows: Rows) -> None:
@@ -442,8 +446,7 @@ def _kept_dtypes(X: Matrix) -> list[Any]:
     check_array reads NumPy's and pandas' dtypes; those of other frames are read here.
     """
     if is_tensor(X):
-        if X.is_complex():  # NumPy's are refused by check_array
-            raise ValueError(f"Complex data not supported: X has dtype {X.dtype}.")
+        _refuse_complex("X", X)
         return [X.dtype] if X.is_floating_point() else [widest_dtype(X)]
     float32 = is_float32(X)
     return [np.float32] if float32 else [np.float64, np.float32]
@@ -478,8 +481,7 @@ def _validated_start(
 
 def _validated_targets(y: Array, dtype: np.dtype) -> Array:
     """Return checked targets: float64, or float32 as X. Casts come with X's own."""
-    if dtype_of(y).kind == "c":
-        raise ValueError(f"Complex data not supported: y has dtype {y.dtype}.")
+    _refuse_complex("y", y)
     targets = y if dtype_of(y) == dtype else cast(y, np.dtype(np.float64))
     if dtype_of(targets) == dtype:
         return targets
