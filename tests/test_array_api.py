@@ -629,7 +629,8 @@ def test_targets_may_be_of_all_integers(place, kind):
 def test_rows_of_weight_zero_may_be_of_any_size(place):
     extreme = X.copy()
     extreme[:100] = 1e300
-    for params in ({}, {"precompute": False, **FEW_EPOCHS}, BATCHES):
+    standardized = {**TEXTBOOK, "standardize": True, "precompute": False}
+    for params in ({}, standardized, BATCHES, BATCHES | {"whiten": False}):
         for y in (Y, TWO):
             far = y.copy()
             far[:100] = 1e300
