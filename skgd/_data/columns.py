@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import issparse
 
 from skgd._data.containers import Container, dtype_names, labeled_columns
+from skgd._data.device import to_numpy
 from skgd._data.tensors import cast, dtype_of, is_tensor
 from skgd._typing import Array
 
@@ -136,14 +137,14 @@ def missing_dates(name: str, data: Container) -> str:
     return _sentences(found, _IMPUTE if name == "X" else _LEAVE_OUT)
 
 
-def dates_as_numbers(name: str, data: Container, numbers: np.ndarray) -> str:
+def dates_as_numbers(name: str, data: Container, numbers: Array) -> str:
     """Return which columns are dates, and what numbers these became; empty: none."""
     dtypes = dtype_names(data)
     if not any(dtype.startswith(_DATE_NAMES) for dtype in dtypes):
         return ""
     columns = list(labeled_columns(name, data))
     examples = [
-        f"{label} ({column[0]} is {np.atleast_1d(numbers[0])[j]:.8g})"
+        f"{label} ({column[0]} is {np.atleast_1d(to_numpy(numbers[0]))[j]:.8g})"
         for j, (label, column) in enumerate(columns)
         if dtypes[j % len(dtypes)].startswith(_DATE_NAMES)  # an array has one
     ]

@@ -20,9 +20,9 @@ from skgd._typing import Array
 if TYPE_CHECKING:
     import torch
 
-# Blocks have so many elements, and of large tensors a 128th part: large enough that a
+# Blocks have so many elements, and of large tensors a 64th part: large enough that a
 # GPU is busy, and small beside X.
-_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**24, 2**18, 128
+_MOST_BLOCK_ELEMENTS, _LEAST_BLOCK_ELEMENTS, _BLOCKS = 2**24, 2**18, 64
 
 # Products are those of so many rows each, summed up in float64: float32 keeps its
 # digits (beside an outlier, those of 2048 rows were off by 4e-5, these by 5e-6), and a
@@ -103,12 +103,16 @@ def in_numpy(tensor: torch.Tensor) -> np.ndarray:
     return array
 
 
-def blocks(columns: torch.Tensor) -> list[slice]:
-    """Return slices that cut the rows of a tensor into blocks."""
+def blocks(columns: torch.Tensor, a_multiple_of: int = 1) -> list[slice]:
+    """Return slices that cut the rows of a tensor into blocks, of so many rows each.
+
+    The last may be shorter.
+    """
     n_rows, n_columns = columns.shape
     n_elements = n_rows * n_columns // _BLOCKS
     n_elements = max(min(n_elements, _MOST_BLOCK_ELEMENTS), _LEAST_BLOCK_ELEMENTS)
-    length = max(n_elements // max(n_columns, 1), 1)
+    n_multiples = max(n_elements // n_columns // a_multiple_of, 1)
+    length = n_multiples * a_multiple_of
     return [slice(i, min(i + length, n_rows)) for i in range(0, n_rows, length)]
 
 
@@ -213,22 +217,29 @@ def products(
 
     d, n_targets = X.shape[1], y.shape[1]
     in_float32 = dtype == np.float32 and _multiplies_float32_exactly(X)
-    X_pilot = beside(pilots[0], X[:1] if in_float32 else _wide(X[:1]))
-    y_pilot = beside(pilots[1], _wide(y[:1]))
+    like = X[:1] if in_float32 else _wide(X[:1])
+    X_pilot = beside(pilots[0], like)
+    y_pilot = beside(pilots[1], y.new_empty(0, dtype=widest_dtype(y)))
+    n_columns = d + n_targets + 1
+    parts = blocks(X, a_multiple_of=_rows_of_a_product(n_columns))
+    Z = like.new_empty((parts[0].stop, n_columns))
     of_X: Array = 0
-    of_y: Array = 0
-    for rows in blocks(X):
-        A, B = X[rows] if in_float32 else _wide(X[rows]), _wide(y[rows]) - y_pilot
-        ones = torch.ones_like(B[:, :1])
-        Z = A.new_empty((len(A), d + n_targets + 1))
-        torch.subtract(A, X_pilot, out=Z[:, :d])
+    for rows in parts:  # few operations for each: a GPU waits for them
+        part = Z[: rows.stop - rows.start]
+        torch.subtract(X[rows].to(Z.device), X_pilot, out=part[:, :d])
+        part[:, d:-1] = y[rows] - y_pilot
+        part[:, -1] = 1
         if weight is not None:
-            root = _wide(weight[rows])[:, None].sqrt()
-            Z[:, :d] *= root.to(device=Z.device, dtype=Z.dtype)
-            B, ones = B * root, ones * root
-        B = torch.cat([B, ones], 1)
-        Z[:, d:] = B
-        of_X = of_X + _product_of_parts(Z, d)
+            part *= _wide(weight[rows])[:, None].sqrt().to(Z)
+        of_X = of_X + _product_of_parts(part, d)
+    n_together = max(d // (n_targets + 1), 1)
+    of_y: Array = 0
+    for some in range(0, len(parts), n_together):
+        rows = slice(parts[some].start, parts[some : some + n_together][-1].stop)
+        B = _wide(y[rows] - y_pilot)
+        B = torch.cat([B, torch.ones_like(B[:, :1])], 1)
+        if weight is not None:
+            B *= _wide(weight[rows])[:, None].sqrt()
         of_y = of_y + _product_of_parts(B, n_targets + 1)
     XZ, YZ = in_numpy(of_X), in_numpy(of_y)
     XX, Xy, X_sum = XZ[:, :d], XZ[:, d:-1], XZ[:, -1]
@@ -321,15 +332,21 @@ def _multiplies_float32_exactly(tensor: torch.Tensor) -> bool:
     return tensor.device.type != "cuda" or not torch.backends.cuda.matmul.allow_tf32
 
 
+def _rows_of_a_product(n_columns: int) -> int:
+    """Return of how many rows products are taken, to be summed up in float64."""
+    return max(_ROWS_OF_A_PRODUCT, 4 * n_columns)
+
+
 def _product_of_parts(Z: torch.Tensor, d: int) -> torch.Tensor:
     """Return the product of the first d columns with all of them, in float64."""
-    length = max(_ROWS_OF_A_PRODUCT, 4 * Z.shape[1])
+    length = _rows_of_a_product(Z.shape[1])
     n_parts = len(Z) // length
     total: Array = 0
     if n_parts:
         parts = Z[: n_parts * length].view(n_parts, length, -1)
-        total, Z = _wide_sum(parts[..., :d].mT @ parts), Z[n_parts * length :]
-    return total + _wide(Z[:, :d].T @ Z)
+        total = _wide_sum(parts[..., :d].mT @ parts)
+    rest = Z[n_parts * length :]
+    return total + _wide(rest[:, :d].T @ rest) if len(rest) else total
 
 
 def _wide_sum(parts: torch.Tensor) -> torch.Tensor:

@@ -170,7 +170,7 @@ def tried_once(model: OnDevice, X: torch.Tensor, y: torch.Tensor) -> dict[str, A
     except (torch.OutOfMemoryError, MemoryError):
         return {"note": "out of memory"}
     except RuntimeError as error:  # as of a size that a library of the GPU's refuses
-        return {"note": str(error).partition("\n")[0][:60]}
+        return {"note": str(error).partition(",")[0].partition("\n")[0]}
     return {"note": "", "over_X": over_X if model.torch_allocates else np.nan}
 
 
