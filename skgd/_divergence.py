@@ -20,21 +20,21 @@ _NOISE_OF_BATCHES = 10
 
 
 class DivergenceError(ValueError):
-    """Raised by `fit` and `partial_fit` when the descent leaves the minimum behind.
+    """Raised by `fit` and `partial_fit` when the descent diverges.
 
     It is raised in the epoch in which the loss stops being finite, and at the end of a
     run in which the loss of any target has risen:
 
     - of the full batch, above the loss at the start, by more than rounding explains
-      (with a custom loss, or steps that are not plain, such as Adam's: above the loss
-      of zero coefficients, too);
+      (with a loss of your own, or steps that are not plain, such as Adam's: also above
+      the loss of zero coefficients);
     - of mini-batches, whose steps are noisy, above 10 times the loss at the start and
-      10 times the loss of zero coefficients (for a custom loss below zero, 9 times its
-      size above it). The loss is the mean over the last epoch.
+      10 times the loss of zero coefficients (for a loss of your own below zero, above
+      it by 9 times its absolute value). The loss is the mean over the last epoch.
 
-    The estimator is left as it was before the call. Being a ValueError, the error makes
-    a candidate of :class:`~sklearn.model_selection.GridSearchCV` score nan, and the
-    search goes on.
+    The estimator is left as it was before the call. The error is a ValueError:
+    :class:`~sklearn.model_selection.GridSearchCV` scores the candidate nan, and goes
+    on.
 
     Parameters
     ----------
@@ -48,23 +48,25 @@ class DivergenceError(ValueError):
     Attributes
     ----------
     epoch : int or None
-        The last epoch that was run, counted from 0. Of a loss that stopped being
-        finite, it is the epoch in which that was found.
+        The last epoch that was run, counted from 0. If the loss stopped being finite,
+        it is the epoch in which that was found.
     learning_rate : float or None
         The largest learning rate of the steps taken; a `schedule` may change it from
-        step to step. Of several, that of the target that diverged; if several have, of
-        the one whose rate is the most above its largest stable one.
+        step to step. If each target has its own rate, it is that of the target that
+        diverged; if several diverged, that of the target whose rate exceeds its largest
+        stable one by the largest factor.
     largest_stable_learning_rate : float or None
         The rate below which this descent converges: 2/L. L is the largest eigenvalue of
         the objective's Hessian (Nesterov, *Lectures on Convex Optimization*, 2018,
         section 2.1.5) or, with mini-batches, their expected smoothness (Gower et al.,
-        *SGD: General Analysis and Improved Rates*, 2019), both of the rows that are
-        descended on: with ``standardize=True``, the standardized ones. Of many features
-        (more than 500, or more than 50 where there are no more rows) it is an estimate,
-        mostly 0 to 4% below that rate, and with mini-batches from a sample of the rows.
-        A constant momentum mu multiplies it by ``(1 + mu) / (1 + 2 mu)``. None with a
-        custom loss, whose curvature is not known, and where the steps are not plain
-        gradient steps on the coefficients, such as those of another optimizer.
+        *SGD: General Analysis and Improved Rates*, 2019). Both are of the rows that the
+        descent is on: with ``standardize=True``, the standardized ones. With more than
+        500 features, or more than 50 where there are no more rows than features, 2/L is
+        an estimate, mostly 0 to 4% below that rate; with mini-batches it is then
+        computed from a sample of the rows. A constant momentum mu multiplies it by ``(1
+        + mu) / (1 + 2 mu)``. It is None with a loss of your own, whose curvature is not
+        known, and where the steps are not plain gradient steps on the coefficients,
+        such as those of another optimizer.
     loss_curve : list of float
         The objective at the start of each epoch, as in `loss_curve_` of
         `GDLinearRegressor`. The last value may be inf or nan.

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 class GDPath(NamedTuple):
     """Linear models along a path of penalties, from the strongest to the weakest.
 
-    What :func:`gd_path` returns. The last axis is that of the path.
+    :func:`gd_path` returns it. The last axis of each array is that of the path.
 
     Parameters
     ----------
@@ -59,9 +59,14 @@ class GDPath(NamedTuple):
     coefs : ndarray of shape (n_features, n_alphas) or (n_targets, n_features, n_alphas)
         Coefficients; with an axis for targets if y has two dimensions.
     intercepts : ndarray of shape (n_alphas,) or (n_targets, n_alphas)
-        Intercepts; zeros without one.
+        Intercepts; zeros with ``fit_intercept=False``.
     n_iters : ndarray of shape (n_alphas,)
         Number of epochs for each alpha.
+
+    See Also
+    --------
+    gd_path : Computes it.
+    Moments.loss : The mean squared error of all its models on other data.
 
     Examples
     --------
@@ -70,6 +75,8 @@ class GDPath(NamedTuple):
     >>> path = gd_path(X, y, alphas=[0.5, 0.1])
     >>> path.coefs.shape, path.intercepts.shape
     ((1, 2), (2,))
+    >>> path.coefs.round(2)
+    array([[0.25, 0.85]])
     """
 
     alphas: np.ndarray
@@ -96,50 +103,52 @@ def gd_path(
     """Return linear models along a path of penalties, by gradient descent.
 
     For each alpha, coefficients and intercept minimise the objective of
-    :class:`~sklearn.linear_model.ElasticNet`, for each target by itself ::
+    :class:`~sklearn.linear_model.ElasticNet`, for each target separately ::
 
         1/(2 n) |y - X w - b|^2 + alpha l1_ratio |w|_1 + alpha (1 - l1_ratio)/2 |w|^2
 
-    The rows are read once: where they are more than columns, all alphas share the few
-    rows that have the same moments. Many alphas descend side by side, as targets of the
-    same rows, from where the alphas before them have led to; and on the columns that
-    they need, which L1 leaves few.
+    The rows are read once: if there are more rows than columns, all alphas share the
+    few rows that have the same moments. Many alphas descend side by side, as targets of
+    the same rows. They start where the alphas before them have ended, and descend only
+    on the columns that they need, which are few with L1.
 
     Parameters
     ----------
     X : {array-like, sparse matrix or array, Dask collection} of shape \
             (n_samples, n_features) or Moments
-        Rows, or the moments of X and y, whose rows may be gone. The columns need not be
-        centred or scaled, and neither changes what alpha means. Of Dask collections,
-        the moments are summed up where the rows lie.
+        Rows, or the moments of X and y, whose rows are then not needed. The columns
+        need not be centred or scaled: alpha is the weight of the penalty on
+        coefficients in the units of the data. The moments of Dask collections are
+        summed up where the rows lie.
     y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-        Targets. None: X is `Moments`.
+        Targets. None if X is `Moments`.
     alphas : int or array-like of shape (n_alphas,), default=100
-        Strengths of the penalty. An int: so many, evenly spaced in their logarithms,
-        from the least alpha whose coefficients are all zero (of all targets) down to
-        `eps` times that; `l1_ratio` has to be positive then.
+        Strengths of the penalty. An int is their number: they are evenly spaced in
+        their logarithms, from the smallest alpha for which all coefficients (of all
+        targets) are zero down to `eps` times that; `l1_ratio` has to be positive then.
     eps : float, default=1e-3
-        The last alpha over the first, where alphas are not given. Below 1.
+        Ratio of the last alpha to the first, if `alphas` is an int. Below 1.
     l1_ratio : float, default=1.0
-        Share of the L1 penalty: 1 is the lasso, 0 ridge regression.
+        Share of the L1 penalty: 1 is the lasso, 0 is ridge regression.
     positive : bool, default=False
-        Whether coefficients are at least zero.
+        Whether to keep all coefficients at zero or above.
     fit_intercept : bool, default=True
-        Whether there is an intercept. If False, nothing is centred.
+        Whether to fit an intercept. If False, nothing is centred.
     sample_weight : array-like of shape (n_samples,), default=None
-        Nonnegative weights. None: ones.
+        Nonnegative weights. None is a weight of one for each row.
     strategy : {"manual", "autograd", "module"} or GradientStrategy, default="manual"
         How gradients are computed and followed, as for `GDLinearRegressor`. The steps
-        have to be plain.
+        have to be plain gradient steps.
     device : str, torch.device or None, default=None
-        Where the descents take place, as for `GDLinearRegressor`. Results are NumPy's.
+        Where the descents run, as for `GDLinearRegressor`. Results are NumPy arrays.
     max_iter : int, default=1000
-        Most epochs for an alpha.
+        Largest number of epochs for an alpha.
     tol : float, default=1e-5
-        A target has converged when no feature correlates with its residual by more, but
-        for what the penalty holds back; as for `GDLinearRegressor`. With the default,
-        objectives are as near to the minimum as those of enet_path with its own; the
-        coefficients of columns that correlate take a smaller one to be as certain.
+        A target has converged when no feature correlates with its residual by more than
+        this, after what the penalty accounts for; as for `GDLinearRegressor`. With the
+        default, objectives are as near to the minimum as those of enet_path with its
+        own default; for coefficients of correlated columns to be as accurate, choose a
+        smaller one.
 
     Returns
     -------
@@ -149,8 +158,8 @@ def gd_path(
     Raises
     ------
     ValueError
-        On bad input or parameters; if ``l1_ratio=0`` and alphas are not given; if the
-        strategy takes steps of its own.
+        On bad input or parameters; if ``l1_ratio=0`` and `alphas` is an int; if the
+        strategy does not take plain gradient steps.
     DivergenceError
         If the loss rises, as it does if gradients of a strategy of your own are wrong.
 
@@ -162,8 +171,8 @@ def gd_path(
     See Also
     --------
     sklearn.linear_model.enet_path : The same by coordinate descent, on centred rows,
-        for one target (of several, it penalizes the norms of the rows of `coefs`).
-    GDLinearRegressor : One model.
+        for one target (for several, it penalizes the norms of the rows of `coefs`).
+    GDLinearRegressor : Fits one model.
 
     References
     ----------
@@ -181,7 +190,7 @@ def gd_path(
     >>> (path.coefs != 0).sum(axis=0)
     array([ 0,  4,  7,  9, 10])
 
-    Moments are enough, of rows that may be gone:
+    Moments are enough, and their rows may be gone:
 
     >>> parts = [Moments.from_data(X[i::2], y[i::2]) for i in range(2)]
     >>> gd_path(sum(parts), alphas=5).alphas.round(3).tolist()

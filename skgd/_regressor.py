@@ -101,250 +101,296 @@ class GDLinearRegressor(
 ):
     """Linear regression by batch or mini-batch gradient descent.
 
-    Minimises the mean of a loss over the rows, plus a penalty on the coefficients ::
+    The model minimises the mean of a loss over the rows, plus a penalty on the
+    coefficients ::
 
         mean_i loss(x_i w + b, y_i)
             + alpha (1 - l1_ratio) |w|^2  +  2 alpha l1_ratio |w|_1
 
-    (the mean is weighted by `sample_weight`, and the whole is summed over targets) by
-    gradient descent on all rows or on a batch of them at a time. The gradient comes
-    from one of three interchangeable strategies: on the same data, from the same start,
-    with the same learning rate, all three have the same iterates to rounding. The loss
-    is the squared error ``(x w + b - y)^2`` unless another is asked for. With it, the
-    objective is twice that of :class:`~sklearn.linear_model.ElasticNet`, and has the
-    same minimum for the same `alpha` and `l1_ratio`; for ``l1_ratio=0`` that is also
-    the minimum of ``Ridge(alpha * n_samples)``.
+    The mean is weighted by `sample_weight`, and the objectives of several targets are
+    summed up. Each gradient step uses all rows, or a batch of them. The gradient comes
+    from one of three interchangeable strategies: given the same data, start and
+    learning rate, all three have the same iterates to rounding.
+
+    The default loss is the squared error ``(x w + b - y)^2``. With it, the objective is
+    twice that of :class:`~sklearn.linear_model.ElasticNet`, and has the same minimum
+    for the same `alpha` and `l1_ratio`. For ``l1_ratio=0`` that is also the minimum of
+    ``Ridge(alpha * n_samples)``.
 
     Parameters
     ----------
     strategy : {"manual", "autograd", "module"} or GradientStrategy, default="manual"
-        Where the gradient comes from: "manual" is the derived formula in NumPy (in
-        torch on a device other than the CPU), "autograd" is torch autograd on leaf
-        tensors, "module" is ``nn.Linear``, ``nn.MSELoss`` and ``torch.optim.SGD``. Or
-        an instance of a strategy, such as
+        How the gradient is computed. "manual" uses the derived formula in NumPy (in
+        torch on a device other than the CPU), "autograd" uses torch autograd on leaf
+        tensors, and "module" uses ``nn.Linear``, ``nn.MSELoss`` and
+        ``torch.optim.SGD``. An instance of a strategy is also accepted, such as
         ``skgd.strategies.ModuleStrategy(optimizer=torch.optim.Adam)`` or one of your
-        own. Once torch has computed in several threads, it hangs in a child that is
-        forked, here as elsewhere: start processes by "spawn", or by loky, which is
-        joblib's default.
+        own. Once torch has computed in several threads, it hangs in forked child
+        processes, with or without this library: start processes by "spawn", or by loky,
+        which is joblib's default.
     device : str, torch.device or None, default=None
-        Where the descent runs. None: where X lies, which is the CPU but for tensors
-        under scikit-learn's array API dispatch (see Notes). "auto": likewise for these;
-        for X on the CPU, the first of cuda, mps (float32 data only) and cpu that is
-        there. "cpu", "cuda", "cuda:N" or "mps": there; X on the CPU is sent, and X on
-        another device raises a ValueError.
+        Where the descent runs. With None it runs where X lies, which is the CPU except
+        for tensors under scikit-learn's array API dispatch (see Notes). "auto" does the
+        same for these tensors; for X on the CPU, it takes the first of cuda, mps
+        (float32 data only) and cpu that is available. With "cpu", "cuda", "cuda:N" or
+        "mps" the descent runs there: X on the CPU is copied to that device, for
+        mini-batches as a whole, and X on another device raises a ValueError. "mps"
+        takes no sparse X, and has not been tested on a machine that has it.
     loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
             default="squared_error"
-        "huber" is squared error up to residuals of the size `epsilon`, and linear
-        beyond, so that outliers pull less on the model [4]_. Or a loss of your own:
-        a torch criterion (an instance or its class, used with ``reduction="none"``), or
-        a function ``(prediction, target) -> loss`` that maps tensors of shape (n_rows,
-        n_targets) to the loss of each element; weights and the mean over rows are
-        applied to that. Torch differentiates it: it needs ``strategy="autograd"`` or
-        ``"module"`` (or one of your own that declares it), and a float
-        `learning_rate`. If it has kinks, as the pinball loss has, `tol` may never be
-        met: use ``tol=None``. To search in parallel or to pickle, use a named function.
+        The loss of a prediction. "huber" is the squared error for residuals up to
+        `epsilon`, and linear beyond, so that outliers have less influence on the model
+        [4]_. A loss of your own is a torch criterion (an instance or its class, used
+        with ``reduction="none"``), or a function ``(prediction, target) -> loss`` that
+        maps tensors of shape (n_rows, n_targets) to the loss of each element; the
+        estimator applies the weights and the mean over rows. Torch differentiates such
+        a loss: it needs ``strategy="autograd"`` or ``"module"`` (or one of your own
+        that declares it), and a float `learning_rate`. To check `tol`, its derivative
+        is computed once more in each epoch. If the loss has kinks, as the pinball loss
+        has, `tol` may never be met: use ``tol=None``. To search in parallel or to
+        pickle, use a named function.
     epsilon : float, default=0.1
-        For ``loss="huber"``: the size of a residual, in the units of y, from which on
-        it counts as an outlier, as in SGDRegressor. If it is far below the size of most
-        residuals, the loss is nearly their absolute value and takes more epochs.
+        For ``loss="huber"``: the size, in the units of y, above which a residual counts
+        as an outlier, as in SGDRegressor. If it is far below the size of most
+        residuals, the loss is nearly their absolute value and takes more epochs: on the
+        wine data of scikit-learn, in raw units with proline as y, 256 with the default,
+        and 21 with a tenth of the standard deviation of y.
     alpha : float or array-like of shape (n_targets,), default=0.0
-        Weight of the penalty on the coefficients, in the data's units; 0.0 is none. The
-        intercept is not penalised. The penalty adds to the mean of the loss, whichever
-        that is; only for squared error is the objective comparable to ElasticNet's. An
-        array has the weight of each target, which gets the model that it has alone.
-        Where the weights differ by orders of magnitude, with L1, `positive`, Huber's
-        loss or mini-batches that takes more epochs than each target takes alone.
+        Weight of the penalty on the coefficients, in the data's units; 0.0 is no
+        penalty. The intercept is not penalised. The penalty is added to the mean of the
+        loss, whatever the loss; the objective is comparable to ElasticNet's only for
+        squared error. An array holds the weight of each target, which gets the model
+        that it would get alone. Where the weights differ by orders of magnitude, a
+        descent with L1, `positive`, Huber's loss or mini-batches takes more epochs than
+        each target would take alone.
     l1_ratio : float in [0, 1], default=0.0
-        Share of the L1 penalty: 0.0 is ridge, 1.0 the lasso (ElasticNet's default is
+        Share of the L1 penalty: 0.0 is ridge, 1.0 is the lasso (ElasticNet's default is
         0.5). With L1, each gradient step is followed by soft thresholding [5]_, which
         sets coefficients to exactly 0.0; gradient steps then have to be plain ones (no
         Adam, no stacked layers). Mini-batches with ``learning_rate="auto"`` end with
-        one such step over all rows; with a float rate, `average`, `early_stopping` or
-        `partial_fit` they do not, and small coefficients may stay near zero. L2 is part
-        of what the strategy differentiates. If ``l1_ratio=1``,
-        :class:`~sklearn.feature_selection.SelectFromModel` selects by zero, as it does
-        for the lasso. If it is less, as for ElasticNet, or if `positive` is set, the
-        threshold is the mean of the coefficients' sizes: pass ``threshold=1e-5``.
+        one such step over all rows. With a float rate, `average`, `early_stopping` or
+        `partial_fit` they do not, and many coefficients that would be zero are only
+        near it. L2 is part of what the strategy differentiates. With a penalty and
+        ``l1_ratio=1``, :class:`~sklearn.feature_selection.SelectFromModel` selects the
+        coefficients that are not zero, as it does for the lasso. With a smaller
+        `l1_ratio`, as for ElasticNet, and for `positive` without a penalty, its
+        threshold is the mean absolute coefficient: pass ``threshold=1e-5``.
     positive : bool, default=False
-        Whether to keep all coefficients at zero or above, by setting negative ones to
-        zero after each gradient step, which has to be a plain one.
+        Whether to keep all coefficients at zero or above. After each gradient step,
+        which has to be a plain one (no Adam, no stacked layers), negative coefficients
+        are set to zero.
     fit_intercept : bool, default=True
         Whether to fit an intercept.
     learning_rate : float, array-like of shape (n_targets,) or "auto", default="auto"
-        A float is the textbook: plain gradient descent on the coefficients and the
-        intercept jointly, in the data's own units, unless you ask for `standardize`,
-        `whiten` or `momentum`. "auto" chooses what converges fast. For the full batch
-        it switches all three on, and the rate is 1/L, where L is the largest eigenvalue
-        of the objective's Hessian (beyond 500 features, or where there are more
-        features than rows, an estimate good to some percent). Of Huber's loss that is
-        its largest value anywhere, and the rate is the least one: steps are as much
-        longer as fewer rows are inside `epsilon` (see `momentum`). For mini-batches it
-        switches on `standardize`, `whiten` and an adaptive `schedule`, and the rate is
-        1/(2 L_b), where L_b is the expected smoothness of batches of that size [3]_,
-        multiplied by ``1 - momentum`` if `momentum` is a float. An array has the float
-        of each target, which takes the steps that it takes alone (but for several
-        `alpha` on standardized columns, which then share a scale); they have to be
-        plain gradient steps (no Adam, no stacked layers).
+        A float is textbook gradient descent: plain steps on the coefficients and the
+        intercept jointly, in the data's own units, unless you set `standardize`,
+        `whiten` or `momentum`. "auto" chooses what converges fast.
+
+        For the full batch, "auto" switches on `standardize`, `whiten` and `momentum`,
+        and the rate is 1/L, where L is the largest eigenvalue of the objective's
+        Hessian. With more than 500 features, or more features than rows, L is an
+        estimate that is accurate to some percent. The Hessian of Huber's loss is
+        largest where all residuals are within `epsilon`; its L is that largest value,
+        so that 1/L is the smallest rate, and steps are longer where fewer rows are
+        within `epsilon` (see `momentum`). For mini-batches, "auto" switches on
+        `standardize`, `whiten` and an adaptive `schedule`, and the rate is 1/(2 L_b),
+        where L_b is the expected smoothness of batches of that size [3]_; if `momentum`
+        is a float, the rate is multiplied by ``1 - momentum``. Where the rows are not
+        condensed (see `precompute`), "auto" makes one white or standardized copy of X
+        for the full batch.
+
+        An array holds a float for each target, which takes the steps that it would take
+        alone (except with several `alpha` on standardized columns, which then share a
+        scale). The steps have to be plain gradient steps (no Adam, no stacked layers).
     standardize : bool or "auto", default="auto"
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
-        the standard deviation. Without an intercept, it descends on ``X / scale`` and
-        y, where scale is the root mean square; so it does with sparse X in batches, but
-        on ``y - mean(y)`` if there is an intercept. With an L2 penalty the scale is
-        ``sqrt(variance + alpha * (1 - l1_ratio))`` (without centring, the mean square
-        is in the variance's place), so that every coefficient has the same curvature;
-        of several `alpha`, it has a weight between the least and the largest.
-        For Huber's loss the median of y takes the place of its mean. Coefficients,
-        intercept, penalty and the lines of `verbose` are in the data's units all the
-        same. A column that this makes zero keeps the coefficient it starts with, 0.0 by
-        default; if penalised, it gets 0.0. "auto": True if ``learning_rate="auto"`` or
-        ``whiten=True``, and otherwise False.
+        the standard deviation. Without an intercept, the descent is on ``X / scale``
+        and y, where scale is the root mean square. Sparse X in mini-batches is not
+        centred either (small tables are), but y is if there is an intercept: a sparse
+        column that has a large offset and few zeros then costs epochs. For text use
+        ``standardize=False``, since otherwise words that occur once or twice are scaled
+        up as all columns are. With an L2 penalty, the scale is ``sqrt(variance + alpha
+        * (1 - l1_ratio))``, so that every coefficient has the same curvature; without
+        centring, the mean square replaces the variance. For several `alpha`, the weight
+        in the scale is between the smallest and the largest. For Huber's loss, the
+        median of y replaces its mean. Coefficients, intercept, penalty and the lines of
+        `verbose` are in the data's units in any case. A column that becomes zero keeps
+        the coefficient that it starts with, 0.0 by default; if penalised, it gets 0.0.
+        "auto" is True if ``learning_rate="auto"`` or ``whiten=True``, and otherwise
+        False.
     whiten : bool or "auto", default="auto"
         Whether to descend in white coordinates, in which the columns of X do not
-        correlate and all have the variance one (without an intercept: the mean square)
-        [7]_. It includes standardizing. Gradient descent is then preconditioned: for
+        correlate and all have variance one (without an intercept: mean square one)
+        [7]_. This includes standardizing. Gradient descent is then preconditioned: for
         squared error the Hessian is a multiple of the identity, the least-squares or
-        ridge solution is one step away, and that step is Newton's. The coordinates come
-        from the moments of the rows and, where columns nearly repeat each other, from a
-        QR decomposition of the rows, which tells columns apart down to 1e-13 of their
-        spread. They take a matrix of n_features x n_features, and make sparse rows
-        dense that are not condensed.
-        Everything is reported in the data's units. Not with L1 or ``positive=True``,
-        which act on the user's columns one by one. "auto": True if
-        ``learning_rate="auto"``, unless ``standardize=False``, L1, `positive` or
-        `early_stopping` is set (which regularizes by the path, and this is another
-        path); up to 2000 features (500 for mini-batches, and where there are fewer
-        samples), and of sparse rows that are not condensed only some 250,000 values,
-        zeros included.
+        ridge solution is one step away, and that step is Newton's. Everything is
+        reported in the data's units.
+
+        The coordinates come from the moments of the rows and, where columns are nearly
+        collinear, from a QR decomposition of the rows, which tells columns apart down
+        to 1e-13 of their spread. Columns that differ by less, or only by the rounding
+        of their last digits, count as collinear, without a warning. The coordinates
+        take a dense matrix of n_features x n_features, and sparse rows that are not
+        condensed become dense.
+
+        Without whitening, correlated columns cost epochs: about as many as the
+        condition number of the standardized features, or its square with a float
+        `learning_rate` and no `momentum`. `tol` then looks at one column at a time, so
+        that a fit may stop before it has found how the coefficients of two nearly equal
+        columns differ, without a warning.
+
+        Whitening is refused with L1 or ``positive=True``, which act on the user's
+        columns one by one. "auto" is True if ``learning_rate="auto"``, unless
+        ``standardize=False``, L1, `positive` or `early_stopping` is set (early stopping
+        regularizes by the path of the descent, and whitening changes that path). "auto"
+        is False beyond 2000 features (500 for mini-batches, and where there are fewer
+        samples than features), and for sparse rows that are not condensed and have more
+        than some 250,000 values, zeros included.
     momentum : float in [0, 1) or "auto", default="auto"
-        How far each step is carried on (Nesterov's extrapolation): the next gradient is
-        taken ``momentum`` times the last step further on. A float is constant; 0.0 is
+        Nesterov's extrapolation: the next gradient is taken at the parameters moved on
+        by ``momentum`` times the last step. A float is a constant momentum; 0.0 is
         none. "auto" is none if `learning_rate` is a float, and for mini-batches, whose
         noise it would amplify. For the full batch with ``learning_rate="auto"`` it is
-        ``k / (k + 3)``, where k counts the steps from 0, and starts at 0 again whenever
-        a step went uphill, against the gradient that it was taken by [2]_. The number
-        of epochs then grows only with the square root of the Hessian's condition
-        number. For Huber's loss, whose Hessian differs from place to place, the lengths
-        of the steps and their momentum come from how the gradient changed along the
-        last five steps, as in L-BFGS [6]_; a step after which the loss is higher is
-        shortened in the next epoch. (With another `schedule` than "constant", an
-        `average`, `early_stopping`, an L1 penalty or a bound, momentum is as for
-        squared error.) A torch optimizer has a momentum of its own
+        ``k / (k + 3)``, where k counts the steps from 0, and restarts at 0 whenever a
+        step goes uphill by the gradient that it was taken with [2]_. The number of
+        epochs then grows only with the square root of the Hessian's condition number.
+
+        The Hessian of Huber's loss differs from place to place. For it, "auto" derives
+        the lengths of the steps and their momentum from the changes of the gradient
+        along the last five steps, as L-BFGS does [6]_; a step after which the loss is
+        higher is shortened in the next epoch. With a `schedule` other than "constant",
+        `average`, `early_stopping`, an L1 penalty or `positive`, "auto" is the same for
+        Huber's loss as for squared error. A torch optimizer has a momentum of its own
         (``optimizer_params={"momentum": 0.9}``).
     batch_size : int, float or None, default=None
-        Number of rows per gradient step; a float is a fraction of the rows. None: all
-        of them, the full batch. Least squares then reads the rows only once
-        (`precompute`), which makes it the faster way to the answer. An epoch goes
-        through all rows; the last batch may be shorter, and its step is shortened in
-        proportion. Rows are gathered, and standardized, a batch at a time: there is no
-        copy of X. An int larger than the number of rows is the full batch, with a
-        UserWarning.
+        Number of rows per gradient step; a float is a fraction of the rows. None is the
+        full batch, all rows. Least squares then reads the rows only once
+        (`precompute`), so that the full batch is faster than mini-batches. An epoch
+        goes through all rows; the last batch may be shorter, and its step is shortened
+        in proportion. Rows are gathered, and standardized, one batch at a time: there
+        is no copy of X on the CPU. An int larger than the number of rows is the full
+        batch, with a UserWarning.
     shuffle : bool, default=True
-        Whether each epoch goes through the mini-batches' rows in a fresh order.
+        Whether each epoch goes through the rows of mini-batches in a new random order.
     random_state : int, RandomState instance or None, default=None
-        Draws these orders, and the rows held out by `early_stopping`. Pass an int for
-        the same results each time.
+        Determines the random order of mini-batches, and the rows that `early_stopping`
+        holds out. Pass an int for the same results each time.
     schedule : {"auto", "constant", "invscaling", "adaptive"} or callable, \
             default="auto"
-        How the learning rate changes from step to step; a step is a batch, and in the
-        full batch an epoch. "invscaling" divides it by ``t**power_t`` at the t-th step.
-        "adaptive" divides it by 5 at a plateau: when `n_iter_no_change` epochs in a row
-        have not improved on the best loss by `tol` times that loss, or on the best
-        validation score by `tol` (``tol=None``: by any amount). A plateau that is no
-        better than the one before, by the same measure, ends the descent, unless
-        ``tol=None``. A callable gets the number of the step, from 0 on, and returns the
-        factor of the learning rate. "auto" is "adaptive" for mini-batches with
-        ``learning_rate="auto"`` ("invscaling" in `partial_fit`), and otherwise
-        "constant".
+        How the learning rate changes from step to step. A step is a batch; in the full
+        batch it is an epoch. "invscaling" divides the rate by ``t**power_t`` at the
+        t-th step. "adaptive" divides it by 5 at a plateau, which is reached when
+        `n_iter_no_change` epochs in a row have not improved on the best loss by `tol`
+        times that loss, or with `early_stopping` on the best validation score by `tol`
+        (``tol=None``: by any amount). A plateau that is no better than the one before,
+        by the same measure, ends the descent, unless ``tol=None``. A callable gets the
+        number of the step, from 0 on, and returns the factor of the learning rate.
+        "auto" is "adaptive" for mini-batches with ``learning_rate="auto"``
+        ("invscaling" in `partial_fit`), and otherwise "constant".
     power_t : float, default=0.25
-        Exponent of "invscaling".
+        Exponent of the "invscaling" schedule.
     average : bool or int, default=False
         Whether the model is the average of the parameters after each step (Polyak and
-        Ruppert). An int: averaging begins when that many rows have been seen; 0 is
-        False. If the full batch meets `tol`, the model is where it did, and not the
-        average.
+        Ruppert). With an int, averaging begins when that many rows have been seen; 0 is
+        False. If the full batch meets `tol`, the model is the last iterate instead of
+        the average.
     precompute : bool or "auto", default="auto"
         Whether to descend on a condensed dataset instead of the rows: ``n_features +
         n_targets + 1`` rows that have the same moments, and therefore the same squared
-        error, gradient and iterates, to rounding (see `Moments`). It is float64
-        (float32 on "mps"). The cost of an epoch then does not depend on the number of
-        samples. "auto" does so for the full batch and squared error, if features and
-        targets together are at most 2000, wherever it whitens, and where it pays: from
-        1000 samples on, if these are more than ten times as many as features and
-        targets. Sparse X must also store at least ``(n_features + n_targets)**2``
-        values, or `learning_rate` be "auto". True with mini-batches or another loss is
-        an error.
+        error, gradient and iterates, to rounding (see `Moments`). The cost of an epoch
+        then does not depend on the number of samples. The condensed dataset is float64
+        (float32 on "mps"), also for float32 data. Where squares of X leave the range of
+        float64, "auto" does not condense, and True raises a ValueError; the squares of
+        y have to be within that range in any case.
+
+        "auto" condenses for the full batch and squared error, if features and targets
+        together are at most 2000, in two cases: wherever it whitens, and where it saves
+        time, which is from 1000 samples on, if these are more than ten times as many as
+        features and targets. Sparse X must also store at least ``(n_features +
+        n_targets)**2`` values, or `learning_rate` be "auto". True with mini-batches or
+        another loss raises a ValueError.
     max_iter : int, default=1000
         Largest number of epochs. An epoch is one pass over the data, with a step for
-        each batch. The epoch that finds `tol` met takes no step, unless a proximal one.
+        each batch. The epoch that finds `tol` met takes no step, except for a proximal
+        one.
     tol : float or None, default=1e-4
-        When to stop. None: after exactly `max_iter` epochs. The full batch stops when,
-        for each target with the residual r, either the features do not correlate with
-        the residual, or it is negligible, ``|r| <= tol^2 |y|`` [1]_. In white
-        coordinates, the correlation is the multiple one of all features together: for
-        squared error, the excess loss is then at most ``tol^2 / (1 - tol^2)`` of the
-        least loss. In others it is that of each feature, ``max_j |x_j' r| / (|x_j|
-        |r|) <= tol``, which leaves an excess where features correlate. The intercept
-        counts as a feature of ones; with it, ``x_j`` and y are about their means. With
-        another loss, half its derivative takes the place of r, and for a loss of your
-        own the second rule is left out, as with a penalty. With an L2 penalty, X and y
-        have one more row for each feature, whose squared residuals are the penalty.
-        With L1 or ``positive=True`` the proximal gradient mapping replaces the
-        gradient. Neither rule depends on units. A residual that is no more than
-        rounding is met; where rounding alone keeps a correlation above `tol`, the
-        descent ends, with a warning (but for ``tol=0``). Mini-batches stop when
-        `n_iter_no_change` epochs in a row have not improved the best loss of any target
-        by `tol` times that loss.
+        When to stop. None runs exactly `max_iter` epochs.
+
+        The full batch stops when, for each target with the residual r, either the
+        features do not correlate with the residual, or the residual is negligible,
+        ``|r| <= tol^2 |y|`` [1]_. In white coordinates, the first rule is about the
+        multiple correlation with all features together: for squared error, the excess
+        loss is then at most ``tol^2 / (1 - tol^2)`` of the smallest possible loss. In
+        other coordinates it is about each feature alone, ``max_j |x_j' r| / (|x_j| |r|)
+        <= tol``, which leaves an excess where features correlate. The intercept counts
+        as a feature of ones; with it, ``x_j`` and y are taken about their means.
+        Neither rule depends on units.
+
+        With another loss, half its derivative replaces r; for a loss of your own, and
+        with a penalty, the second rule is left out. With an L2 penalty, X and y have
+        one more row for each feature, whose squared residuals are the penalty. With L1
+        or ``positive=True`` the proximal gradient mapping replaces the gradient. A
+        residual that is no more than rounding meets both rules. Where rounding alone
+        keeps a correlation above `tol`, the descent ends, with a warning (except for
+        ``tol=0``).
+
+        Mini-batches stop when `n_iter_no_change` epochs in a row have not improved the
+        best loss of any target by `tol` times that loss.
     early_stopping : bool, default=False
         Whether to hold out rows, drawn at random or passed to `fit` as `X_val` and
         `y_val`, and to stop when `n_iter_no_change` epochs in a row have not improved
         the best score on them by `tol`, which is absolute, in the units of the score.
         The model is that of the best score. The full batch stops by the rules of `tol`
-        as well.
+        as well. With `early_stopping`, as with weights of zero, the full batch gathers
+        a few MB of rows at a time, and keeps a few numbers per row.
     scoring : str, callable or None, default=None
-        With `early_stopping`: what the rows held out are scored by, greater being
-        better; otherwise it is ignored. None: R^2, averaged over targets. A name of
-        ``sklearn.metrics.get_scorer_names()``, or a callable ``scorer(estimator, X,
-        y)`` that returns a number; it also gets ``sample_weight=...`` where the rows
-        have weights. The estimator is a copy that is fitted to the model of the epoch,
-        in the data's units, and X and y are NumPy or CSR arrays. R^2 and the (root)
-        mean squared error are taken from the descent; others cost a prediction an
-        epoch, and maybe more than the epoch itself. Where a score is in the units of y,
-        choose `tol` in these.
+        How `early_stopping` scores the rows held out; greater is better. It is ignored
+        without `early_stopping`. None is R^2, averaged over targets. A str is a name of
+        ``sklearn.metrics.get_scorer_names()``, and a callable is called as
+        ``scorer(estimator, X, y)`` and returns a number; it also gets
+        ``sample_weight=...`` where the rows have weights. The estimator that it gets is
+        a copy with the model of the epoch, in the data's units, and X and y are NumPy
+        or CSR arrays. R^2 and the (root) mean squared error are computed by the
+        descent; other scores cost one prediction per epoch, which may take longer than
+        the epoch itself. Where a score is in the units of y, choose `tol` in these
+        units.
     validation_fraction : float in (0, 1), default=0.1
-        With `early_stopping`: share of the rows to hold out, unless they are passed to
-        `fit`; at least two are.
+        Share of the rows that `early_stopping` holds out, unless they are passed to
+        `fit`. At least two are held out. Rows are counted, whatever they weigh.
     n_iter_no_change : int, default=5
-        How many epochs in a row without improvement are a plateau.
+        Number of epochs in a row without improvement that are a plateau.
     warm_start : bool, default=False
-        Whether `fit` starts from the coefficients and the intercept of the last fit.
-        The state of an optimizer, such as its momentum, starts anew.
+        Whether `fit` starts from the coefficients and the intercept of the last fit. An
+        optimizer starts without the state, such as momentum, of the last fit.
     verbose : int, default=0
-        Print a line every `verbose` epochs, and one at the end; 0: none. It holds the
-        epoch, the loss, the norm of the gradient (full batch), the last score (with
-        `early_stopping`) and, if there is one feature, the coefficient and the
-        intercept, in the data's units. They are those before the update of the epoch,
-        or before its last one with mini-batches (the loss is the mean over them).
+        Print a line every `verbose` epochs, and one at the end; 0 prints nothing. A
+        line holds the epoch, the loss, the norm of the gradient (full batch), the last
+        score (with `early_stopping`) and, if there is one feature, the coefficient and
+        the intercept, in the data's units. All are those before the update of the
+        epoch, or with mini-batches before its last update (the loss is the mean over
+        them).
 
     Attributes
     ----------
     penalty : {"l1", "l2", "elasticnet"} or None
-        The penalty that `alpha` and `l1_ratio` make, by the names that SGDRegressor
-        has for them. Not a parameter: it cannot be set.
+        The penalty that results from `alpha` and `l1_ratio`, by its name in
+        SGDRegressor. It is not a parameter, and cannot be set.
     coef_ : array of shape (n_features,) or (n_targets, n_features)
         Coefficients, in the units and the floating dtype of the data. Where many
-        coefficients predict the same, as with collinear columns and no penalty, these
-        are the shortest (in the Euclidean norm) for standardized columns;
-        LinearRegression's are for the user's columns about their means. With
-        ``standardize=False`` (the default of a float `learning_rate`) they are for the
-        user's columns and one of ones, the intercept's. What the descent starts with
-        that predicts zero for all rows stays: in `warm_start` and `partial_fit`, that
-        of the last model.
+        coefficients give the same predictions, as with collinear columns and no
+        penalty, these are the shortest (in the Euclidean norm) for standardized
+        columns; LinearRegression's are the shortest for the user's columns about their
+        means. With ``standardize=False`` (the default of a float `learning_rate`) they
+        are the shortest for the user's columns and a column of ones for the intercept.
+        A part of the starting point that predicts zero for all rows stays in the
+        coefficients: with `warm_start` and `partial_fit`, that is a part of the last
+        model.
     intercept_ : float or array of shape (n_targets,)
-        Intercept; 0.0 where ``fit_intercept=False``. Beside tensors, that of one target
-        is an array of no dimensions.
+        Intercept; 0.0 if ``fit_intercept=False``. For tensors, the intercept of one
+        target is an array of no dimensions.
     n_iter_ : int
-        Number of epochs run, ``len(loss_curve_)``; with `early_stopping` the model may
-        be that of an earlier one. After `partial_fit`, those of the last call.
+        Number of epochs run, ``len(loss_curve_)``. With `early_stopping`, the model may
+        be that of an earlier epoch. After `partial_fit`, the epochs of the last call.
     loss_curve_ : list of float
         ``loss_curve_[k]`` is the whole objective at the start of epoch k, before its
         update, summed over targets. With mini-batches it is the mean over the batches
@@ -352,16 +398,15 @@ class GDLinearRegressor(
         value is that of the model (before the last proximal step, if there is one). On
         standardized data with an intercept, the descent starts with the mean of y as
         prediction, so that squared error starts at the variance of y; Huber's loss
-        starts at the median. With momentum it is the loss at the extrapolated
+        starts at the median. With momentum, the values are losses at the extrapolated
         parameters, or after a step that is about to be shortened, and may rise at
         times.
     validation_scores_ : list of float
         ``validation_scores_[k]`` is the score (`scoring`) on the rows held out, after
-        epoch k.
-        Defined only with ``early_stopping=True``.
+        epoch k. Defined only with ``early_stopping=True``.
     best_validation_score_ : float
-        The largest of them, which is that of the model. Defined only with
-        ``early_stopping=True``.
+        The largest of `validation_scores_`, which is the score of the model. Defined
+        only with ``early_stopping=True``.
     moments_ : Moments
         Moments of all rows the model was fitted on, including earlier `partial_fit`
         calls; the next call goes on from them. Defined only for the full batch and
@@ -390,26 +435,27 @@ class GDLinearRegressor(
     (with ``SCIPY_ARRAY_API=1`` in the environment before SciPy is imported), X may be a
     torch tensor on any device, or an array of another library that scikit-learn's array
     API support knows. y, weights and validation rows follow X. `coef_`, `intercept_`
-    and predictions are of the library and the dtype of X, on its device; of float16 and
-    bfloat16 tensors, which are computed in float32, they are float32. Without dispatch,
-    tensors on the CPU are read as well, and results are NumPy's.
+    and predictions are arrays of the library and the dtype of X, on its device. Tensors
+    of float16 and bfloat16 are computed on in float32, and give float32 results.
+    Without dispatch, tensors on the CPU are read as well, and results are NumPy arrays.
 
-    Arrays on the CPU are read without a copy. Others stay where they lie, and torch
-    computes there: one pass sums up the moments of the rows, a block at a time, and
-    nothing but these comes to the CPU, where the few condensed rows are descended on
-    (unless `device` names the device of X). Rows that are not condensed are descended
-    on where they lie. Mini-batches are gathered there; the full batch (Huber's loss,
-    ``precompute=False``) is one prepared copy of X on the device. Tensors of a subclass
+    Arrays on the CPU are read without a copy. Other arrays stay where they lie, and
+    torch computes there: one pass sums up the moments of the rows, a block at a time.
+    Only these moments come to the CPU, where the descent on the few condensed rows runs
+    (unless `device` names the device of X). Where rows are not condensed, the descent
+    runs on the device: mini-batches are gathered there, and the full batch (Huber's
+    loss, ``precompute=False``) is one prepared copy of X there. Tensors of a subclass
     are computed on by torch's functions in the same way, also on the CPU.
 
     Tensors that require gradients are detached: no gradient goes through a fit or a
     prediction. Pickles hold results of a device in NumPy; loading brings them back to
-    it, and leaves them in NumPy where it is not there. `move_estimator_to` in
-    ``sklearn.utils._array_api`` moves a fitted model to another library or device.
+    the device, and leaves them in NumPy where the machine has no such device.
+    `move_estimator_to` in ``sklearn.utils._array_api`` moves a fitted model to another
+    library or device.
 
     MPS has no float64. Moments of float32 columns are multiplied there in float32 and
-    summed up on the CPU in float64, and so is, block by block, what takes more digits;
-    rows that are not condensed are descended on in float32.
+    summed up on the CPU in float64. What takes more digits is computed on the CPU,
+    block by block. A descent on rows that are not condensed runs in float32.
 
     References
     ----------
@@ -558,43 +604,46 @@ class GDLinearRegressor(
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features)
             Training data: arrays, memory maps, lists, frames that narwhals knows
-            (pandas, polars, pyarrow, modin, ...), torch tensors (on other devices than
-            the CPU under array API dispatch; see Notes of the class), SciPy's sparse
-            matrices of all layouts (CSR is read as it is, CSC where it is condensed;
-            others are converted). Sparse X is not made
-            dense, whichever the strategy, but by `whiten` and for its filled columns, a
-            block of rows at a time. float32 stays float32, though it is descended on in
-            float64 where that costs little (condensed, or up to some 250,000 values);
-            tensors of float16 and bfloat16 become float32, and anything else float64.
-            Arrays and frames of Dask are not brought into memory (see Notes).
+            (pandas, polars, pyarrow, modin, ...), torch tensors (on devices other than
+            the CPU under array API dispatch; see Notes of the class), or SciPy's sparse
+            matrices of all layouts (CSR is read as it is, and CSC where it is
+            condensed; others are converted). No strategy makes sparse X dense; only
+            `whiten` does, and sums over nearly full columns, a block of rows at a time.
+            float32 stays float32, though the descent is in float64 where that costs
+            little (condensed, or up to some 250,000 values), and where squares leave
+            the range of float32. Tensors of float16 and bfloat16 become float32, and
+            anything else float64. Arrays and frames of Dask are not brought into memory
+            (see Notes).
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
             Targets.
         sample_weight : array-like or Dask collection of shape (n_samples,), \
                 default=None
-            Nonnegative weights. None: ones. Weight 2 equals the row twice, weight 0 the
-            row left out. With mini-batches that is true of the minimum, but not of the
-            way there: a row of weight 2 is drawn once, and its gradient counts twice.
-            With `early_stopping`, the rows held out differ as well.
+            Nonnegative weights. None is a weight of one for each row. Weight 2 equals
+            the row twice, and weight 0 equals the row left out. With mini-batches that
+            is true of the minimum, but not of the steps towards it: a row of weight 2
+            is drawn once, and its gradient counts twice. With `early_stopping`, other
+            rows are held out than if the row was there twice.
         coef_init : array-like of shape (n_features,) or (n_targets, n_features), \
                 default=None
-            Where to start; (n_features,) for one target. None: at zero, or with
-            ``warm_start=True`` at the last fit.
+            Coefficients to start from; (n_features,) for one target. None starts at
+            zero, or with ``warm_start=True`` at those of the last fit.
         intercept_init : float or array-like of shape (n_targets,), default=None
-            Where to start. None: at zero, or with ``warm_start=True`` at the last fit.
-            On standardized data it is not zero but such that the mean of X is predicted
-            the mean of y (sparse X that is not condensed: X = 0; Huber's loss: the
-            median of y).
+            Intercept to start from. None starts at zero, or with ``warm_start=True`` at
+            that of the last fit. On standardized data, None starts at the intercept
+            that predicts the mean of y for the mean of X (for sparse X that is not
+            condensed: for X = 0; for Huber's loss: the median of y).
         X_val : {array-like, sparse matrix or array} of shape (n_val, n_features), \
                 default=None
-            With `early_stopping`: the rows to score, in place of rows held out at
-            random, which a time series or a table of groups does not allow. All of X is
-            trained on. In a :class:`~sklearn.pipeline.Pipeline`, it is transformed as X
-            is with ``transform_input=["X_val"]``.
+            With `early_stopping`: the rows to score, instead of rows that are held out
+            at random, which is not valid for time series or grouped rows. All rows of X
+            are then trained on. In a :class:`~sklearn.pipeline.Pipeline` with
+            ``transform_input=["X_val"]``, it is transformed as X is.
         y_val : array-like of shape (n_val,) or (n_val, n_targets), default=None
-            Targets of these rows, shaped as y.
+            Targets of the rows of `X_val`, shaped as y.
         sample_weight_val : array-like of shape (n_val,), default=None
-            Nonnegative weights of these rows. None: ones.
+            Nonnegative weights of the rows of `X_val`. None is a weight of one for each
+            row.
 
         Returns
         -------
@@ -605,68 +654,73 @@ class GDLinearRegressor(
         ------
         DivergenceError
             If the learning rate is too large for the data. The message names the
-            largest stable one, where it is known.
+            largest stable rate, where it is known.
         ValueError
-            On bad input or parameters. Columns that hold text, dates beside numbers, or
-            missing values are named. Whatever is raised, the estimator stays as it was
-            before.
+            On bad input or parameters. The message names columns that hold text, dates
+            beside numbers, or missing values. Whatever is raised, the estimator stays
+            as it was before.
         TypeError
-            Where scikit-learn raises one, as on objects that are no numbers.
+            Where scikit-learn raises one, as on objects that are not numbers.
 
         Warns
         -----
         ConvergenceWarning
-            If `tol` was not reached in `max_iter` epochs, or is out of reach for
-            rounding; if mini-batches, or an adaptive schedule, came to a plateau far
-            from the answer; if `early_stopping` ended a descent that had hardly begun,
+            If `tol` was not reached in `max_iter` epochs, or cannot be reached because
+            of rounding; if mini-batches, or an adaptive schedule, came to a plateau far
+            from the minimum; if `early_stopping` ended a descent that had hardly begun,
             as it does where the learning rate is far too small; if coefficients are so
-            large, since columns nearly repeat each other or lie far from zero, that
-            rounding spoils the predictions; and if the descent was interrupted (see
+            large that rounding spoils the predictions, since columns are nearly
+            collinear or lie far from zero; and if the descent was interrupted (see
             Notes).
         UserWarning
             If `batch_size` is larger than the number of rows to train on; if
-            `early_stopping` scores by R^2, and targets held out do not vary; if columns
-            are dates, which are fitted as numbers in the unit of their dtype; if they
-            are integers that float64 does not hold, such as ids above 2**53; and if a
-            Dask array is cut along its columns, so that its chunks have to be put
-            together.
+            `early_stopping` scores by R^2, and the targets held out do not vary; if
+            columns are dates, which are fitted as numbers in the unit of their dtype;
+            if columns are integers that float64 does not hold, such as ids above 2**53;
+            and if a Dask array is cut along its columns, so that its chunks have to be
+            put together.
 
         Notes
         -----
-        The rows of a Dask collection stay where they lie; tasks run where the user has
-        Dask run them. For squared error, a task sums up the moments of each partition,
-        and a tree of tasks merges them: one pass over the data, of which (n_features +
-        n_targets)^2 numbers a partition travel. The model is that of rows in memory, to
-        rounding.
+        Dask: the rows of a Dask collection stay where they lie, and tasks run where the
+        user has Dask run them. For squared error, a task sums up the moments of each
+        partition, and a tree of tasks merges them. That is one pass over the data, and
+        (n_features + n_targets)^2 numbers per partition are sent. The model is that of
+        rows in memory, to rounding.
 
         For other losses, with ``precompute=False``, and with more than 2000 features
-        and targets, workers keep the prepared rows until the fit ends, a copy of the
-        data. In each epoch, a task evaluates each partition at the coefficients, which
-        travel, and the gradients are summed up. Huber's loss starts at the median of
-        the medians of the partitions. In mini-batches, the model goes from partition to
-        partition, in a fresh order, with a step after each batch of a partition; the
-        last of these may be short of rows, and has a step in proportion.
+        and targets, workers keep a prepared copy of the rows until the fit ends. In
+        each epoch, the coefficients are sent to the workers, a task evaluates each
+        partition at them, and the gradients are summed up. On a GPU, workers copy their
+        rows there anew in each epoch. The steps have to follow from the sum of the
+        gradients: optimizers that need a closure, such as L-BFGS, and stacked layers
+        are refused, except in mini-batches. Huber's loss starts at the median of the
+        medians of the partitions, so that its epochs are not those of rows in memory.
+        In mini-batches, the model goes from partition to partition, in a new random
+        order, with a step after each batch of a partition; the last batch of a
+        partition may be shorter, and its step is shortened in proportion. With
+        ``learning_rate="auto"`` and more than 500 columns, the rate of mini-batches
+        comes from all rows, and for rows in memory from a sample.
 
         Without a cluster, ``scheduler="processes"`` starts new processes for each
-        epoch, which takes seconds: for other than squared error, use a
-        `distributed.Client`.
-        `early_stopping` and `X_val` want rows in memory.
+        epoch, which takes seconds: for losses other than squared error, use a
+        `distributed.Client`. `early_stopping` and `X_val` need rows in memory.
 
         Callbacks (`set_callbacks`; :mod:`sklearn.callback`) are told of the fit, and of
-        each epoch as a subtask. The model that they get at its end is what `fit` would
-        return if it ended there, but for what may follow the last epoch: the proximal
-        step of mini-batches with L1 over all rows, and for Huber's loss a step back. A
-        callback that asks to stop at the end of an epoch ends the descent, without a
-        warning. A :class:`~sklearn.callback.ProgressBar` is told of the percents of
-        `max_iter`, at most 20 times a second. The `estimator` that callbacks get is as
-        it was before the fit, until that ends, and what they set on it in an epoch is
-        not kept. `partial_fit` tells callbacks nothing.
+        each epoch as a subtask. The model that they get at the end of an epoch is what
+        `fit` would return if it ended there, except for what may follow the last epoch:
+        the proximal step of mini-batches with L1 over all rows, and for Huber's loss a
+        step back. A callback that asks to stop at the end of an epoch ends the descent,
+        without a warning. A :class:`~sklearn.callback.ProgressBar` shows the percentage
+        of `max_iter`, at most 20 times a second. The `estimator` that callbacks get
+        stays as it was before the fit until the fit ends, and attributes that they set
+        on it in an epoch are not kept. `partial_fit` does not call callbacks.
 
-        Ctrl-C during the descent ends it after the batch under way (the full batch:
-        after the epoch), as `max_iter` would. The model is where it stands then, the
-        average so far, or the best so far with `early_stopping`, and a
-        ConvergenceWarning tells the epoch. So a search goes on with its next candidate.
-        At any other moment, and the second time within five seconds, Ctrl-C raises
+        Ctrl-C during the descent ends it after the current batch (the full batch: after
+        the current epoch), as `max_iter` would. The model is then the current one, the
+        average so far, or with `early_stopping` the best so far, and a
+        ConvergenceWarning names the epoch. A search goes on with its next candidate. At
+        any other moment, and the second time within five seconds, Ctrl-C raises
         KeyboardInterrupt, and the estimator stays as it was before. A handler of SIGINT
         other than Python's own is called at once, and what it raises is raised.
 
@@ -726,45 +780,48 @@ class GDLinearRegressor(
     ) -> Self:
         """Go on with one more chunk of a stream of rows.
 
-        The rows are taken to be new ones: those of an earlier call count twice. To go
-        on with the same rows, call `fit` with ``warm_start=True``.
+        The rows are taken to be new: rows that were passed before count twice. To go on
+        with the same rows, call `fit` with ``warm_start=True``.
 
-        For the full batch (``batch_size=None``), the chunk's `Moments` are merged into
-        those of all rows before, and the descent goes on over all of them, from where
-        it stands, up to `tol`. After the last chunk the model is, within `tol`, that of
-        one `fit` on everything, however the rows were split. Memory does not grow. An
-        int `average` then counts the weight of the rows, which is all that is known of
-        how many there were.
+        For the full batch (``batch_size=None``), the `Moments` of the chunk are merged
+        into those of all rows before. The descent then goes on over all rows so far,
+        from the current model, until `tol` is met. After the last chunk the model is,
+        within `tol`, that of one `fit` on everything, however the rows were split.
+        Memory does not grow. An int `average` then counts the weight of the rows, since
+        their number is not known.
 
         The chunk gets one epoch instead, as in
         :class:`~sklearn.linear_model.SGDRegressor`, if any of these holds: a
         `batch_size` is set; the loss is not squared error; ``precompute=False``; or
         ``precompute="auto"`` and there are more than 2000 features and targets. Without
-        a `batch_size` that is one step. The learning rate schedule, the average and the
-        random order go on from call to call. A chunk shorter than an int `batch_size`
-        is one batch, whose step is shortened in proportion. `standardize` and `whiten`
-        use the means, scales and correlations of all rows so far (and do not whiten
-        before there are three times as many rows as features); where these change,
-        predictions stay what they are. Where a spread grows by more than a tenth, what
-        was learned from the smaller one counts for less: coefficients along it shrink
-        where that fits the new rows better [1]_, and steps and iterates before count
-        for less in the schedule and the average. The automatic learning rate is
-        1/(2 L_b), where L_b is the expected smoothness of the chunk, or that of all
-        rows so far if it is larger; its schedule is "invscaling".
+        a `batch_size`, that epoch is one step. The learning rate schedule, the average
+        and the random order go on from call to call. A chunk shorter than an int
+        `batch_size` is one batch, whose step is shortened in proportion.
+
+        In these epochs, `standardize` and `whiten` use the means, scales and
+        correlations of all rows so far, and whitening begins once there are three times
+        as many rows as features. Where means, scales or correlations change, the
+        predictions of the model stay the same. Where a spread grows by more than a
+        tenth, what was learned from the smaller spread counts for less: coefficients
+        along it shrink where that fits the new rows better [1]_, and earlier steps and
+        iterates count for less in the schedule and the average. The automatic learning
+        rate is 1/(2 L_b), where L_b is the expected smoothness of the chunk, or that of
+        all rows so far if it is larger; its schedule is "invscaling".
 
         Parameters
         ----------
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features)
             The chunk's rows. Where a chunk gets one epoch, each partition of a Dask
-            collection is a chunk, one after the other: the estimator goes to where they
-            lie, and `loss_curve_` is that of the last.
+            collection is a chunk, one after the other: the estimator is sent to where
+            the partition lies, and `loss_curve_` is that of the last one.
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
             Targets of the chunk, with as many columns as those before.
         sample_weight : array-like or Dask collection of shape (n_samples,), \
                 default=None
-            Nonnegative weights, in the same unit for all chunks. None: ones.
+            Nonnegative weights, in the same unit for all chunks. None is a weight of
+            one for each row.
 
         Returns
         -------
@@ -791,7 +848,15 @@ class GDLinearRegressor(
 
         Notes
         -----
-        The state of a torch optimizer, such as Adam's, starts anew with each chunk.
+        A torch optimizer, such as Adam, starts with a new state in each chunk. A module
+        of stacked layers is refused from the second chunk on.
+
+        Moments tell columns apart down to 1e-6 of their spread, while `fit` on all rows
+        tells them apart down to 1e-13.
+
+        In the full batch, `partial_fit` after `fit` goes on from the `moments_` of that
+        fit. These are kept where the rows were condensed, or have at most 100 features
+        and targets.
 
         Ctrl-C raises KeyboardInterrupt; the chunk is then not taken, and the estimator
         stays as it was before.
@@ -866,11 +931,12 @@ class GDLinearRegressor(
         Returns
         -------
         y : array or Dask collection of shape (n_samples,) or (n_samples, n_targets)
-            Predictions, shaped as the y of `fit`; float32 if the model and X are. Under
-            array API dispatch they are of the library of X, on its device. Of a Dask
-            array an array with the same chunks, and of a frame a series (for
-            several targets a frame of columns "y0", "y1", ...) with the same index, of
-            which nothing is computed yet.
+            Predictions, shaped as the y of `fit`; float32 if the model and X are
+            float32. Under array API dispatch they are of the library of X, on its
+            device. For a Dask array they are an array with the same chunks. For a Dask
+            frame they are a series with the same index (for several targets a frame of
+            columns "y0", "y1", ...). Dask's predictions are lazy: nothing is computed
+            yet.
 
         Raises
         ------
@@ -913,16 +979,16 @@ class GDLinearRegressor(
             Samples. Dask collections are read once, where they lie.
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
-            Their targets.
+            Targets of the samples.
         sample_weight : array-like or Dask collection of shape (n_samples,), \
                 default=None
-            Nonnegative weights. None: ones.
+            Nonnegative weights. None is a weight of one for each row.
 
         Returns
         -------
         score : float
             One minus the mean squared error over the variance of y, as from
-            :func:`~sklearn.metrics.r2_score`; of several targets the mean.
+            :func:`~sklearn.metrics.r2_score`; for several targets, their mean.
 
         Examples
         --------
@@ -971,7 +1037,7 @@ class GDLinearRegressor(
 
     @property
     def penalty(self) -> Literal["l1", "l2", "elasticnet"] | None:
-        """The penalty by name, of which SelectFromModel asks whether it is "l1"."""
+        """Name of the penalty; ``SelectFromModel`` selects by zero if it is "l1"."""
         if not np.any(self.alpha):
             return None
         if self.l1_ratio == 0:

@@ -38,43 +38,44 @@ _LEAST = float(np.finfo(np.float64).tiny)
 class Moments:
     """Sufficient statistics of least squares: weight, mean and scatter of z = [x, y].
 
-    For any coefficients and intercept, the mean squared error depends on the data
-    through these alone. `from_data` computes them in one pass over the data. With r
-    features and targets together they take O(r^2) memory. The moments of two parts of
-    the data add up to those of the whole, by ``+``, `merge` or ``sum``. `condense`
-    turns them back into data: r + 1 rows.
+    For any coefficients and intercept, the mean squared error depends on the data only
+    through these statistics. `from_data` computes them in one pass over the data. With
+    r features and targets together, they take O(r^2) memory. The moments of two parts
+    of the data add up to those of the whole, by ``+``, `merge` or ``sum``. `condense`
+    returns a dataset of r + 1 rows that has these moments.
 
     Parameters
     ----------
     weight : float
-        Sum of the sample weights; the number of samples where there are none.
+        Sum of the sample weights; without weights, the number of samples.
     mean : ndarray of shape (n_features + n_targets,)
         Weighted mean of the columns of X and y.
     scatter : ndarray of shape (n_features + n_targets, n_features + n_targets)
         Weighted sum of ``(z - mean) (z - mean)'``.
     n_features : int
-        How many of the columns are those of X; they come first.
+        Number of columns of X, which come first.
     y_is_1d : bool, default=False
-        Whether `condense` gives a one-dimensional y, as that of the data was.
+        Whether `condense` returns a one-dimensional y, as that of the data was.
     mean_rest : ndarray of shape (n_features + n_targets,) or float, default=0.0
-        What rounding leaves of the mean, to be added to it. Means that are 1e9 spreads
-        away from zero then keep all their digits, however often parts are merged.
+        Rounding error of the mean, to be added to it. With it, means that are 1e9
+        standard deviations away from zero keep all their digits, however often parts
+        are merged.
 
     Attributes
     ----------
     n_targets : int
-        How many of the columns are those of y.
+        Number of columns of y.
 
     Raises
     ------
     ValueError
-        If mean, scatter and n_features do not fit together.
+        If the shapes of mean and scatter and n_features do not fit together.
 
     See Also
     --------
     GDLinearRegressor : Descends on condensed moments (`precompute`), adds them up in
         `partial_fit`, and keeps them in `moments_`.
-    gd_path : Models along a path of penalties, from moments alone.
+    gd_path : Computes models along a path of penalties from moments alone.
 
     References
     ----------
@@ -118,7 +119,7 @@ class Moments:
 
     @property
     def n_targets(self) -> int:
-        """How many of the columns are those of y."""
+        """Number of columns of y."""
         return len(self.mean) - self.n_features
 
     @classmethod
@@ -130,7 +131,7 @@ class Moments:
     ) -> Moments:
         """Compute the moments of data in one pass, block by block.
 
-        X is not copied: beside the result, a few blocks of 2 MiB are allocated, or of
+        X is not copied: besides the result, a few blocks of 2 MiB are allocated, or of
         8192 rows if that is more. Sums are float64 whatever the dtype of X. float32
         blocks are multiplied in float32; if the columns turn out to be nearly
         collinear, a second pass multiplies them in float64. Dense columns that lie far
@@ -141,17 +142,18 @@ class Moments:
         ----------
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features)
-            Rows; may be memory-mapped, integers, frames or tensors. Names of columns
-            are ignored, but in errors: to add moments up, keep the columns in the same
-            order. The partitions of Dask's arrays and frames are summed up where they
-            lie, and so are, under scikit-learn's ``array_api_dispatch``, tensors on
-            another device than the CPU. The moments themselves are NumPy's.
+            Rows: memory maps, integers, frames and tensors are also accepted. Names of
+            columns are ignored, except in error messages: to add moments up, keep the
+            columns in the same order. The moments of Dask's arrays and frames are
+            summed up where their partitions lie, and those of tensors on another device
+            than the CPU on that device, under scikit-learn's ``array_api_dispatch``.
+            The results are NumPy arrays.
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
             Targets.
         sample_weight : array-like or Dask collection of shape (n_samples,), \
                 default=None
-            Nonnegative weights. None: ones.
+            Nonnegative weights. None is a weight of one for each row.
 
         Returns
         -------
@@ -185,7 +187,7 @@ class Moments:
             return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)
 
     def merge(self, other: Moments) -> Moments:
-        """Return the moments of both data sets together, in O(r^2).
+        """Return the moments of two datasets together, in O(r^2).
 
         ``a + b`` is the same as ``a.merge(b)``.
 
@@ -197,7 +199,7 @@ class Moments:
         Returns
         -------
         moments : Moments
-            The moments of all rows. The order of merging matters for rounding alone.
+            The moments of all rows. The order of merging affects only rounding.
 
         Raises
         ------
@@ -232,18 +234,18 @@ class Moments:
         return Moments(weight, mean, scatter, self.n_features, self.y_is_1d, rest)
 
     def times(self, factor: float) -> Moments:
-        """Return the moments of the same data with all weights multiplied.
+        """Return the moments of the same data with all weights multiplied by a factor.
 
         Parameters
         ----------
         factor : float
-            What to multiply by; positive and finite. To forget old rows of a stream,
-            multiply by less than one before each `merge`.
+            Factor of the weights; positive and finite. To give old rows of a stream
+            less and less weight, multiply by less than one before each `merge`.
 
         Returns
         -------
         moments : Moments
-            With the same mean; weight and scatter are multiplied.
+            Moments with the same mean; weight and scatter are multiplied.
 
         Raises
         ------
@@ -288,17 +290,17 @@ class Moments:
         Parameters
         ----------
         coef : array-like of shape (..., n_features) or (..., n_targets, n_features)
-            Coefficients, as `coef_` of an estimator: the first form if `y_is_1d`, or if
-            there is one target. Axes before these are those of several models.
+            Coefficients, as `coef_` of an estimator: the first shape if `y_is_1d`, or
+            if there is one target. Leading axes are those of several models.
         intercept : float or array-like of shape (...) or (..., n_targets), default=0.0
-            Intercepts, as `intercept_`.
+            Intercepts, as `intercept_` of an estimator.
 
         Returns
         -------
         loss : float or ndarray of shape (...) or (..., n_targets)
-            Weighted mean of the squared residuals, of each model and target; a float of
-            one. It is not negative, and an exact fit has rounding alone: some 1e-16 of
-            the mean square of the terms that cancel.
+            Weighted mean of the squared residuals, for each model and target; a float
+            for one model of one target. It is not negative. For an exact fit it is
+            rounding error, some 1e-16 of the mean square of the terms that cancel.
 
         Raises
         ------
@@ -315,7 +317,7 @@ class Moments:
         >>> round(moments.loss([2.0]), 12), round(moments.loss([2.0], 1.0), 12)
         (3.0, 2.0)
 
-        Of all models on a path (of several targets, the coefficients are
+        The loss of all models on a path (for several targets, the coefficients are
         ``np.moveaxis(path.coefs, -1, 0)``, and the intercepts ``path.intercepts.T``):
 
         >>> path = gd_path(moments, alphas=[1.0, 0.1])
@@ -357,9 +359,10 @@ class Moments:
     def condense(self) -> tuple[np.ndarray, np.ndarray]:
         """Return a dataset of r + 1 equally weighted rows that has these moments.
 
-        To rounding, any linear model has the same mean squared error on it as on the
-        data that the moments are from, and the same gradient; so gradient descent has
-        the same iterates. Its weight is r + 1, not that of the data.
+        To rounding, any linear model has the same mean squared error on this dataset as
+        on the data that the moments are from, and the same gradient; so gradient
+        descent has the same iterates. The weight of the dataset is r + 1 instead of
+        that of the data.
 
         Returns
         -------
@@ -370,11 +373,11 @@ class Moments:
 
         Notes
         -----
-        With ``F' F = scatter`` (a pivoted Cholesky factor, as the scatter may be
-        singular) and an H of r + 1 rows whose r columns are orthonormal and orthogonal
-        to ones, the rows are ``mean + sqrt((r + 1) / weight) H F``. H is the
-        Householder reflector that takes e_1 to ones / sqrt(r + 1), less its first
-        column, so that H F is F but for a rank-one update.
+        Let ``F' F = scatter`` (F is a pivoted Cholesky factor, as the scatter may be
+        singular), and let H have r + 1 rows, and r columns that are orthonormal and
+        orthogonal to ones. The rows of the dataset are then ``mean + sqrt((r + 1) /
+        weight) H F``. H is the Householder reflector that takes e_1 to ones / sqrt(r +
+        1), without its first column, so that H F is F plus a rank-one update.
 
         Examples
         --------

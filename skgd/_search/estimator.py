@@ -89,50 +89,53 @@ class Evaluation(NamedTuple):
 class GDLinearRegressorCV(BaseSearchCV):
     """Grid search for `GDLinearRegressor` that reads the rows once.
 
-    For squared error, all that a fit and a score know of rows are their moments (see
-    `Moments`). The search sums up the moments of each fold in one pass, condenses them
-    to a few rows, and descends on these with all candidates side by side. The results
-    are those of :class:`~sklearn.model_selection.GridSearchCV`, to rounding, and have
-    the same form.
+    For squared error, fits and scores depend on the rows only through their moments
+    (see `Moments`). The search sums up the moments of each fold in one pass, condenses
+    them to a few rows, and descends on these with all candidates side by side. The
+    results are those of :class:`~sklearn.model_selection.GridSearchCV`, to rounding,
+    and have the same form.
 
     Parameters
     ----------
     estimator : GDLinearRegressor or None, default=None
-        What the parameters that are not searched over are taken from; not a pipeline,
-        of which the search is to be the last step. None: ``GDLinearRegressor()``.
+        The estimator whose parameters are used, except those that are searched over. It
+        cannot be a pipeline; make the search the last step of the pipeline instead.
+        None is ``GDLinearRegressor()``.
     param_grid : dict, list of dicts or None, default=None
         Names of parameters and the values to try, as for GridSearchCV; a list of dicts
-        is several grids. None: ``{"alpha": [0.0, 1e-4, 1e-3, ..., 100.0]}``. Parameters
-        of a strategy are reached by two underscores (``strategy__optimizer``). All may
-        be searched over, or set in `estimator`, but those that need the rows of a fold:
-        `batch_size`, another `loss`, ``early_stopping=True`` and ``precompute=False``.
+        is several grids. None is ``{"alpha": [0.0, 1e-4, 1e-3, ..., 100.0]}``.
+        Parameters of a strategy are set by two underscores (``strategy__optimizer``).
+        All parameters may be searched over, or set in `estimator`, except those that
+        need the rows of a fold: `batch_size`, another `loss`, ``early_stopping=True``
+        and ``precompute=False``.
     cv : int, cross-validation generator or iterable, default=None
-        The splits, as for GridSearchCV: None is 5 folds, an int the number of folds; or
-        any splitter of scikit-learn's or your own, or pairs of index arrays. Rows that
-        are in the same training and test sets are summed up once for all splits. Where
-        splits have few rows in common, as in repeats and leave-one-out, that takes time
-        in proportion to their number.
+        The splits, as for GridSearchCV: None is 5 folds, and an int is the number of
+        folds. Any splitter of scikit-learn or of your own, and pairs of index arrays,
+        are also accepted. Rows that are in the same training and test sets are summed
+        up once for all splits. Where few rows are in the same sets, as for repeated
+        splits and leave-one-out, the time grows with the number of splits.
     scoring : str, list, tuple, dict or None, default=None
         "r2" (None), "neg_mean_squared_error" or "neg_root_mean_squared_error"; or
-        several of them, as a list or as a dict of names of your own, of which `refit`
-        then names one. Other scores need the rows of a fold.
+        several of them, as a list or as a dict with names of your own, and `refit`
+        names the one that decides. Other scores need the rows of a fold and raise a
+        ValueError.
     refit : bool, str or callable, default=True
-        Whether to fit the best candidate to all rows; with several scores, the name of
-        the one by which it is the best. A callable gets `cv_results_` and returns the
-        index of the best.
+        Whether to fit the best candidate to all rows. With several scores, it is the
+        name of the score that decides which candidate is the best. A callable gets
+        `cv_results_` and returns the index of the best.
     return_train_score : bool, default=False
-        Whether `cv_results_` has the scores on the training rows as well.
+        Whether `cv_results_` also has the scores on the training rows.
     error_score : "raise" or float, default=nan
-        The score of a candidate whose fit raises an error, such as `DivergenceError`;
-        a FitFailedWarning names it. "raise": the error is raised.
+        The score of a candidate whose fit raises an error, such as `DivergenceError`; a
+        FitFailedWarning names the candidate. With "raise", the error is raised.
     verbose : int, default=0
-        Whether to print how many fits there are.
+        Whether to print the number of fits.
 
     Attributes
     ----------
     cv_results_ : dict of str -> ndarray
-        As of GridSearchCV. Candidates descend together: `mean_fit_time` is an equal
-        share of the time of all, the pass over the rows included.
+        As of GridSearchCV. Candidates descend together: each `mean_fit_time` is an
+        equal share of the time of all, including the pass over the rows.
     best_estimator_ : GDLinearRegressor
         The best candidate, fitted to all rows. Not defined with ``refit=False``.
     best_score_ : float
@@ -142,14 +145,14 @@ class GDLinearRegressorCV(BaseSearchCV):
         Parameters of the best candidate. Not defined with several scores and
         ``refit=False``.
     best_index_ : int
-        Its index in `cv_results_`. Defined where `best_params_` is.
+        Index of the best candidate in `cv_results_`. Defined where `best_params_` is.
     loss_curves_ : list of lists of float
         `loss_curve_` of the best candidate on the training rows of each split; empty
         where its fit failed. Defined where `best_params_` is.
     coef_, intercept_ : ndarray, float or ndarray
-        Those of `best_estimator_`.
+        Coefficients and intercept of `best_estimator_`.
     scorer_ : callable or dict
-        The scorer, or those by name.
+        The scorer, or a dict of the scorers by name.
     n_splits_ : int
         Number of splits.
     refit_time_ : float
@@ -174,30 +177,32 @@ class GDLinearRegressorCV(BaseSearchCV):
 
     Notes
     -----
-    Callbacks set on the search are told of its splits and of the fit of
-    `best_estimator_`. Those of `estimator` are told of the epochs of that fit alone,
-    since candidates descend together.
-
     `sample_weight` weighs rows in fits and in scores alike, as in GridSearchCV.
 
     With more than 2000 features and targets together, moments would be larger than most
-    data. Each split's rows are then read by themselves, as by GridSearchCV, though by
-    all candidates together.
+    data. The rows of each split are then read separately, as by GridSearchCV, but once
+    for all candidates.
 
-    Dask collections are summed up where they lie, all folds in one pass. Splitters go
-    by the numbers of the rows, which are counted first where they are not known. Here,
-    these take 8 bytes a row for each split under way; the rows do not travel.
+    For Dask collections, the moments of all folds are summed up where the rows lie, in
+    one pass; they need at most 2000 features and targets. Splitters use the numbers of
+    the rows, which are counted first where they are not known. These numbers take 8
+    bytes per row on the machine that searches, for each split that is in progress; the
+    rows are not sent. Tensors on another device than the CPU raise a ValueError.
 
-    There is nothing to run in parallel, hence no `n_jobs`. To search at random, pass
-    candidates that are drawn, ``[{name: [value] ...} for each]``, such as those of
-    :class:`~sklearn.model_selection.ParameterSampler`.
+    There is no `n_jobs`, since all candidates descend together. For a random search,
+    pass the candidates of :class:`~sklearn.model_selection.ParameterSampler` as
+    `param_grid`, a list of the form ``[{name: [value], ...}, ...]``.
 
-    Of candidates whose scores tie to rounding, another may be the first than in
-    GridSearchCV. Optimizers that divide gradients by their size, such as Adam, amplify
-    rounding, so that their scores agree to fewer digits.
+    Callbacks set on the search are told of its splits and of the fit of
+    `best_estimator_`. Callbacks of `estimator` are told only of the epochs of that last
+    fit, since candidates descend together.
 
-    Where a model predicts so well, or its terms cancel so nearly, that moments do not
-    tell its score to ten digits, it is scored on the rows.
+    Where the scores of candidates are equal to rounding, the candidate that ranks first
+    may differ from GridSearchCV's. Optimizers that divide gradients by their size, such
+    as Adam, amplify rounding, so that their scores agree to fewer digits.
+
+    Where the moments do not determine a score to ten digits, since the model predicts
+    nearly exactly or its terms nearly cancel, the model is scored on the rows.
 
     Examples
     --------
@@ -259,16 +264,18 @@ class GDLinearRegressorCV(BaseSearchCV):
         ----------
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features)
-            Training data, as for `GDLinearRegressor.fit`.
+            Training data, as for `GDLinearRegressor.fit`; tensors have to be on the
+            CPU.
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
             Targets. Scores are averaged over them.
         sample_weight : array-like or Dask collection of shape (n_samples,), \
                 default=None
-            Nonnegative weights, in fits and scores. None: ones.
+            Nonnegative weights, in fits and scores. None is a weight of one for each
+            row.
         groups : array-like of shape (n_samples,), default=None
-            What splitters such as :class:`~sklearn.model_selection.GroupKFold` keep
-            together.
+            Groups of rows, for splitters such as
+            :class:`~sklearn.model_selection.GroupKFold` that keep them together.
 
         Returns
         -------
@@ -282,7 +289,7 @@ class GDLinearRegressorCV(BaseSearchCV):
             the rows of a fold; if a fold has no rows with a weight; if all fits fail.
             Whatever is raised, the search stays as it was before.
         TypeError
-            If `estimator` is not a GDLinearRegressor, or `param_grid` not a grid.
+            If `estimator` is not a GDLinearRegressor, or `param_grid` is not a grid.
 
         Warns
         -----
@@ -397,12 +404,21 @@ class GDLinearRegressorCV(BaseSearchCV):
         -------
         y : ndarray or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
-            Predictions of `best_estimator_`.
+            Predictions of `best_estimator_`, as of `GDLinearRegressor.predict`.
 
         Raises
         ------
         AttributeError
             With ``refit=False``, as the method is looked up.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressorCV
+        >>> X = [[float(i)] for i in range(10)]
+        >>> y = [2.0 * i + 1.0 for i in range(10)]
+        >>> search = GDLinearRegressorCV(param_grid={"alpha": [0.0, 1.0]}).fit(X, y)
+        >>> search.predict([[20.0]]).round(3)
+        array([41.])
         """
         check_is_fitted(self)
         return self.best_estimator_.predict(X)
@@ -423,20 +439,31 @@ class GDLinearRegressorCV(BaseSearchCV):
             Samples.
         y : array-like or Dask collection of shape (n_samples,) or \
                 (n_samples, n_targets)
-            Their targets.
+            Targets of the samples.
         sample_weight : array-like or Dask collection of shape (n_samples,), \
                 default=None
-            Nonnegative weights. None: ones.
+            Nonnegative weights. None is a weight of one for each row.
 
         Returns
         -------
         score : float
-            The score; with several, that which `refit` names.
+            The score; with several scores, the one that `refit` names.
 
         Raises
         ------
         AttributeError
             With ``refit=False``, as the method is looked up.
+        ValueError
+            With several scores, if `refit` is a callable, which names none of them.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressorCV
+        >>> X = [[float(i)] for i in range(10)]
+        >>> y = [2.0 * i + 1.0 for i in range(10)]
+        >>> search = GDLinearRegressorCV(scoring="neg_mean_squared_error").fit(X, y)
+        >>> search.best_params_, round(search.score(X, y), 6) + 0.0
+        ({'alpha': 0.0}, 0.0)
         """
         check_is_fitted(self)
         scorer: Any = self.scorer_
@@ -469,17 +496,23 @@ class GDLinearRegressorCV(BaseSearchCV):
 
     @property
     def penalty(self) -> Any:
-        """Penalty of the best candidate, by which SelectFromModel knows a lasso."""
+        """Name of its penalty; ``SelectFromModel`` selects by zero if it is "l1"."""
         best: Any = getattr(self, "best_estimator_", self._estimator)
         return best.penalty
 
     def get_metadata_routing(self) -> Any:
-        """Return what metadata the search itself takes: it routes none to others.
+        """Return the metadata that the search itself takes; it passes none to others.
 
         Returns
         -------
         routing : MetadataRequest
             The requests of `sample_weight` and `groups`.
+
+        Examples
+        --------
+        >>> from skgd import GDLinearRegressorCV
+        >>> sorted(GDLinearRegressorCV().get_metadata_routing().fit.requests)
+        ['groups', 'sample_weight']
         """
         return BaseEstimator.get_metadata_routing(self)
 
