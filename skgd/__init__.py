@@ -1,10 +1,11 @@
 """Linear regression by gradient descent, as a scikit-learn estimator.
 
-`GDLinearRegressor` is the estimator; `skgd.strategies` holds the three gradient
-strategies and the contract for others; `skgd.testing` checks a strategy of your own;
-`Moments` adds up what least squares knows of data, and gives it back as a tiny dataset;
-`skgd.callback` records descents, and the displays draw loss curves, paths of descents,
-and scores of searches.
+`GDLinearRegressor` is the estimator, `GDLinearRegressorCV` a grid search for it, and
+`gd_path` computes models for many penalties. `skgd.strategies` holds the three gradient
+strategies and the contract for others; `skgd.testing` checks a strategy of your own.
+`Moments` sums up the statistics of data that determine least squares, and condenses
+them to a tiny dataset. `skgd.callback` records descents, and the displays draw loss
+curves, paths of descents, and scores of searches.
 
 Neither ``import skgd`` nor a fit with ``strategy="manual"`` on the CPU imports torch.
 """

@@ -1,6 +1,6 @@
 """Callbacks for `set_callbacks` of an estimator, beside those of `sklearn.callback`.
 
-A callback of one's own has four methods, as in scikit-learn. It ends the descent after
+A callback of your own has four methods, as in scikit-learn. It ends the descent after
 an epoch by returning True:
 
 >>> from skgd import GDLinearRegressor
@@ -70,52 +70,61 @@ QUANTITIES: tuple[Quantity, ...] = (
 class DescentHistory:
     """Callback that records a descent, epoch by epoch, in the data's units.
 
-    Set it on a regressor by ``GDLinearRegressor().set_callbacks(history)``, also where
-    that is a step of a pipeline. It holds the descent of the last `fit` that began:
-    after a search with `refit`, that of the best candidate. (Fits in other processes
-    are recorded there, and not here; `partial_fit` is not recorded.) A descent that
-    diverged stays as well, up to where its loss overflowed.
+    Set it on a regressor by ``GDLinearRegressor().set_callbacks(history)``, also if the
+    regressor is a step of a pipeline. It holds the descent of the last `fit` that
+    began: after a search with `refit`, that of the best candidate. Fits in other
+    processes are recorded there and are lost, and `partial_fit` is not recorded. A
+    descent that diverged is kept, up to the epoch in which its loss overflowed.
 
-    Row k is where epoch k begins; the last row is where the descent ended, and its
-    epoch is `n_iter_`. (An epoch that finds `tol` met takes no step, so that the last
-    row repeats its own. With `average` or `early_stopping`, the last row is where the
-    last step led, and `coef_` is the average, or the best on the rows held out.) The
-    full batch has the loss and the gradient there; with momentum, which "auto" takes
-    where it does not whiten, rows are where momentum has carried the coefficients.
-    Mini-batches have the loss of epoch k, ``loss_curve_[k]``, which is the mean over
-    its batches, each before its update, and the gradient of the last of them; in the
-    last row neither is known. A descent on standardized columns begins with the mean of
-    y as intercept.
+    Row k is the start of epoch k; the last row is the end of the descent, and its epoch
+    is `n_iter_`. An epoch that finds `tol` met takes no step, so that the last row
+    equals the row before. With `average` or `early_stopping`, the last row is the last
+    iterate, while `coef_` is the average, or the best model on the rows held out.
+
+    The full batch records the loss and the gradient at the start of each epoch. With
+    momentum, which "auto" uses where it does not whiten, rows are the extrapolated
+    parameters. Mini-batches record the loss of epoch k, ``loss_curve_[k]``, which is
+    the mean over its batches, each before its update, and the gradient of the last
+    batch; in the last row neither is known. A descent on standardized columns starts
+    with the mean of y as prediction.
 
     Parameters
     ----------
     every : int, default=1
-        Record every so many epochs. The first and the end are always there.
+        Number of epochs from one record to the next. The start and the end are always
+        recorded.
     record : sequence of str, default=("loss", "learning_rate", "gradient_norm", \
             "coef", "intercept", "seconds")
-        What to record: the whole objective, summed over targets; the learning rate of
-        the (last) step from there, nan where there is none, in the coordinates of the
-        descent, which are those of the data if neither `standardize` nor `whiten` is
-        on; the Euclidean norm of the gradient with respect to the coefficients and the
-        intercepts of all targets (with L1 or `positive`, of the gradient mapping: the
-        proximal step over the learning rate, in the data's units); coefficients;
-        intercepts; and the seconds since the descent began.
+        What to record:
+
+        - "loss": the whole objective, summed over targets.
+        - "learning_rate": the rate of the step from there (the last step of the epoch),
+          nan if there is none. It is in the coordinates of the descent, which are those
+          of the data if neither `standardize` nor `whiten` is on.
+        - "gradient_norm": the Euclidean norm of the gradient with respect to the
+          coefficients and the intercepts of all targets. With L1 or `positive`, it is
+          the norm of the gradient mapping: the proximal step over the learning rate, in
+          the data's units.
+        - "coef" and "intercept": the coefficients and the intercepts.
+        - "seconds": the seconds since the descent began.
     max_records : int, default=10_000
-        Most rows to keep, at least 3. When there are as many, every second one is
-        dropped, and only every second of what would have come is recorded. Of d
-        features and t targets, a row takes some 8 (d + 1) t bytes and 200 more.
+        Largest number of rows to keep, at least 3. When it is reached, every second row
+        is dropped, and from then on only every second row is recorded. For d features
+        and t targets, a row takes some 8 (d + 1) t + 200 bytes.
 
     Attributes
     ----------
     records_ : dict of str to ndarray
-        What was recorded, by name, with the rows along the first axis; "epoch" besides.
-        "coef" has the shape (n_records, n_features), "intercept" (n_records,); for a y
-        of two dimensions (n_records, n_targets, n_features) and (n_records, n_targets).
+        Recorded values by name, with the rows along the first axis, and "epoch". "coef"
+        has the shape (n_records, n_features), and "intercept" (n_records,); for a y of
+        two dimensions (n_records, n_targets, n_features) and (n_records, n_targets).
         Defined once a descent has begun.
     estimator_ : GDLinearRegressor
-        An unfitted copy of the estimator whose descent it is. Defined likewise.
+        An unfitted copy of the estimator whose descent it is. Defined once a descent
+        has begun.
     feature_names_ : list of str
-        Names of its features; "x0", "x1", ... where they have none. Defined likewise.
+        Names of the features; "x0", "x1", ... if they have none. Defined once a descent
+        has begun.
 
     See Also
     --------
@@ -168,17 +177,17 @@ class DescentHistory:
 
     @property
     def records_(self) -> dict[str, np.ndarray]:
-        """What was recorded, by name."""
+        """Recorded values by name."""
         return self._last_descent.records()
 
     @property
     def estimator_(self) -> GDLinearRegressor:
-        """An unfitted copy of the estimator whose descent it is."""
+        """Unfitted copy of the estimator whose descent it is."""
         return self._last_descent.estimator
 
     @property
     def feature_names_(self) -> list[str]:
-        """Names of its features."""
+        """Names of the features."""
         return self._last_descent.feature_names
 
     def to_frame(self) -> pd.DataFrame:
@@ -187,9 +196,10 @@ class DescentHistory:
         Returns
         -------
         table : pandas.DataFrame
-            A row a record, with the epoch as index. There is a column for each
-            coefficient, "coef_" and the name of its feature; of a y of two dimensions
-            also for each target, with "_y0", "_y1", ... appended.
+            A table with one row for each record, and the epoch as index. There is a
+            column for each coefficient, named "coef_" and its feature; if y has two
+            dimensions, there is one for each target as well, with "_y0", "_y1", ...
+            appended.
 
         Raises
         ------
@@ -197,6 +207,21 @@ class DescentHistory:
             If no descent was recorded.
         ImportError
             If pandas is not installed.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from skgd import GDLinearRegressor
+        >>> from skgd.callback import DescentHistory
+        >>> history = DescentHistory(every=10, record=["loss", "coef", "intercept"])
+        >>> model = GDLinearRegressor(learning_rate=0.1, max_iter=20, tol=None)
+        >>> X, y = pd.DataFrame({"hours": [1.0, 2.0, 3.0]}), [3.0, 5.0, 7.0]
+        >>> _ = model.set_callbacks(history).fit(X, y)
+        >>> print(history.to_frame().reset_index().round(2).to_string(index=False))
+         epoch  loss  coef_hours  intercept
+             0 27.67        0.00       0.00
+            10  0.00        2.03       0.92
+            20  0.00        2.03       0.94
         """
         try:
             import pandas as pd
@@ -234,13 +259,41 @@ class DescentHistory:
         return self._descent
 
     def descent_observer(self, estimator: BaseEstimator, *, y_is_1d: bool) -> Observer:
-        """Return what records a descent; the history holds it from now on."""
+        """Return the recorder of a descent, which the history holds from now on.
+
+        `fit` calls it when the descent begins.
+
+        Parameters
+        ----------
+        estimator : GDLinearRegressor
+            The estimator that is fitted.
+        y_is_1d : bool
+            Whether y has one dimension, and so the records.
+
+        Returns
+        -------
+        recorder : Observer
+            The object that the loop calls in each epoch.
+        """
         # A search may fit in several threads: each descent has a recorder of its own.
         self._descent = recorder = _Recorder(self, estimator, y_is_1d=y_is_1d)
         return recorder
 
     def setup(self, estimator: BaseEstimator, context: CallbackContext) -> None:
-        """Raise unless the estimator descends itself."""
+        """Raise unless the estimator is one whose descent can be recorded.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            The estimator that the callback is set on.
+        context : CallbackContext
+            Not used.
+
+        Raises
+        ------
+        TypeError
+            If the estimator is not a GDLinearRegressor.
+        """
         if not isinstance(estimator, GDLinearRegressor):
             raise TypeError(
                 "A DescentHistory records the descent of a GDLinearRegressor, and was "
@@ -252,15 +305,39 @@ class DescentHistory:
     def on_fit_task_begin(
         self, estimator: BaseEstimator, context: CallbackContext
     ) -> None:
-        """Do nothing: the descent itself is observed, and epochs are not told here."""
+        """Do nothing: the loop tells the recorder of `descent_observer` instead.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            Not used.
+        context : CallbackContext
+            Not used.
+        """
 
     def on_fit_task_end(
         self, estimator: BaseEstimator, context: CallbackContext
     ) -> None:
-        """Do nothing: the descent itself is observed, and epochs are not told here."""
+        """Do nothing: the loop tells the recorder of `descent_observer` instead.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            Not used.
+        context : CallbackContext
+            Not used.
+        """
 
     def teardown(self, estimator: BaseEstimator, context: CallbackContext) -> None:
-        """Do nothing: what was recorded stays."""
+        """Do nothing: the records stay.
+
+        Parameters
+        ----------
+        estimator : BaseEstimator
+            Not used.
+        context : CallbackContext
+            Not used.
+        """
 
 
 class _Recorder(Observer):

@@ -51,10 +51,30 @@ class RowsAnywhere(Protocol):
 class Rows(NamedTuple):
     """Validated rows, as NumPy arrays or as tensors of one device.
 
-    `X` is (n_rows, n_features), and may be a sparse array of SciPy's or what stands for
-    it; `y` is (n_rows, n_targets), also for one target; `weight` is (n_rows,) and
-    averages one over the data, or None where all rows weigh the same. Those that a
-    descent reads are of one dtype.
+    All arrays that a descent reads have the same dtype.
+
+    Parameters
+    ----------
+    X : array of shape (n_rows, n_features)
+        Features. They may be a sparse array of SciPy, or an object that works in ``@``
+        and ``.T`` as an array does.
+    y : array of shape (n_rows, n_targets)
+        Targets; two-dimensional also for one target.
+    weight : array of shape (n_rows,) or None, default=None
+        Weights, which average one over the data. None: all rows weigh the same.
+
+    See Also
+    --------
+    GradientStrategy.evaluate : Gets them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skgd.strategies import Rows
+    >>> X = np.array([[1.0], [2.0], [4.0]])
+    >>> rows = Rows(X=X, y=2 * X)
+    >>> rows.n_rows, rows.n_features, rows.n_targets
+    (3, 1, 1)
     """
 
     X: Matrix
@@ -73,17 +93,17 @@ class Rows(NamedTuple):
 
     @property
     def in_memory(self) -> bool:
-        """Whether reading them again costs nothing but the reading: they are here."""
+        """True: these rows are in memory, and reading them again is cheap."""
         return True
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, of which some may have no weight."""
+        """Number of rows, including those of weight zero."""
         return len(self.y)
 
     @property
     def n_with_weight(self) -> int:
-        """Number of rows that have a weight."""
+        """Number of rows whose weight is not zero."""
         if self.weight is None:
             return len(self.y)
         if is_tensor(self.weight):
@@ -92,20 +112,59 @@ class Rows(NamedTuple):
 
     @property
     def are_tensors(self) -> bool:
-        """Whether they are tensors."""
+        """Whether the arrays are torch tensors."""
         return is_tensor(self.X)
 
     @property
     def device(self) -> torch.device | None:
-        """Where they lie, if they are tensors."""
+        """Device of the tensors; None for NumPy arrays."""
         return self.X.device if is_tensor(self.X) else None
 
     def astype(self, dtype: np.dtype) -> Rows:
-        """Cast rows, without a copy where they have the dtype."""
+        """Return the rows in another dtype; arrays that have it are not copied.
+
+        Parameters
+        ----------
+        dtype : numpy.dtype
+            The dtype, also for tensors.
+
+        Returns
+        -------
+        rows : Rows
+            The rows in that dtype.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import Rows
+        >>> rows = Rows(X=np.array([[1.0], [2.0]]), y=np.array([[2.0], [4.0]]))
+        >>> rows.astype(np.dtype(np.float32)).X.dtype
+        dtype('float32')
+        """
         return Rows(*(a if a is None else cast(a, dtype) for a in self))
 
     def at(self, index: Array | slice) -> Rows:
-        """Return some of the rows."""
+        """Return some of the rows.
+
+        Parameters
+        ----------
+        index : array of int, or slice
+            Which rows to return.
+
+        Returns
+        -------
+        rows : Rows
+            The rows; views of the arrays if `index` is a slice.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import Rows
+        >>> X = np.array([[1.0], [2.0], [4.0]])
+        >>> rows = Rows(X=X, y=2 * X)
+        >>> rows.at(np.array([2, 0])).y.ravel()
+        array([8., 2.])
+        """
         if isinstance(index, slice):
             return Rows(*(a if a is None else a[index] for a in self))
         X, y, weight = self

@@ -55,38 +55,39 @@ _MOST_LETTERS = 36
 class DescentPathDisplay:
     """Path of a descent over the objective that it descends.
 
-    Of two parameters (coefficient and intercept of one feature, or the coefficients of
-    two features), the picture has contours of the objective, loss and penalty, and the
-    iterates on them; of one parameter, the objective as a curve. All parameters that it
-    does not show are at their optimum in each point of the contours or the curve: it is
-    the least objective that models with the shown values have.
+    For two parameters (coefficient and intercept of one feature, or the coefficients
+    of two features), it shows contours of the objective, which is loss plus penalty,
+    and the iterates on them. For one parameter, it shows the objective as a curve. At
+    each point of the contours or the curve, the parameters that are not shown are at
+    their optimum: the value is the smallest objective of all models with the shown
+    parameters.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_history` to create
-    one. All parameters are stored as attributes.
+    Use :meth:`from_estimator` or :meth:`from_history` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
     path : ndarray of shape (n_iterates, n_parameters)
-        Iterates: one or two parameters of each.
+        The shown parameters, one or two, of each iterate.
     path_loss : ndarray of shape (n_iterates,)
-        Objective of each iterate; of the whole model, so that it may be above the curve
-        of a single feature.
+        Objective of each iterate. It is that of the whole model, so that it may be
+        above the curve of a single feature.
     epochs : ndarray of shape (n_iterates,)
         Epoch that begins at each iterate.
     grid : tuple of ndarray
         Values of each parameter for which the objective was evaluated.
     loss : ndarray of shape (n_values,) or (n_values of the second, of the first)
-        The objective there; not finite where a bound is overstepped.
+        The objective at these values; not finite where a bound is violated.
     minimum : ndarray of shape (n_parameters,)
         Parameters at the minimum.
     minimum_loss : float
-        The least objective.
+        The smallest objective.
     parameter_names : list of str
-        What to write at the axes.
+        Labels of the axes.
     is_profile : bool, default=False
-        Whether there are parameters that the picture does not show.
+        Whether the model has parameters that are not shown.
     last_epoch : int or None, default=None
-        The epoch in which the descent ended, where the path is the beginning of one
+        The epoch in which the descent ended, if the path is the beginning of a descent
         that diverged.
 
     Attributes
@@ -100,9 +101,9 @@ class DescentPathDisplay:
     start_, end_, minimum_ : matplotlib Line2D
         Markers of the first and the last iterate, and of the minimum.
     contour_ : matplotlib QuadContourSet or None
-        The contours, of two parameters.
+        The contours, for two parameters.
     curve_ : matplotlib Line2D or None
-        The curve, of one parameter.
+        The curve, for one parameter.
 
     See Also
     --------
@@ -171,24 +172,24 @@ class DescentPathDisplay:
         line_kwargs: Style | None = None,
         legend: bool = True,
     ) -> DescentPathDisplay:
-        """Fit a clone of an estimator, and plot the path of its descent.
+        """Fit a clone of an estimator, and draw the path of its descent.
 
         Parameters
         ----------
         estimator : GDLinearRegressor
-            A clone of it is fitted to X and y; it need not be fitted, and is not
-            changed.
+            The estimator, which need not be fitted. A clone of it is fitted to X and
+            y; the estimator is not changed.
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Rows.
+            Rows, which have to be on the CPU and not in Dask collections.
         y : array-like of shape (n_samples,) or (n_samples, 1)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights.
+            Nonnegative weights. None is a weight of one for each row.
         features : int, str or sequence of two of these, default=None
-            Which features to show, by index or name. None: the one that there is, with
-            the intercept, if there is one; or both of two.
+            Which features to show, by index or name. None shows all features of X, of
+            which there may be two, or one, with the intercept if the model has one.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         contour_kwargs : dict, default=None
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
@@ -204,24 +205,24 @@ class DescentPathDisplay:
         Raises
         ------
         TypeError
-            If the estimator is not a GDLinearRegressor, but a pipeline, say.
+            If the estimator is not a GDLinearRegressor, such as a pipeline.
         ValueError
-            If y has several targets; if `features` are needed, or not features of X;
-            if rows are held out for early stopping;
-            if the loss is one of the user's own and some parameters are not shown; and
-            on what `fit` raises.
+            If y has several targets; if `features` is None and X has more than two, or
+            if they are not features of X; if rows are held out for early stopping; if
+            the loss is one of your own and some parameters are not shown; and where
+            `fit` raises.
         ImportError
             If matplotlib is not installed.
 
         Warns
         -----
         UserWarning
-            If the descent diverges. The picture then has its beginning.
+            If the descent diverges. The beginning of the path is then drawn.
 
         Notes
         -----
         For squared error, contours are computed from the moments of the rows. For
-        Huber's loss with parameters that are not shown, each of some 400 points is a
+        Huber's loss with parameters that are not shown, each of some 400 points takes a
         fit to all rows.
 
         Examples
@@ -286,22 +287,22 @@ class DescentPathDisplay:
         line_kwargs: Style | None = None,
         legend: bool = True,
     ) -> DescentPathDisplay:
-        """Plot the path of a descent that was recorded.
+        """Draw the path of a descent that was recorded.
 
         Parameters
         ----------
         history : DescentHistory
-            Records "coef" and "intercept" of a descent on X and y.
+            History of a descent on X and y that recorded "coef" and "intercept".
         X : {array-like, sparse matrix or array} of shape (n_samples, n_features)
-            Rows that were fitted to.
+            Rows of the fit, which have to be on the CPU and not in Dask collections.
         y : array-like of shape (n_samples,) or (n_samples, 1)
-            Their targets.
+            Targets of the fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights.
+            Weights of the fit. None is a weight of one for each row.
         features : int, str or sequence of two of these, default=None
             Which features to show, as in :meth:`from_estimator`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         contour_kwargs : dict, default=None
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
@@ -319,10 +320,10 @@ class DescentPathDisplay:
         NotFittedError
             If the history holds no descent.
         TypeError
-            If it is not a history.
+            If `history` is not a DescentHistory.
         ValueError
             If the history has no coefficients, or is of another model or of other data
-            (which the losses of mini-batches do not tell); otherwise as
+            (which cannot be noticed for mini-batches); otherwise as
             :meth:`from_estimator`.
         ImportError
             If matplotlib is not installed.
@@ -376,7 +377,7 @@ class DescentPathDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         contour_kwargs : dict, default=None
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
@@ -388,6 +389,18 @@ class DescentPathDisplay:
         -------
         display : DescentPathDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> from skgd import DescentPathDisplay, GDLinearRegressor
+        >>> X, y = [[1.0], [2.0], [3.0]], [10.0, 20.0, 40.0]
+        >>> model = GDLinearRegressor(learning_rate=0.1, max_iter=5, tol=None)
+        >>> display = DescentPathDisplay.from_estimator(model, X, y)
+        >>> figure, ax = plt.subplots()
+        >>> display.plot(ax, line_kwargs={"color": "black"}).line_.get_color()
+        'black'
+        >>> plt.close("all")
         """
         ax = axes_or_new(ax, f"{type(self).__name__}.plot")
         self.ax_, self.figure_ = ax, ax.figure
@@ -417,19 +430,20 @@ class DescentPathDisplay:
         line_kwargs: Style | None = None,
         legend: bool = True,
     ) -> FuncAnimation:
-        """Draw the path iterate by iterate, in a new picture.
+        """Return an animation that draws the path iterate by iterate.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         interval : float, default=200
             Milliseconds from frame to frame.
         n_frames : int, default=None
-            Number of frames, at most that of the iterates. None: one for each iterate
-            up to 60. Where there are fewer frames than iterates, the first iterates,
-            whose steps are the longest, have one each, and later ones are further and
-            further apart. The last frame is the picture that :meth:`plot` draws.
+            Number of frames, at most that of the iterates. None is one for each
+            iterate, up to 60. If there are fewer frames than iterates, the first
+            iterates, whose steps are the longest, have one frame each, and later frames
+            are more and more iterates apart. The last frame is the picture that
+            :meth:`plot` draws.
         contour_kwargs : dict, default=None
             Keyword arguments of ``Axes.contour``, or of ``Axes.plot`` for a curve.
         line_kwargs : dict, default=None
@@ -440,8 +454,8 @@ class DescentPathDisplay:
         Returns
         -------
         animation : matplotlib.animation.FuncAnimation
-            Keep it until it is shown or saved: ``animation.save("path.gif",
-            writer="pillow")`` needs nothing but matplotlib.
+            The animation. Keep it in a variable until it is shown or saved;
+            ``animation.save("path.gif", writer="pillow")`` needs only matplotlib.
 
         Examples
         --------

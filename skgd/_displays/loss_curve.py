@@ -46,20 +46,20 @@ _LARGEST = 1e200
 class LossCurveDisplay:
     """Loss curves of gradient descent.
 
-    It is recommended to use :meth:`from_estimator` or :meth:`from_history` to create
-    one. All parameters are stored as attributes.
+    Use :meth:`from_estimator` or :meth:`from_history` to create a display. All
+    parameters are stored as attributes.
 
     Parameters
     ----------
     epochs : ndarray of shape (n_epochs,) or list of such
-        Epochs; a list has those of several fits.
+        Epochs; a list holds those of several fits.
     loss : ndarray of shape (n_epochs,) or list of such
-        The loss (the whole objective) of each epoch, or how much it exceeds the least
-        one. Nan is not drawn.
+        The loss (the whole objective) of each epoch, or its excess over the smallest
+        possible loss. Nan is not drawn.
     excess : bool, default=False
-        Whether `loss` is the excess over the least one.
+        Whether `loss` is the excess over the smallest possible loss.
     name : str, list of str or None, default=None
-        Name of each fit, for the legend. None: no legend.
+        Name of each fit, for the legend. None draws no legend.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class LossCurveDisplay:
 
     See Also
     --------
-    DescentPathDisplay : The way of the coefficients.
+    DescentPathDisplay : The path of the coefficients.
     skgd.callback.DescentHistory : Records the loss at each epoch, and more.
 
     Examples
@@ -126,32 +126,35 @@ class LossCurveDisplay:
         Parameters
         ----------
         estimator : estimator, list of estimators or dict of str -> estimator
-            Fitted `GDLinearRegressor`, or a fitted pipeline that ends in one, a search
-            (`GDLinearRegressorCV`, GridSearchCV, ...) whose `best_estimator_` is one,
-            or a TransformedTargetRegressor around one. A dict has the names for the
-            legend.
+            A fitted `GDLinearRegressor`, or a fitted pipeline that ends in one, a
+            search (`GDLinearRegressorCV`, GridSearchCV, ...) whose `best_estimator_` is
+            one, or a TransformedTargetRegressor around one. The keys of a dict are the
+            names in the legend.
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features), default=None
-            With `excess`: the rows that the regressor was fitted to (of a pipeline,
-            those that its last step got), where it keeps no `moments_`.
+            With `excess`, and needed if the regressor has no `moments_`: the rows that
+            it was fitted to (for a pipeline, those that its last step got). Tensors
+            have to be on the CPU.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Their targets.
+            Targets of the fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights.
+            Weights of the fit. None is a weight of one for each row.
         excess : bool, default=False
-            Whether to plot how much the loss exceeds the least one. On the logarithmic
-            axis, a straight line is an excess that falls by the same factor each epoch.
-            The least loss is known of squared error, with any penalty, from `moments_`
-            or from X and y. An excess that is no more than rounding is not drawn. Nor
-            is one below zero, as those of mini-batches may be: their loss is the mean
-            over the batches of an epoch, each before its update.
+            Whether to plot the excess of the loss over the smallest possible loss. On
+            the logarithmic axis, a straight line is an excess that falls by the same
+            factor in each epoch. The smallest loss is computed for squared error, with
+            any penalty, from `moments_` or from X and y. An excess that is no more than
+            rounding is not drawn. Nor is an excess below zero, as mini-batches may
+            have: their loss is the mean over the batches of an epoch, each before its
+            update.
         name : str or list of str, default=None
-            Name of each fit, for the legend. None: the keys of a dict, the parameters
-            by which the fits of a list differ, and no name of a single fit.
+            Name of each fit, for the legend. None uses the keys of a dict, the
+            parameters by which the fits of a list differ, and no name for a single fit.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         curve_kwargs : dict or list of dict, default=None
-            Keyword arguments of ``Axes.plot``: for all curves, or for each.
+            Keyword arguments of ``Axes.plot``: a dict for all curves, or a list with
+            one for each.
 
         Returns
         -------
@@ -163,11 +166,11 @@ class LossCurveDisplay:
         NotFittedError
             If an estimator is not fitted.
         TypeError
-            If there is no GDLinearRegressor in an estimator.
+            If an estimator contains no GDLinearRegressor.
         ValueError
-            If an excess is asked for and the least loss is not known; if X and y are
-            not the data of the fit (which of mini-batches and histories is noticed only
-            if the descent came below their least loss).
+            If `excess` is True and the smallest loss cannot be computed; if X and y are
+            not the data of the fit (for mini-batches and histories, this is noticed
+            only if the descent went below the smallest loss on X and y).
         ImportError
             If matplotlib is not installed.
 
@@ -215,30 +218,31 @@ class LossCurveDisplay:
     ) -> LossCurveDisplay:
         """Plot the losses that one or several histories recorded, against the epochs.
 
-        Other than `loss_curve_`, a history has the loss where the descent ended, and
-        those of a descent that diverged.
+        Unlike `loss_curve_`, a history holds the loss at the end of the descent, and
+        the losses of a descent that diverged.
 
         Parameters
         ----------
         history : DescentHistory, list of them or dict of str -> DescentHistory
-            Histories with "loss" among what they record. A dict has the names for the
+            Histories that recorded "loss". The keys of a dict are the names in the
             legend.
         X : {array-like, sparse matrix or array, Dask collection} of shape \
                 (n_samples, n_features), default=None
-            With `excess`: the rows that were fitted to.
+            With `excess`: the rows of the fit. Tensors have to be on the CPU.
         y : array-like of shape (n_samples,) or (n_samples, n_targets), default=None
-            Their targets.
+            Targets of the fit.
         sample_weight : array-like of shape (n_samples,), default=None
-            Their weights.
+            Weights of the fit. None is a weight of one for each row.
         excess : bool, default=False
-            Whether to plot how much the loss exceeds the least one, as in
-            :meth:`from_estimator`. It takes X and y.
+            Whether to plot the excess of the loss over the smallest possible loss, as
+            in :meth:`from_estimator`. It needs X and y.
         name : str or list of str, default=None
             Name of each history, as in :meth:`from_estimator`.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         curve_kwargs : dict or list of dict, default=None
-            Keyword arguments of ``Axes.plot``: for all curves, or for each.
+            Keyword arguments of ``Axes.plot``: a dict for all curves, or a list with
+            one for each.
 
         Returns
         -------
@@ -250,7 +254,7 @@ class LossCurveDisplay:
         NotFittedError
             If a history holds no descent.
         ValueError
-            If a history has no losses; otherwise as :meth:`from_estimator`.
+            If a history recorded no losses; otherwise as :meth:`from_estimator`.
         ImportError
             If matplotlib is not installed.
 
@@ -300,23 +304,36 @@ class LossCurveDisplay:
     ) -> LossCurveDisplay:
         """Draw the curves.
 
-        The axis of the losses is logarithmic, unless some are below zero, as those of a
-        loss of one's own may be; zeros are then left out. So are losses above 1e200,
-        which a descent that diverges comes to.
+        The axis of the losses is logarithmic, and zeros are left out, unless a loss is
+        below zero, as a loss of your own may be. Losses above 1e200, which a descent
+        that diverges reaches, are not drawn.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         name : str or list of str, default=None
-            Name of each fit, for the legend. None: the display's.
+            Name of each fit, for the legend. None uses the `name` of the display.
         curve_kwargs : dict or list of dict, default=None
-            Keyword arguments of ``Axes.plot``: for all curves, or for each.
+            Keyword arguments of ``Axes.plot``: a dict for all curves, or a list with
+            one for each.
 
         Returns
         -------
         display : LossCurveDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from skgd import LossCurveDisplay
+        >>> losses = np.array([4.0, 2.0, 1.0])
+        >>> display = LossCurveDisplay(epochs=np.arange(3), loss=losses)
+        >>> figure, ax = plt.subplots()
+        >>> display.plot(ax, curve_kwargs={"color": "black"}).line_.get_color()
+        'black'
+        >>> plt.close(figure)
         """
         ax = axes_or_new(ax, f"{type(self).__name__}.plot")
         several = isinstance(self.loss, list)

@@ -48,33 +48,34 @@ _WORDS_OF_SCORES = {
 class SearchDisplay:
     """Scores of a search against one parameter.
 
-    Mean test scores, with a band of one standard deviation over the splits above and
-    below, and a star at the best candidate. It is recommended to use
-    :meth:`from_estimator` to create one. All parameters are stored as attributes.
+    It shows the mean test scores, a band of one standard deviation over the splits
+    above and below them, and a star at the best candidate. Use :meth:`from_estimator`
+    to create a display. All parameters are stored as attributes.
 
     Parameters
     ----------
     param : str
         Name of the parameter.
     values : list of ndarray
-        For each line, values of the parameter, ascending: numbers, or else indices of
+        For each line, values of the parameter, ascending: numbers, or indices of
         `categories`.
     mean_scores, std_scores : list of ndarray
-        For each line, the mean and the standard deviation of the test scores there.
+        For each line, the mean and the standard deviation of the test scores at each
+        value.
     names : list of str or None
-        For each line, what to call it in the legend.
+        For each line, its name in the legend.
     best : tuple of (float, float) or None, default=None
-        Value and mean score of the best candidate. None: there is none, or it is the
-        best by another score.
+        Value and mean score of the best candidate. None if there is none, or if it is
+        the best by another score.
     categories : list of str or None, default=None
-        Values of the parameter, where they are not numbers.
+        Values of the parameter, if they are not numbers.
     joined : bool, default=True
-        Whether there is a line through the scores, with a band; otherwise there are
-        points with bars.
+        Whether to join the scores by a line, with a band. If False, they are points
+        with bars.
     score_name : str, default="score"
-        What the score is.
+        Name of the score.
     n_splits : int or None, default=None
-        Number of splits that the means are over.
+        Number of splits over which the means are taken.
     n_candidates, n_without_score : int, default=0
         Number of candidates, and of those without a finite score, which are not drawn.
 
@@ -87,9 +88,9 @@ class SearchDisplay:
     line_ : list of matplotlib Line2D
         The lines of the mean scores.
     band_ : list of matplotlib PolyCollection or ErrorbarContainer
-        The standard deviations: bands, or bars; empty if they are not drawn.
+        The standard deviations, as bands or bars; empty if they are not drawn.
     best_ : matplotlib Line2D or None
-        The star.
+        The star at the best candidate.
 
     See Also
     --------
@@ -157,28 +158,30 @@ class SearchDisplay:
     ) -> SearchDisplay:
         """Plot the test scores of a fitted search against one parameter.
 
-        There is a line for each combination of the other parameters, up to six. Of
-        more, the best candidate at each value is drawn, and the legend says so; where
-        no two candidates share a value, as in a random search, there are points.
+        There is a line for each combination of the other parameters, if there are at
+        most six. If there are more, the best candidate at each value is drawn, and the
+        legend says so. If no two candidates share a value, as in a random search, the
+        scores are points.
 
         Parameters
         ----------
         search : GDLinearRegressorCV, GridSearchCV or RandomizedSearchCV
             A fitted search.
         param : str, default=None
-            The parameter, by the name that it has in the grid. None: of those whose
-            values are all numbers, or else of all, the one that has most values.
+            The parameter, by its name in the grid. None is the parameter with the most
+            values, among those whose values are all numbers if there are any.
         score_name : str, default=None
-            Which of several scores to plot, by its name. None: the only one, or the one
-            that `refit` names.
+            Which of several scores to plot, by its name. None is the only score, or the
+            one that `refit` names.
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         std_display_style : {"fill_between", "errorbar"} or None, \
                 default="fill_between"
-            Whether the standard deviations over the splits are bands, or bars, which
-            points that no line joins have anyway. None: they are not drawn.
+            Whether to draw the standard deviations over the splits as bands, or as
+            bars. Points that no line joins always have bars. None draws neither.
         line_kwargs : dict or list of dict, default=None
-            Keyword arguments of ``Axes.plot``: for all lines, or for each.
+            Keyword arguments of ``Axes.plot``: a dict for all lines, or a list with one
+            for each.
 
         Returns
         -------
@@ -190,8 +193,8 @@ class SearchDisplay:
         NotFittedError
             If the search is not fitted.
         TypeError
-            If it is not a search, or one whose candidates were scored on different
-            numbers of rows (successive halving).
+            If it is not a search, or if its candidates were scored on different numbers
+            of rows (successive halving).
         ValueError
             If `param` or `score_name` is not one of the search's, or no candidate has a
             score.
@@ -256,25 +259,42 @@ class SearchDisplay:
     ) -> SearchDisplay:
         """Draw the scores.
 
-        The axis of the parameter is logarithmic where the largest of its values is more
-        than 10 times the least; of values among which is 0, that axis is linear from 0
-        to the least of the others.
+        The axis of the parameter is logarithmic if the largest of its values is more
+        than 10 times the smallest. If 0 is among the values, the axis is linear from 0
+        to the smallest of the others.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on. None: those of a new figure.
+            Axes to draw on. None draws on a new figure.
         std_display_style : {"fill_between", "errorbar"} or None, \
                 default="fill_between"
-            Whether the standard deviations over the splits are bands, or bars, which
-            points that no line joins have anyway. None: they are not drawn.
+            Whether to draw the standard deviations over the splits as bands, or as
+            bars. Points that no line joins always have bars. None draws neither.
         line_kwargs : dict or list of dict, default=None
-            Keyword arguments of ``Axes.plot``: for all lines, or for each.
+            Keyword arguments of ``Axes.plot``: a dict for all lines, or a list with one
+            for each.
 
         Returns
         -------
         display : SearchDisplay
             The display itself.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from skgd import SearchDisplay
+        >>> display = SearchDisplay(
+        ...     param="alpha",
+        ...     values=[np.array([0.1, 1.0, 10.0])],
+        ...     mean_scores=[np.array([0.4, 0.5, 0.3])],
+        ...     std_scores=[np.array([0.1, 0.1, 0.2])],
+        ...     names=[None],
+        ... )
+        >>> display.plot(std_display_style="errorbar").ax_.get_xscale()
+        'log'
+        >>> plt.close(display.figure_)
         """
         if std_display_style not in ("fill_between", "errorbar", None):
             raise ValueError(

@@ -23,9 +23,10 @@ class Objective:
         F_t(W, b) = 1/n sum_i w_i loss(P_it, Y_it) + sum_j l2_jt W_jt^2 + rest(W_t)
 
     The first two terms are smooth: a strategy computes and differentiates them by the
-    methods below, and need not know of weights and penalties. The rest is an L1 penalty
-    or a bound at zero, which the loop takes care of. Targets do not mix: what minimises
-    the sum of the ``F_t`` minimises each of them.
+    methods below, which take care of weights and penalties. The rest is an L1 penalty
+    or a bound at zero, which the loop takes care of. The objective of a target does not
+    depend on the parameters of the others: minimising the sum of the ``F_t`` minimises
+    each of them.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ class Objective:
 
     See Also
     --------
-    GradientStrategy : The contract of those who descend on it.
+    GradientStrategy : The contract of strategies, which descend on it.
 
     Examples
     --------
@@ -64,9 +65,9 @@ class Objective:
         Parameters
         ----------
         prediction : array of shape (n_rows, n_targets)
-            What the model predicts for the rows.
+            Predictions for the rows.
         rows : Rows
-            Their targets and weights.
+            Rows with their targets and weights.
         coef : array of shape (n_features, n_targets)
             The coefficients, for the L2 penalty.
 
@@ -74,6 +75,14 @@ class Objective:
         -------
         value : array of shape (n_targets,)
             The weighted mean of the loss, plus the L2 penalty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import Objective, Rows
+        >>> rows = Rows(np.ones((2, 1)), y=np.array([[2.0], [4.0]]))
+        >>> Objective().value(np.array([[1.0], [1.0]]), rows, np.ones((1, 1)))
+        array([5.])
         """
         value = self.loss.mean(prediction, rows)
         return value if self.penalty.l2 is None else value + self.penalty.l2_value(coef)
@@ -81,25 +90,36 @@ class Objective:
     def value_and_residual(
         self, prediction: Array, rows: Rows, coef: Array
     ) -> tuple[Array, Array]:
-        """Return the same value, and the residuals that the gradient is made of.
+        """Return the value, and the residuals that make up the gradient.
 
         Parameters
         ----------
         prediction : array of shape (n_rows, n_targets)
-            What the model predicts for the rows. It may be overwritten.
+            Predictions for the rows. The array may be overwritten.
         rows : Rows
-            Their targets and weights.
+            Rows with their targets and weights.
         coef : array of shape (n_features, n_targets)
             The coefficients, for the L2 penalty.
 
         Returns
         -------
         value : array of shape (n_targets,)
-            As from `value`.
+            The same as from `value`.
         residual : array of shape (n_rows, n_targets)
-            Half the derivative of the loss of each element times its weight: for
+            Half the derivative of the loss of each element, times its weight: for
             squared error, ``weight * (prediction - y)``. The gradient of the mean loss
-            is ``2 / n_rows * X.T @ residual``; `add_l2_gradient` adds the penalty's.
+            is ``2 / n_rows * X.T @ residual``; `add_l2_gradient` adds the gradient of
+            the penalty.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import Objective, Rows
+        >>> rows = Rows(np.ones((2, 1)), y=np.array([[2.0], [4.0]]))
+        >>> prediction, coef = np.array([[1.0], [1.0]]), np.ones((1, 1))
+        >>> value, residual = Objective().value_and_residual(prediction, rows, coef)
+        >>> value, residual.ravel()
+        (array([5.]), array([-1., -3.]))
         """
         value, residual = self.loss.mean_and_residual(prediction, rows)
         if self.penalty.l2 is not None:
@@ -107,7 +127,7 @@ class Objective:
         return value, residual
 
     def add_l2_gradient(self, coef: Array, *, to: Array) -> None:
-        """Add the gradient of the L2 penalty, ``2 * l2 * coef``, where there is one.
+        """Add the gradient of the L2 penalty, ``2 * l2 * coef``, if there is one.
 
         Parameters
         ----------
@@ -115,6 +135,21 @@ class Objective:
             The coefficients.
         to : array of shape (n_features, n_targets)
             The gradient of the mean loss, which is changed in place.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd import GDLinearRegressor
+        >>> from skgd.strategies import ManualStrategy
+        >>> class Printing(ManualStrategy):
+        ...     def start(self, parameters, objective):
+        ...         super().start(parameters, objective)
+        ...         gradient = np.array([[0.0]])
+        ...         objective.add_l2_gradient(np.array([[3.0]]), to=gradient)
+        ...         print(gradient)  # 2 * alpha * 3
+        >>> model = GDLinearRegressor(Printing(), alpha=0.5, learning_rate=0.1)
+        >>> _ = model.fit([[1.0], [2.0]], [2.0, 4.0])
+        [[3.]]
         """
         if self.penalty.l2 is not None:
             to += 2 * self.penalty.l2 * coef
@@ -122,7 +157,7 @@ class Objective:
     def to_device(self, device: Device, dtype: np.dtype) -> Objective:
         """Return the same objective with its arrays on the device of the descent.
 
-        It is called before `start`: a strategy gets the objective already there.
+        `fit` calls it before `start`: a strategy gets the objective on the device.
 
         Parameters
         ----------

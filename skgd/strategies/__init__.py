@@ -1,10 +1,9 @@
 """Gradient strategies: three that are interchangeable, and the contract for others.
 
-`GradientStrategy` is the contract, `Objective` what it descends on, and `Rows` what it
-reads; `ManualStrategy`, `AutogradStrategy` and `ModuleStrategy` keep it.
+`GradientStrategy` is the contract: it reads `Rows`, and computes the gradient of an
+`Objective`. `ManualStrategy`, `AutogradStrategy` and `ModuleStrategy` implement it.
 
-`AutogradStrategy` and `ModuleStrategy` are imported when first asked for, since they
-bring in torch.
+`AutogradStrategy` and `ModuleStrategy` need torch, and are imported at their first use.
 """
 
 from __future__ import annotations

@@ -11,12 +11,12 @@ from skgd.strategies._base import GradientStrategy
 
 
 class AutogradStrategy(GradientStrategy):
-    """Prediction, loss and update by hand; the gradient by torch autograd.
+    """Gradient by torch autograd; prediction, loss and update by hand.
 
-    The coefficients and the intercept are leaf tensors. `evaluate` writes the loss and
-    calls ``backward()``, with the last gradients cleared; `update` steps under
-    ``no_grad``. It has no parameters, and differentiates losses of the user's own as
-    well. Its attributes are those of `GradientStrategy`.
+    The coefficients and the intercept are leaf tensors. `evaluate` clears the last
+    gradients, computes the loss and calls ``backward()``; `update` steps under
+    ``no_grad``. The strategy has no parameters, and also differentiates losses of the
+    user's own. Its attributes are those of `GradientStrategy`.
 
     See Also
     --------
@@ -40,7 +40,21 @@ class AutogradStrategy(GradientStrategy):
     def start(self, parameters: Parameters, objective: Objective) -> None:
         """Make the parameters leaf tensors.
 
-        For the parameters see `GradientStrategy.start`.
+        Parameters
+        ----------
+        parameters : tuple of Tensor
+            (coef,) or (coef, intercept); see `GradientStrategy.start`.
+        objective : Objective
+            The loss and the L2 penalty to descend on.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import AutogradStrategy, Objective
+        >>> strategy = AutogradStrategy()
+        >>> strategy.start((torch.zeros(2, 1), torch.zeros(1)), Objective())
+        >>> [tuple(parameter.shape) for parameter in strategy.parameters]
+        [(2, 1), (1,)]
         """
         self._leaves = [parameter.requires_grad_() for parameter in parameters]
         # The same memory outside the graph, for the loop to read and to move.
@@ -49,7 +63,27 @@ class AutogradStrategy(GradientStrategy):
     def evaluate(self, rows: Rows) -> Array:
         """Compute the losses, and the gradients by ``backward()``.
 
-        For the parameters see `GradientStrategy.evaluate`.
+        Parameters
+        ----------
+        rows : Rows
+            All rows, or those of a batch, as tensors; see `GradientStrategy.evaluate`.
+
+        Returns
+        -------
+        losses : Tensor of shape (n_targets,)
+            The objective of each target, without L1 penalties.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import AutogradStrategy, Objective, Rows
+        >>> strategy = AutogradStrategy()
+        >>> strategy.start((torch.zeros(1, 1),), Objective())
+        >>> rows = Rows(torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [4.0]]))
+        >>> strategy.evaluate(rows)
+        tensor([10.])
+        >>> strategy.gradients
+        (tensor([[-10.]]),)
         """
         for leaf in self._leaves:
             leaf.grad = None
@@ -64,7 +98,21 @@ class AutogradStrategy(GradientStrategy):
     def update(self, learning_rate: float | Array) -> None:
         """Step by ``-learning_rate * gradient``.
 
-        For the parameters see `GradientStrategy.update`.
+        Parameters
+        ----------
+        learning_rate : float or Tensor of shape (n_targets,)
+            The factor of the gradients, one for all targets or one for each.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import AutogradStrategy, Objective
+        >>> strategy = AutogradStrategy()
+        >>> strategy.start((torch.zeros(1, 1),), Objective())
+        >>> strategy.gradients = (torch.tensor([[-10.0]]),)
+        >>> strategy.update(0.1)
+        >>> strategy.parameters
+        (tensor([[1.]]),)
         """
         for leaf, gradient in zip(self._leaves, self.gradients):
             leaf -= learning_rate * gradient

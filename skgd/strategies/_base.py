@@ -18,53 +18,53 @@ class GradientStrategy(BaseEstimator, ABC):
 
     A strategy holds the parameters of the linear model during a descent. The loop calls
     `start` once, and then `evaluate` and `update` for each batch. A strategy of your
-    own is a subclass with `evaluate` and `update`;
-    :func:`skgd.testing.check_gradient_strategy` tells whether it keeps the contract.
+    own is a subclass that defines `evaluate` and `update`;
+    :func:`skgd.testing.check_gradient_strategy` checks whether it keeps the contract.
 
     A strategy is a :class:`~sklearn.base.BaseEstimator`: `__init__` stores its
-    arguments and does nothing else, so that it can be cloned and its parameters can be
-    searched over (``strategy__...``). `fit` works on a clone.
+    arguments and does nothing else, so that the strategy can be cloned and its
+    parameters can be searched over (``strategy__...``). `fit` works on a clone.
 
     Attributes
     ----------
     needs_tensors : bool, default=False
-        Class attribute. True: all arrays are torch tensors, on every device. False:
-        NumPy arrays on the CPU, torch tensors on other devices. All arrays of a descent
-        have the same dtype, float32 or float64.
+        Class attribute. If True, all arrays are torch tensors, on every device. If
+        False, they are NumPy arrays on the CPU and torch tensors on other devices. All
+        arrays of a descent have the same dtype, float32 or float64.
     losses : tuple of str, default=("squared_error",)
         Class attribute. The losses that `evaluate` can differentiate. "squared_error"
-        and "huber": those of `GDLinearRegressor`. "custom": the user's own, a function
-        of tensors that torch differentiates. For the last two, `evaluate` has to use
-        the `objective`, whose `value_and_residual` serves all three, also without
-        torch. `fit` refuses a loss that is not listed here.
+        and "huber" are those of `GDLinearRegressor`; "custom" is a loss of the user's
+        own, a function of tensors that torch differentiates. For the last two,
+        `evaluate` has to use the `objective`, whose `value_and_residual` computes all
+        three, also without torch. `fit` refuses a loss that is not listed here.
     penalizes : bool, default=False
         Class attribute. Whether `evaluate` adds the L2 penalty, as the methods of
-        `objective` do. If False, `fit` refuses an L2 penalty. L1 penalties and bounds
-        at zero need nothing of a strategy: the loop takes care of them.
+        `objective` do. If False, `fit` refuses an L2 penalty. The loop takes care of L1
+        penalties and of bounds at zero, which need nothing from a strategy.
     plain : bool, default=True
         Whether `update` moves the coefficients themselves by ``-learning_rate *
         gradient`` and does nothing else. If False, `fit` refuses
         ``learning_rate="auto"``, a `momentum`, L1 penalties and bounds, which all
         presume such a step. Read after `start`.
     sums_gradients : bool
-        Whether `update` needs nothing of the last rows but `gradients`, so that these
-        may be sums over parts of the rows which others have evaluated. By default where
-        `plain`. If False, `fit` refuses Dask collections but for squared error, and but
-        for batches.
+        Whether `update` needs nothing of the last rows except `gradients`, so that
+        these may be sums over parts of the rows which other processes have evaluated.
+        By default it equals `plain`. If False, `fit` takes Dask collections only for
+        squared error, and in mini-batches.
     parameters : tuple of arrays
         (coef,) or, if the model has an intercept, (coef, intercept), of shapes
         (n_features, n_targets) and (n_targets,). If `plain`, the loop may change these
         arrays in place (momentum, proximal steps); the next `evaluate` must use the
-        changed values. Of a torch tensor that requires gradients, give its
+        changed values. For a torch tensor that requires gradients, return its
         ``detach()``.
     gradients : tuple of arrays
         Gradients of the sum of the objectives of all targets with respect to
-        `parameters`, in their shapes. Set by `evaluate`, and valid until the next one,
-        also after `update`. If `plain`, the loop may replace them between the two, by
-        those of several parts of the rows together: `update` must use this attribute,
-        and no private copy.
+        `parameters`, in their shapes. `evaluate` sets them, and they are valid until
+        the next `evaluate`, also after `update`. If `plain`, the loop may replace them
+        between the two, by the gradients of several parts of the rows together:
+        `update` must use this attribute, and no private copy.
     objective : Objective
-        What `start` was given: the loss and the L2 penalty.
+        The loss and the L2 penalty, as passed to `start`.
 
     See Also
     --------
@@ -110,7 +110,8 @@ class GradientStrategy(BaseEstimator, ABC):
     def start(self, parameters: Parameters, objective: Objective) -> None:
         """Keep the parameters to start from, and the objective.
 
-        Called once before each descent, also on a strategy that has been used before.
+        The loop calls it once before each descent, also on a strategy that was used
+        before.
 
         Parameters
         ----------
@@ -118,7 +119,7 @@ class GradientStrategy(BaseEstimator, ABC):
             (coef,) or (coef, intercept), of shapes (n_features, n_targets) and
             (n_targets,). The strategy may keep these arrays and change them in place.
         objective : Objective
-            What to descend on.
+            The loss and the L2 penalty to descend on.
 
         Examples
         --------
@@ -133,21 +134,22 @@ class GradientStrategy(BaseEstimator, ABC):
 
     @property
     def sums_gradients(self) -> bool:
-        """Whether `update` needs nothing of the last rows but `gradients`."""
+        """Whether `update` needs nothing of the last rows except `gradients`."""
         return self.plain
 
     def state(self) -> Any:
-        """Return what `resume` goes on from.
+        """Return the state from which `resume` goes on.
 
-        Where rows lie in several processes (Dask), a descent goes on in another one: a
-        clone of the strategy is started there at zero, and resumes. If `plain`, the
-        parameters are all there is. Others define both methods, and add what one step
-        leaves to the next, such as the state of an optimizer.
+        Where rows lie in several processes (Dask), a descent goes on in another
+        process: there a clone of the strategy is started at zero, and resumes. If
+        `plain`, the state is a copy of the parameters. Other strategies define both
+        methods, and add what one step leaves to the next, such as the state of an
+        optimizer.
 
         Returns
         -------
         state : object
-            Something that can be pickled, and does not change with the next step.
+            An object that can be pickled, and does not change with the next step.
 
         Raises
         ------
@@ -157,13 +159,10 @@ class GradientStrategy(BaseEstimator, ABC):
         Examples
         --------
         >>> import numpy as np
-        >>> from sklearn.base import clone
         >>> from skgd.strategies import ManualStrategy, Objective
-        >>> strategy, other = ManualStrategy(), ManualStrategy()
+        >>> strategy = ManualStrategy()
         >>> strategy.start((np.ones((1, 1)),), Objective())
-        >>> other.start((np.zeros((1, 1)),), Objective())
-        >>> other.resume(strategy.state())
-        >>> other.parameters
+        >>> strategy.state()
         (array([[1.]]),)
         """
         if not self.plain:
@@ -181,8 +180,25 @@ class GradientStrategy(BaseEstimator, ABC):
         Parameters
         ----------
         state : object
-            What its `state` returned. This strategy was started with parameters of the
-            same shapes, and the same objective.
+            The return value of the other strategy's `state`. This strategy was started
+            with parameters of the same shapes, and the same objective.
+
+        Raises
+        ------
+        NotImplementedError
+            If the state is not that of this class, since the subclass defines `state`
+            alone.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import ManualStrategy, Objective
+        >>> strategy, other = ManualStrategy(), ManualStrategy()
+        >>> strategy.start((np.ones((1, 1)),), Objective())
+        >>> other.start((np.zeros((1, 1)),), Objective())
+        >>> other.resume(strategy.state())
+        >>> other.parameters
+        (array([[1.]]),)
         """
         shapes = [parameter.shape for parameter in self.parameters]
         if [getattr(value, "shape", None) for value in state] != shapes:
@@ -197,23 +213,26 @@ class GradientStrategy(BaseEstimator, ABC):
     def evaluate(self, rows: Rows) -> Array:
         """Compute the objective and its gradients at the current parameters.
 
-        The parameters do not move, so that a second call gives the same. The gradients
-        are then in `gradients`.
+        It sets `gradients`, and leaves the parameters as they are, so that a second
+        call gives the same result.
 
         Parameters
         ----------
         rows : Rows
             All rows, or those of a batch: a named tuple of `X`, (n_rows, n_features),
-            `y`, (n_rows, n_targets), and `weight`, (n_rows,) or None; not to be written
-            into. They are not the user's rows, but standardized, or condensed to a few
-            with the same gradient (see `standardize` and `precompute`). If the user's X
-            is sparse, X may be a SciPy array in CSR or CSC format, or an object that
-            works in ``@`` and ``.T`` as an array does: centred rows, which are not
-            filled. Among tensors it works in ``nn.Linear``, too (but reverse-mode
-            ``torch.func`` does not go through it: differentiate with respect to the
-            prediction, and multiply by ``rows.X.T``). The methods of `objective` apply
-            the weights. Divide by ``len(rows.y)``, not by the sum of the weights: they
-            average one over all rows, but not over each batch.
+            `y`, (n_rows, n_targets), and `weight`, (n_rows,) or None. Do not write into
+            them. They are not the user's rows, but standardized, or condensed to a few
+            with the same gradient (see `standardize` and `precompute`). Divide by
+            ``len(rows.y)``, not by the sum of the weights: the weights average one over
+            all rows, but not over each batch. The methods of `objective` apply the
+            weights.
+
+            If the user's X is sparse, `X` may be a SciPy array in CSR or CSC format, or
+            an object that works in ``@`` and ``.T`` as an array does: centred sparse
+            rows, which are not stored as a dense array. Among tensors, such an object
+            also works in ``nn.Linear``. Reverse-mode ``torch.func`` does not go through
+            it: differentiate with respect to the prediction, and multiply by
+            ``rows.X.T``.
 
         Returns
         -------
@@ -239,8 +258,8 @@ class GradientStrategy(BaseEstimator, ABC):
         Parameters
         ----------
         learning_rate : float or array of shape (n_targets,)
-            What the gradients are multiplied by; one number, or one for each target, in
-            an array of the strategy's library and dtype. If `plain`, the step is
+            The factor of the gradients: one number, or one for each target, in an array
+            of the strategy's library and dtype. If `plain`, the step is
             ``-learning_rate * gradient``.
 
         Examples

@@ -8,16 +8,16 @@ from skgd.strategies._base import GradientStrategy
 
 
 class ManualStrategy(GradientStrategy):
-    """Everything by hand: prediction, loss, the derived gradient and the update.
+    """Derived gradient by hand, as the prediction, the loss and the update.
 
     For squared error on n rows, with residuals ``r = X w + b - y``::
 
         dF/dw = (2/n) X' r        dF/db = (2/n) sum(r)
 
     For Huber's loss, r is clipped to [-epsilon, epsilon]; an L2 penalty adds ``2 l2 w``
-    to the first. It has no parameters. On the CPU it computes with NumPy and never
-    imports torch; on other devices the same formula runs on torch tensors. Its
-    attributes are those of `GradientStrategy`.
+    to the first gradient. The strategy has no parameters. On the CPU it computes with
+    NumPy and never imports torch; on other devices the same formula runs on torch
+    tensors. Its attributes are those of `GradientStrategy`.
 
     See Also
     --------
@@ -40,7 +40,26 @@ class ManualStrategy(GradientStrategy):
     def evaluate(self, rows: Rows) -> Array:
         """Compute the losses and the gradients by the derived formula.
 
-        For the parameters see `GradientStrategy.evaluate`.
+        Parameters
+        ----------
+        rows : Rows
+            All rows, or those of a batch; see `GradientStrategy.evaluate`.
+
+        Returns
+        -------
+        losses : array of shape (n_targets,)
+            The objective of each target, without L1 penalties.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import ManualStrategy, Objective, Rows
+        >>> strategy = ManualStrategy()
+        >>> strategy.start((np.zeros((1, 1)), np.zeros(1)), Objective())
+        >>> strategy.evaluate(Rows(np.array([[1.0], [2.0]]), np.array([[2.0], [4.0]])))
+        array([10.])
+        >>> strategy.gradients
+        (array([[-10.]]), array([-6.]))
         """
         X, n = rows.X, len(rows.y)
         coef, *intercept = self.parameters
@@ -58,7 +77,21 @@ class ManualStrategy(GradientStrategy):
     def update(self, learning_rate: float | Array) -> None:
         """Step by ``-learning_rate * gradient``.
 
-        For the parameters see `GradientStrategy.update`.
+        Parameters
+        ----------
+        learning_rate : float or array of shape (n_targets,)
+            The factor of the gradients, one for all targets or one for each.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skgd.strategies import ManualStrategy, Objective
+        >>> strategy = ManualStrategy()
+        >>> strategy.start((np.zeros((1, 1)),), Objective())
+        >>> strategy.gradients = (np.array([[-10.0]]),)
+        >>> strategy.update(0.1)
+        >>> strategy.parameters
+        (array([[1.]]),)
         """
         for parameter, gradient in zip(self.parameters, self.gradients):
             parameter -= learning_rate * gradient

@@ -25,14 +25,14 @@ class ModuleStrategy(GradientStrategy):
     Parameters
     ----------
     module : callable or None, default=None
-        Factory ``(n_features, n_targets) -> nn.Module`` of a module that is affine in
-        X and maps (n_rows, n_features) to (n_rows, n_targets). None is ``nn.Linear``,
-        with a bias where the estimator has ``fit_intercept=True``; a factory of your
-        own has to agree with `fit_intercept` (``functools.partial(nn.Linear,
-        bias=False)`` for False). To pickle the estimator, or to search with
-        ``n_jobs``, use a named function or a class rather than a lambda. In several
-        threads at once, it must not rely on seeding torch's generator, which all of
-        them share: it has to set the parameters with a ``torch.Generator`` of its own.
+        Factory ``(n_features, n_targets) -> nn.Module`` of a module that is affine in X
+        and maps (n_rows, n_features) to (n_rows, n_targets). None is ``nn.Linear``,
+        with a bias if the estimator has ``fit_intercept=True``; a factory of your own
+        has to agree with `fit_intercept` (``functools.partial(nn.Linear, bias=False)``
+        for False). To pickle the estimator, or to search with ``n_jobs``, use a named
+        function or a class instead of a lambda. If fits run in several threads at once,
+        the factory must not rely on seeding torch's generator, which all threads share:
+        it has to draw from a ``torch.Generator`` of its own.
     optimizer : callable, default=torch.optim.SGD
         Class of the optimizer, or a factory called like one: ``optimizer(parameters,
         lr=1.0, **optimizer_params)``. At each step its learning rates are multiplied by
@@ -40,7 +40,7 @@ class ModuleStrategy(GradientStrategy):
         get one.
     optimizer_params : dict or None, default=None
         Further arguments of `optimizer`, such as ``{"momentum": 0.9}``. The learning
-        rate is the estimator's.
+        rate is not among them: it is the estimator's.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class ModuleStrategy(GradientStrategy):
     Raises
     ------
     ValueError
-        At `fit`, if the factory does not return an ``nn.Module``, or the module is not
+        At `fit`: if the factory does not return an ``nn.Module``; if the module is not
         affine in X, draws random numbers, has no trainable parameters, returns the
         wrong shape, or has a bias with ``fit_intercept=False`` or none with
-        ``fit_intercept=True``; if `optimizer_params` is no dict, or holds "lr", or
-        `optimizer` does not take it, or does not return a torch optimizer; and if a
-        module that does not hold its coefficients (see Notes) is to start elsewhere
-        than at zero.
+        ``fit_intercept=True``; if `optimizer_params` is not a dict, or holds "lr"; if
+        `optimizer` does not take these, or does not return a torch optimizer; and if a
+        module whose parameters are not the coefficients (see Notes) is asked to start
+        elsewhere than at zero.
 
     See Also
     --------
@@ -68,13 +68,16 @@ class ModuleStrategy(GradientStrategy):
     Notes
     -----
     If the module's parameters are the coefficients (``nn.Linear``, or a module that
-    holds one), the descent starts where the estimator says. A module with more
+    contains one), the descent starts where the estimator says. A module with more
     parameters than coefficients (two stacked ``nn.Linear``) starts where its factory
-    leaves it, since many settings of it stand for the same coefficients: with it,
-    `coef_init`, `intercept_init`, a warm start and a second `partial_fit` are refused.
-    Its coefficients are read off as ``module(I) - module(0)``. The factory runs with a
-    fork of torch's random generator: ``torch.manual_seed`` controls it, and `fit`
-    leaves the generator as it was. Without a factory nothing is drawn.
+    leaves it, since many values of its parameters give the same coefficients:
+    `coef_init`, `intercept_init`, a warm start and a second `partial_fit` are then
+    refused. The coefficients of such a module are computed as ``module(I) -
+    module(0)``.
+
+    The factory runs with a fork of torch's random generator: ``torch.manual_seed``
+    controls it, and `fit` leaves the generator as it was. Without a factory, no random
+    numbers are drawn.
 
     Examples
     --------
@@ -105,7 +108,21 @@ class ModuleStrategy(GradientStrategy):
     def start(self, parameters: Parameters, objective: Objective) -> None:
         """Build the module, its criterion and its optimizer.
 
-        For the parameters see `GradientStrategy.start`.
+        Parameters
+        ----------
+        parameters : tuple of Tensor
+            (coef,) or (coef, intercept); see `GradientStrategy.start`.
+        objective : Objective
+            The loss and the L2 penalty to descend on.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import ModuleStrategy, Objective
+        >>> strategy = ModuleStrategy(optimizer=torch.optim.Adam)
+        >>> strategy.start((torch.zeros(2, 1), torch.zeros(1)), Objective())
+        >>> strategy.plain
+        False
         """
         self._module, self._model = build_model(self.module, parameters)
         self._model.start_at(parameters)
@@ -119,7 +136,27 @@ class ModuleStrategy(GradientStrategy):
     def evaluate(self, rows: Rows) -> Array:
         """Compute the losses, and the gradients by ``backward()``.
 
-        For the parameters see `GradientStrategy.evaluate`.
+        Parameters
+        ----------
+        rows : Rows
+            All rows, or those of a batch, as tensors; see `GradientStrategy.evaluate`.
+
+        Returns
+        -------
+        losses : Tensor of shape (n_targets,)
+            The objective of each target, without L1 penalties.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import ModuleStrategy, Objective, Rows
+        >>> strategy = ModuleStrategy()
+        >>> strategy.start((torch.zeros(1, 1),), Objective())
+        >>> rows = Rows(torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [4.0]]))
+        >>> strategy.evaluate(rows)
+        tensor([10.])
+        >>> strategy.gradients
+        (tensor([[-10.]]),)
         """
         self._rows = rows
         self._optimizer.zero_grad()
@@ -132,9 +169,27 @@ class ModuleStrategy(GradientStrategy):
     def update(self, learning_rate: float | Array) -> None:
         """Let the optimizer take its step.
 
-        For the parameters see `GradientStrategy.update`. An optimizer takes one
-        learning rate: where each target has its own, it multiplies the gradients of
-        the target, as if it multiplied its loss, and the optimizer steps with one.
+        An optimizer takes one learning rate. Where each target has its own, the
+        gradients of each target are multiplied by its rate, as if the rate multiplied
+        its loss, and the optimizer steps with the rate 1.
+
+        Parameters
+        ----------
+        learning_rate : float or Tensor of shape (n_targets,)
+            The factor of the optimizer's own learning rates, or one factor for each
+            target.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import ModuleStrategy, Objective, Rows
+        >>> strategy = ModuleStrategy()
+        >>> strategy.start((torch.zeros(1, 1),), Objective())
+        >>> rows = Rows(torch.tensor([[1.0], [2.0]]), torch.tensor([[2.0], [4.0]]))
+        >>> losses = strategy.evaluate(rows)
+        >>> strategy.update(0.1)  # 0 - 0.1 * (-10)
+        >>> strategy.parameters
+        (tensor([[1.]]),)
         """
         if isinstance(learning_rate, torch.Tensor):
             gradients = tuple(gradient.clone() for gradient in self.gradients)
@@ -151,20 +206,48 @@ class ModuleStrategy(GradientStrategy):
 
     @property
     def sums_gradients(self) -> bool:
-        """Whether the optimizer goes by gradients of the coefficients alone."""
+        """Whether the optimizer needs only the gradients of the coefficients."""
         return isinstance(self._model, HeldCoefficients) and not self._needs_closure
 
     def state(self) -> Any:
         """Return the states of the module and of the optimizer.
 
-        See `GradientStrategy.state`.
+        Returns
+        -------
+        state : tuple of dict
+            Copies of the ``state_dict()`` of both.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import ModuleStrategy, Objective
+        >>> strategy = ModuleStrategy()
+        >>> strategy.start((torch.zeros(2, 1), torch.zeros(1)), Objective())
+        >>> of_module, of_optimizer = strategy.state()
+        >>> list(of_module), list(of_optimizer)
+        (['weight', 'bias'], ['state', 'param_groups'])
         """
         return deepcopy((self._module.state_dict(), self._optimizer.state_dict()))
 
     def resume(self, state: Any) -> None:
         """Load the states of the module and of the optimizer.
 
-        For the parameters see `GradientStrategy.resume`.
+        Parameters
+        ----------
+        state : tuple of dict
+            The return value of the `state` of a strategy with the same module and
+            optimizer.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from skgd.strategies import ModuleStrategy, Objective
+        >>> strategy, other = ModuleStrategy(), ModuleStrategy()
+        >>> strategy.start((torch.ones(1, 1),), Objective())
+        >>> other.start((torch.zeros(1, 1),), Objective())
+        >>> other.resume(strategy.state())
+        >>> other.parameters
+        (tensor([[1.]]),)
         """
         of_module, of_optimizer = state
         self._module.load_state_dict(of_module)
@@ -172,7 +255,7 @@ class ModuleStrategy(GradientStrategy):
 
     @property
     def parameters(self) -> Parameters:  # type: ignore[override]  # read off the module
-        """Current parameters: live where the module's are the coefficients."""
+        """Current coefficients and intercept, read off the module."""
         return self._model.parameters
 
     @property

@@ -1,4 +1,4 @@
-"""Checks of gradient strategies, ours and yours."""
+"""Check of gradient strategies, those of this package and your own."""
 
 from skgd.testing._checks import check_gradient_strategy
 

@@ -30,11 +30,11 @@ def check_gradient_strategy(
 ) -> None:
     """Check that a gradient strategy keeps the contract of `GradientStrategy`.
 
-    It is to a strategy what :func:`sklearn.utils.estimator_checks.check_estimator` is
-    to an estimator. It runs the strategy on small problems: one and several targets,
-    with and without intercept and weights, more rows than features and fewer, float64
-    and float32, and with the losses and the penalty that the strategy declares (see
-    `losses` and `penalizes` of `GradientStrategy`). It checks these properties:
+    It does for a strategy what :func:`sklearn.utils.estimator_checks.check_estimator`
+    does for an estimator. It runs the strategy on small problems: one and several
+    targets, with and without intercept and weights, more rows than features and fewer,
+    float64 and float32, and with the losses and the penalty that the strategy declares
+    (see `losses` and `penalizes` of `GradientStrategy`). It checks these properties:
 
     - Losses are the objective, gradients its finite differences.
     - Losses and gradients are those of the derived formula.
@@ -47,8 +47,9 @@ def check_gradient_strategy(
     - Clones share nothing.
     - Another goes on from its state.
 
-    And these, unless `plain` is False after `start`; then the former are checked where
-    the strategy starts of itself:
+    If `plain` is True after `start`, it also checks these properties. (If it is False,
+    the properties above are checked at the parameters where the strategy starts by
+    itself.)
 
     - Parameters are those that start was given, each time.
     - Targets do not mix.
@@ -58,7 +59,7 @@ def check_gradient_strategy(
     - Parameters that are written into are where it evaluates next.
     - In an estimator, it takes the same steps as strategy="manual".
 
-    On "mps", float64 and sparse rows are left out, which it does not have.
+    On "mps", float64 and sparse rows are left out, since it has neither.
 
     Parameters
     ----------
@@ -67,23 +68,27 @@ def check_gradient_strategy(
     device : str or torch.device, default="cpu"
         Where to run it, as for `GDLinearRegressor`.
     fit_intercept : bool or None, default=None
-        True: only problems with an intercept. False: only problems without. For a
-        strategy that is made for one of them. None: both.
+        True checks only problems with an intercept, and False only problems without,
+        for a strategy that is made for one of them. None checks both.
     rtol : float, default=0.0
         Deviation to allow in gradients that are approximations, relative to the largest
         value compared. Rounding is always allowed for: 1e-11 in float64, 1e-4 in
-        float32. For central differences with steps of 1e-3, 1e-3 will do; smaller steps
-        drown in float32's rounding.
+        float32. For central differences with steps of 1e-3, 1e-3 is enough; with
+        smaller steps, the differences are lost in the rounding of float32.
 
     Raises
     ------
     AssertionError
-        If a property does not hold, or if `losses` names none, or one that there is
-        not. The message says which properties fail, on what problem, and how.
+        If a property does not hold, or if `losses` is empty or holds an unknown name.
+        The message says which properties fail, on what problem, and how.
     TypeError
         If `strategy` is not an instance of a subclass of `GradientStrategy`.
     ValueError
         If `device` is not on this machine, or `fit_intercept` is none of the three.
+
+    See Also
+    --------
+    skgd.strategies.GradientStrategy : The contract.
 
     Examples
     --------
