@@ -133,9 +133,10 @@ class GDLinearRegressor(
         for tensors under scikit-learn's array API dispatch (see Notes). "auto" does the
         same for these tensors; for X on the CPU, it takes the first of cuda, mps
         (float32 data only) and cpu that is available. With "cpu", "cuda", "cuda:N" or
-        "mps" the descent runs there: X on the CPU is copied to that device, for
-        mini-batches as a whole, and X on another device raises a ValueError. "mps"
-        takes no sparse X, and has not been tested on a machine that has it.
+        "mps" the descent runs there: the condensed rows, or all of X where nothing is
+        condensed, are copied from the CPU to that device. X on another device raises a
+        ValueError. "mps" takes no sparse X, and has not been tested on a machine that
+        has it.
     loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
             default="squared_error"
         The loss of a prediction. "huber" is the squared error for residuals up to
@@ -153,8 +154,8 @@ class GDLinearRegressor(
         For ``loss="huber"``: the size, in the units of y, above which a residual counts
         as an outlier, as in SGDRegressor. If it is far below the size of most
         residuals, the loss is nearly their absolute value and takes more epochs: on the
-        wine data of scikit-learn, in raw units with proline as y, 256 with the default,
-        and 21 with a tenth of the standard deviation of y.
+        wine data of scikit-learn, in raw units with proline as y, 256 epochs with the
+        default, and 21 with a tenth of the standard deviation of y.
     alpha : float or array-like of shape (n_targets,), default=0.0
         Weight of the penalty on the coefficients, in the data's units; 0.0 is no
         penalty. The intercept is not penalised. The penalty is added to the mean of the
@@ -206,18 +207,18 @@ class GDLinearRegressor(
         Whether to descend on ``(X - mean) / scale`` and ``y - mean(y)``, where scale is
         the standard deviation. Without an intercept, the descent is on ``X / scale``
         and y, where scale is the root mean square. Sparse X in mini-batches is not
-        centred either (small tables are), but y is if there is an intercept: a sparse
-        column that has a large offset and few zeros then costs epochs. For text use
-        ``standardize=False``, since otherwise words that occur once or twice are scaled
-        up as all columns are. With an L2 penalty, the scale is ``sqrt(variance + alpha
-        * (1 - l1_ratio))``, so that every coefficient has the same curvature; without
-        centring, the mean square replaces the variance. For several `alpha`, the weight
-        in the scale is between the smallest and the largest. For Huber's loss, the
-        median of y replaces its mean. Coefficients, intercept, penalty and the lines of
-        `verbose` are in the data's units in any case. A column that becomes zero keeps
-        the coefficient that it starts with, 0.0 by default; if penalised, it gets 0.0.
-        "auto" is True if ``learning_rate="auto"`` or ``whiten=True``, and otherwise
-        False.
+        centred either, unless it is whitened, but y is if there is an intercept. A
+        sparse column that has a large offset and few zeros then costs epochs. For text
+        use ``standardize=False``, since otherwise words that occur once or twice are
+        scaled up as all columns are. With an L2 penalty, the scale is ``sqrt(variance +
+        alpha * (1 - l1_ratio))``, so that every coefficient has the same curvature;
+        without centring, the mean square replaces the variance. For several `alpha`,
+        the scale uses a weight between the smallest and the largest. For Huber's loss,
+        the median of y replaces its mean. Coefficients, intercept, penalty and the
+        lines of `verbose` are in the data's units in any case. A column that becomes
+        zero keeps the coefficient that it starts with, 0.0 by default; if penalised, it
+        gets 0.0. "auto" is True if ``learning_rate="auto"`` or ``whiten=True``, and
+        otherwise False.
     whiten : bool or "auto", default="auto"
         Whether to descend in white coordinates, in which the columns of X do not
         correlate and all have variance one (without an intercept: mean square one)
@@ -277,9 +278,9 @@ class GDLinearRegressor(
         holds out. Pass an int for the same results each time.
     schedule : {"auto", "constant", "invscaling", "adaptive"} or callable, \
             default="auto"
-        How the learning rate changes from step to step. A step is a batch; in the full
-        batch it is an epoch. "invscaling" divides the rate by ``t**power_t`` at the
-        t-th step. "adaptive" divides it by 5 at a plateau, which is reached when
+        How the learning rate changes from step to step. Each batch is one step; in the
+        full batch, each epoch is one. "invscaling" divides the rate by ``t**power_t``
+        at the t-th step. "adaptive" divides it by 5 at a plateau, which is reached when
         `n_iter_no_change` epochs in a row have not improved on the best loss by `tol`
         times that loss, or with `early_stopping` on the best validation score by `tol`
         (``tol=None``: by any amount). A plateau that is no better than the one before,
@@ -341,8 +342,8 @@ class GDLinearRegressor(
         `y_val`, and to stop when `n_iter_no_change` epochs in a row have not improved
         the best score on them by `tol`, which is absolute, in the units of the score.
         The model is that of the best score. The full batch stops by the rules of `tol`
-        as well. With `early_stopping`, as with weights of zero, the full batch gathers
-        a few MB of rows at a time, and keeps a few numbers per row.
+        as well. It then gathers a few MB of rows at a time, and keeps a few numbers per
+        row, as it does with weights of zero.
     scoring : str, callable or None, default=None
         How `early_stopping` scores the rows held out; greater is better. It is ignored
         without `early_stopping`. None is R^2, averaged over targets. A str is a name of
