@@ -1,4 +1,4 @@
-"""Measure skgd and its peers: all that the README says about speed and accuracy.
+"""Measure skgd and its peers: all that pages say about speed and accuracy.
 
     pip install -e ".[bench]"
     python examples/benchmarks/run.py
