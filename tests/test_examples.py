@@ -1,4 +1,4 @@
-"""The examples, the README's code and the benchmarks run, and say what they promise."""
+"""The examples and the benchmarks run, and print what their pages show."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import re
 import runpy
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,7 @@ from nbformat.v4 import new_code_cell
 import skgd
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+GALLERY = (ROOT / "examples" / "README.md").read_text()
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 BENCHMARKS = ROOT / "examples" / "benchmarks"
@@ -47,6 +46,7 @@ BAD_ON_PURPOSE = {
 def test_an_example_prints_something_and_no_warnings(
     script, tmp_path, monkeypatch, capfd
 ):
+    shown = excerpt(script)
     for module in BEYOND_TEST.get(script.stem, []):
         pytest.importorskip(module)
     monkeypatch.chdir(tmp_path)
@@ -59,6 +59,16 @@ def test_an_example_prints_something_and_no_warnings(
     assert len(printed.out.splitlines()) > 3
     bad = [line.split()[0] for line in bad_lines(printed.out)]
     assert bad == BAD_ON_PURPOSE.get(script.stem, [])
+    for line in shown:
+        assert line in printed.out
+
+
+def excerpt(script):
+    """Return the lines that the gallery shows of what a script prints."""
+    section = re.search(rf"^### \[{script.name}\].*?(?=^#|\Z)", GALLERY, re.M | re.S)
+    assert section, f"examples/README.md does not show {script.name}"
+    shown = re.search("^```console\n(.*?)^```", section[0], re.M | re.S)
+    return shown[1].splitlines() if shown else []
 
 
 def bad_lines(printed):
@@ -178,23 +188,3 @@ def run_benchmark(script, *arguments):
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     return done.stdout
-
-
-def test_the_readme_shows_pictures_that_there_are():
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
-    assert pictures
-    for picture in pictures:
-        assert (ROOT / picture).stat().st_size < 150_000
-
-
-def test_the_readme_s_code_prints_what_follows_it(capsys, tmp_path, monkeypatch):
-    """Run the python blocks in order; a text block after one is its output."""
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```(\w+)\n(.*?)```", README, re.S)
-    blocks = [block for block in blocks if block[0] != "sh"] + [("", "")]
-    namespace: dict = {}
-    for (language, code), following in pairwise(blocks):
-        if language == "python":
-            exec(code, namespace)
-            printed = capsys.readouterr().out
-            assert printed == (following[1] if following[0] == "text" else "")

@@ -85,7 +85,7 @@ def test_the_names_of_the_package_are_its_public_ones():
     assert all(hasattr(skgd, name) for name in skgd.__all__)
 
 
-#: The parts of the package, as the README lists them: none imports from one before it.
+#: The package's parts, as CONTRIBUTING.md lists them: none imports from one before it.
 LAYERS = (
     ("testing",),
     ("_displays",),
