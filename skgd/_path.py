@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 from skgd._data.array_api import lies_elsewhere
 from skgd._data.coordinates import ScaledCoordinates, WhiteCoordinates, varies
 from skgd._data.dask_collections import is_collection, refuse_beside_rows_in_memory
+from skgd._data.device import plain_arithmetic
 from skgd._data.moments import Moments, moments_of
 from skgd._data.rows import Rows, averaging_one
 from skgd._data.user_input import check_values, naming_columns, rows_of_moments
@@ -207,7 +208,7 @@ def gd_path(
         "tol": tol,
     }
     validate_parameter_constraints(_CONSTRAINTS, parameters, caller_name="gd_path")
-    with naming_columns(X), np.errstate(all="ignore"):
+    with naming_columns(X), plain_arithmetic():
         data = _data_of(X, y, sample_weight)
         model = GDLinearRegressor(
             strategy,

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skgd._data import tensors
 from skgd._data.array_api import origin_of
 from skgd._data.dask_collections import Collection, checked_features, mapped, sample_of
-from skgd._data.device import to_numpy
+from skgd._data.device import plain_arithmetic, to_numpy
 from skgd._data.partitions import validated_partitions
 from skgd._data.squared_errors import squared_errors
 from skgd._data.tensors import dtype_of, is_tensor
@@ -33,7 +33,7 @@ def predict_here(estimator: BaseEstimator, X: Matrix) -> Array:
     coef, intercept = to_numpy(estimator.coef_), estimator.intercept_
     if not isinstance(intercept, float):  # which 0.0 is, and has no dtype
         intercept = to_numpy(intercept)
-    with np.errstate(all="ignore"):
+    with plain_arithmetic():
         if is_tensor(X):
             prediction = tensors.predicted(X, coef.T, intercept)
         else:

@@ -66,3 +66,18 @@ def test_a_fit_from_read_only_memory_is_silent(strategy, regression, tmp_path, r
     assert not recwarn.list
     expected = GDLinearRegressor(strategy, learning_rate=0.05).fit(X, y)
     assert np.array_equal(model.coef_, expected.coef_)
+
+
+@pytest.mark.parametrize("kind", ["cpu", pytest.param("cuda", marks=CUDA)])
+def test_autocast_costs_no_digits(kind, strategy):
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30_000, 9), dtype="float32") + 3  # float32 stays
+    y = X @ np.arange(9, dtype="float32") + rng.standard_normal(30_000, dtype="float32")
+    device = None if kind == "cpu" else kind
+    model = GDLinearRegressor(
+        strategy, device=device, precompute=False, max_iter=3, tol=None
+    )
+    expected = model.fit(X, y).coef_
+    with torch.autocast(kind, dtype=torch.bfloat16):
+        assert np.array_equal(model.fit(X, y).coef_, expected)
+        assert torch.is_autocast_enabled(kind)

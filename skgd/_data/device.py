@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,6 +17,10 @@ from skgd._typing import Array, Matrix, NumpyParameters, Parameters
 
 if TYPE_CHECKING:
     import torch
+
+
+# Devices of which torch may cast float32 to fewer digits, for networks.
+_AUTOCASTING = "cpu", "cuda", "mps", "xpu"
 
 
 class Device(NamedTuple):
@@ -97,6 +102,22 @@ class Device(NamedTuple):
         if self.torch_device is None:
             return rows._replace(y=y)
         return Rows(self.send(rows.X), self.send(y), self.send(rows.weight))
+
+
+def plain_arithmetic() -> AbstractContextManager[object]:
+    """Return a context in which NumPy does not warn, and torch does not autocast."""
+    silence = np.errstate(all="ignore")
+    torch = sys.modules.get("torch")
+    casting = [
+        kind for kind in _AUTOCASTING if torch and torch.is_autocast_enabled(kind)
+    ]
+    if torch is None or not casting:
+        return silence
+    context = ExitStack()
+    context.enter_context(silence)
+    for kind in casting:
+        context.enter_context(torch.autocast(kind, enabled=False))
+    return context
 
 
 class _Writable:

@@ -12,6 +12,7 @@ from skgd._data.dask_collections import (
     is_collection,
     refuse_beside_rows_in_memory,
 )
+from skgd._data.device import plain_arithmetic
 from skgd._data.rows import (
     Rows,
     flatnonzero,
@@ -181,7 +182,7 @@ class Moments:
 
             return moments_of_collections(X, y, sample_weight)
         refuse_beside_rows_in_memory(y=y, sample_weight=sample_weight)
-        with naming_columns(X), np.errstate(all="ignore"):
+        with naming_columns(X), plain_arithmetic():
             rows, y_is_1d = rows_of_moments(X, y, sample_weight)
             sums = scatter_of(rows)._asdict()
             return cls(n_features=rows.n_features, y_is_1d=y_is_1d, **sums)

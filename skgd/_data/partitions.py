@@ -34,6 +34,7 @@ from skgd._data.dask_collections import (
     sample_of,
     unpacked,
 )
+from skgd._data.device import plain_arithmetic
 from skgd._data.moments import ColumnMoments, Moments, moments_of
 from skgd._data.rows import Rows, memory_aligned
 from skgd._data.user_input import (
@@ -448,7 +449,7 @@ def _applied(
     notes: list[str] = []
     block = unpacked(block)
     try:
-        with naming_columns(block[0]), np.errstate(all="ignore"):
+        with naming_columns(block[0]), plain_arithmetic():
             rows = read(block, notes.append)
             if rows is not None and counts is not None:
                 rows = _weighted(rows, counts)

@@ -24,7 +24,7 @@ from skgd._data.columns import (
     not_numbers,
 )
 from skgd._data.containers import are_floats, dtype_names, readable
-from skgd._data.device import to_numpy
+from skgd._data.device import plain_arithmetic, to_numpy
 from skgd._data.rows import Rows, RowsAnywhere, memory_aligned, peaks
 from skgd._data.tensors import blocks, cast, dtype_of, is_tensor, widest_dtype
 from skgd._typing import Array, ArrayLike, Matrix, NumpyParameters
@@ -49,11 +49,12 @@ def fitting(estimator: Estimator, X: Matrix) -> Iterator[Estimator]:
     Whatever the block raises, Ctrl-C at any moment included, the estimator is as it was
     before; and other threads never see it half-fitted. Errors name columns of X.
     NumPy's own warnings are off: what leaves the range of a dtype is checked for, and
-    named, where it matters.
+    named, where it matters. So is torch's autocast, under which products have three
+    digits.
     """
     changed = object.__new__(type(estimator))
     changed.__dict__.update(estimator.__dict__)
-    with naming_columns(X), np.errstate(all="ignore"):
+    with naming_columns(X), plain_arithmetic():
         yield changed
     estimator.__dict__ = changed.__dict__
 
