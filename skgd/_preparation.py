@@ -35,7 +35,7 @@ from skgd._data.rows import (
     ones_of,
     without_zero_weights,
 )
-from skgd._data.tensors import cast, dtype_of, index_beside
+from skgd._data.tensors import cast, dtype_of, sent
 from skgd._data.user_input import check_sizes, check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
@@ -538,7 +538,7 @@ def split(
         np.arange(n), test_size=n_held_out, random_state=random_state
     )
     if rows.are_tensors:  # which torch looks up as it does a list otherwise
-        chosen = [index_beside(index, rows.X) for index in chosen]
+        chosen = [sent(index, rows.X.device) for index in chosen]
     if weight is not None:
         candidates = flatnonzero(weight)
         chosen = [candidates[index] for index in chosen]

@@ -81,3 +81,16 @@ def test_autocast_costs_no_digits(kind, strategy):
     with torch.autocast(kind, dtype=torch.bfloat16):
         assert np.array_equal(model.fit(X, y).coef_, expected)
         assert torch.is_autocast_enabled(kind)
+
+
+def test_torch_s_defaults_change_nothing(strategy, regression):
+    expected = GDLinearRegressor(strategy, precompute=False, tol=1e-9).fit(*regression)
+    dtype = torch.get_default_dtype()
+    try:
+        torch.set_default_device("meta")
+        torch.set_default_dtype(torch.float16)
+        model = GDLinearRegressor(strategy, precompute=False, tol=1e-9)
+        assert np.array_equal(model.fit(*regression).coef_, expected.coef_)
+    finally:
+        torch.set_default_device(None)
+        torch.set_default_dtype(dtype)

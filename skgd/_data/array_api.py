@@ -170,5 +170,5 @@ def on_devices(state: dict[str, Any]) -> dict[str, Any]:
         with suppress(ImportError, RuntimeError, AssertionError):
             import torch
 
-            state[name] = torch.as_tensor(state[name]).to(device)
+            state[name] = sent(state[name], torch.device(device))
     return state

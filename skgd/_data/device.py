@@ -12,7 +12,7 @@ from scipy.sparse import csr_array, issparse
 
 from skgd._data.rows import Rows
 from skgd._data.shifted import ShiftedMatrix
-from skgd._data.tensors import is_tensor
+from skgd._data.tensors import is_tensor, tensor_of
 from skgd._typing import Array, Matrix, NumpyParameters, Parameters
 
 if TYPE_CHECKING:
@@ -52,11 +52,7 @@ class Device(NamedTuple):
                 "device='mps' computes in float32, whose range the squares of the "
                 "values in X or y leave. Rescale the columns, or use device='cpu'."
             )
-        import torch
-
-        if any(stride < 0 or stride % array.itemsize for stride in array.strides):
-            array = np.ascontiguousarray(array)  # torch knows no such strides
-        return torch.from_numpy(_writable(array)).to(self.torch_device)
+        return tensor_of(array).to(self.torch_device)
 
     def _sparse(self, array: Matrix) -> Array:
         """Return what torch multiplies in place of a sparse array."""
@@ -118,26 +114,6 @@ def plain_arithmetic() -> AbstractContextManager[object]:
     for kind in casting:
         context.enter_context(torch.autocast(kind, enabled=False))
     return context
-
-
-class _Writable:
-    """Read-only memory as such that may be written: torch warns of other, and reads.
-
-    Filters of warnings, which are the whole process's, are not for threads.
-    """
-
-    def __init__(self, array: np.ndarray) -> None:
-        self._array = array  # kept as long as what is made of it
-        address, _ = array.__array_interface__["data"]
-        self.__array_interface__ = {
-            **array.__array_interface__,
-            "data": (address, False),
-        }
-
-
-def _writable(array: np.ndarray) -> np.ndarray:
-    """Return the array, or a writable view of its read-only memory."""
-    return array if array.flags.writeable else np.asarray(_Writable(array))
 
 
 def device_of(

@@ -12,7 +12,7 @@ from scipy.sparse import csc_array, csr_array, issparse, vstack
 
 from skgd._data import tensors
 from skgd._data.shifted import ShiftedMatrix
-from skgd._data.tensors import beside, cast, index_beside, is_tensor
+from skgd._data.tensors import beside, cast, is_tensor, sent
 from skgd._typing import Array, Matrix, Parameters
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Rows(NamedTuple):
             return Rows(*(a if a is None else a[index] for a in self))
         X, y, weight = self
         if is_tensor(X):
-            index = index_beside(index, X)
+            index = sent(index, X.device)
         if weight is not None:
             weight = weight[index]
         return Rows(_gathered(X, index), _gathered(y, index), weight)
@@ -219,7 +219,7 @@ def rows_beside(rows: Rows, others: Rows) -> Rows:
     """Return rows where others are: in NumPy, or as tensors on their device."""
     if others.are_tensors:
         device = others.X.device
-        return Rows(*(a if a is None else tensors.sent(a, device) for a in rows))
+        return Rows(*(a if a is None else sent(a, device) for a in rows))
     if rows.are_tensors:
         return Rows(*(a if a is None else tensors.in_numpy(a) for a in rows))
     return rows

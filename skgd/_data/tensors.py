@@ -38,6 +38,32 @@ def is_tensor(array: object) -> bool:
     return torch is not None and isinstance(array, torch.Tensor)
 
 
+def tensor_of(array: np.ndarray) -> torch.Tensor:
+    """Return a tensor of the memory of an array, whatever torch's default device."""
+    import torch
+
+    if any(stride < 0 or stride % array.itemsize for stride in array.strides):
+        array = array.copy()  # torch knows no such strides
+    if not array.flags.writeable:
+        array = np.asarray(_Writable(array))
+    return torch.from_numpy(array)
+
+
+class _Writable:
+    """Read-only memory as such that may be written: torch warns of other, and reads.
+
+    Filters of warnings, which are the whole process's, are not for threads.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array  # kept as long as what is made of it
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = {
+            **array.__array_interface__,
+            "data": (address, False),
+        }
+
+
 def dtype_of(array: Array) -> np.dtype:
     """Return the dtype of an array or a tensor, as NumPy's."""
     if is_tensor(array):
@@ -59,10 +85,8 @@ def cast(array: Array, dtype: np.dtype) -> Array:
 
 def beside(array: Array, tensor: torch.Tensor) -> torch.Tensor:
     """Return an array or a number as a tensor of the same dtype and device."""
-    import torch
-
     if not is_tensor(array):
-        array = torch.as_tensor(np.ascontiguousarray(array))
+        array = tensor_of(np.asarray(array))
     return array.to(device=tensor.device, dtype=tensor.dtype)
 
 
@@ -70,17 +94,10 @@ def sent(array: Array, device: torch.device) -> torch.Tensor:
     """Return an array as a tensor of its dtype on a device."""
     import torch
 
-    tensor = array if is_tensor(array) else torch.as_tensor(array)
+    tensor = array if is_tensor(array) else tensor_of(np.asarray(array))
     if device.type == "mps" and tensor.dtype == torch.float64:
         tensor = tensor.float()
     return tensor.to(device)
-
-
-def index_beside(index: Array, tensor: torch.Tensor) -> torch.Tensor:
-    """Return numbers of rows as a tensor on the same device."""
-    import torch
-
-    return torch.as_tensor(index, device=tensor.device)
 
 
 def ones_like(tensor: torch.Tensor) -> torch.Tensor:
