@@ -145,14 +145,12 @@ def follow(X: Array, data: Array) -> Array:
 
 
 def without_devices(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state to be pickled, in which tensors of other devices are NumPy's.
+    """Return a state to be pickled, in which tensors are NumPy's.
 
     Where these were is kept, for `on_devices`.
     """
     devices = {
-        name: str(value.device)
-        for name, value in state.items()
-        if is_tensor(value) and value.device.type != "cpu"
+        name: str(value.device) for name, value in state.items() if is_tensor(value)
     }
     if not devices:
         return state
