@@ -13,9 +13,10 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from skgd._data.array_api import lies_elsewhere
+from skgd._data.containers import readable
 from skgd._data.coordinates import ScaledCoordinates, WhiteCoordinates, varies
 from skgd._data.dask_collections import is_collection, refuse_beside_rows_in_memory
-from skgd._data.device import plain_arithmetic
+from skgd._data.device import plain_arithmetic, to_numpy
 from skgd._data.moments import Moments, moments_of
 from skgd._data.rows import Rows, averaging_one
 from skgd._data.user_input import check_values, naming_columns, rows_of_moments
@@ -333,7 +334,10 @@ def _refuse_ridge_without_alphas(n_alphas: int, l1_ratio: float) -> None:
 def _checked_alphas(alphas: ArrayLike) -> np.ndarray:
     """Return the strengths of the penalty that were passed, descending."""
     strengths = check_array(
-        alphas, dtype=np.float64, ensure_2d=False, input_name="alphas"
+        to_numpy(readable("alphas", alphas)),
+        dtype=np.float64,
+        ensure_2d=False,
+        input_name="alphas",
     )
     if strengths.ndim != 1 or not (strengths >= 0).all():
         raise ValueError(

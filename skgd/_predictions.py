@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skgd._data import tensors
-from skgd._data.array_api import origin_of
+from skgd._data.array_api import check_library_of_fit, origin_of
 from skgd._data.dask_collections import Collection, checked_features, mapped, sample_of
 from skgd._data.device import plain_arithmetic, to_numpy
 from skgd._data.partitions import validated_partitions
@@ -28,14 +27,14 @@ from skgd._warn import warn
 def predict_here(estimator: BaseEstimator, X: Matrix) -> Array:
     """Return predictions of rows that are in memory, in the library of X."""
     origin = origin_of(X)
-    check_same_namespace(X, estimator, attribute="coef_", method="predict")
+    check_library_of_fit(estimator, X, "predict")
     X = validated_features(estimator, X)
     coef, intercept = to_numpy(estimator.coef_), estimator.intercept_
     if not isinstance(intercept, float):  # which 0.0 is, and has no dtype
         intercept = to_numpy(intercept)
     with plain_arithmetic():
         if is_tensor(X):
-            prediction = tensors.predicted(X, coef.T, intercept)
+            prediction = tensors.predictions(X, coef.T, intercept)
         else:
             prediction = X @ coef.T + intercept
     n_overflow = int((~(abs(prediction) < np.inf)).sum())

@@ -6,6 +6,7 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.random import RandomState
@@ -35,7 +36,7 @@ from skgd._data.rows import (
     ones_of,
     without_zero_weights,
 )
-from skgd._data.tensors import cast, dtype_of, sent
+from skgd._data.tensors import cast, cuts_digits, dtype_of, for_autograd, sent
 from skgd._data.user_input import check_sizes, check_values, refuse_nan_and_infinity
 from skgd._data.whitening import (
     MOST_BYTES,
@@ -57,6 +58,9 @@ from skgd._objective.penalties import Penalty, penalty_of
 from skgd._settings import Settings
 from skgd._typing import Array
 from skgd._warn import warn
+
+if TYPE_CHECKING:
+    import torch
 
 # Below so many rows an epoch is all overhead; and rows have to be many more than
 # columns to be worth the products of each column with each (3000 x 1000: twice the
@@ -248,6 +252,7 @@ def uncondensed(
     """Return the problem on the rows themselves: all at once, or a batch at a time."""
     if rows.are_tensors:  # they are descended on where they lie
         settings = replace(settings, device=Device(rows.X.device))
+        rows = Rows(*(a if a is None else for_autograd(a) for a in rows))
     rows, device = canonical(rows), settings.device
     if coordinates is None:
         coordinates = coordinates_of(rows, settings, in_batches=batch_size is not None)
@@ -255,6 +260,8 @@ def uncondensed(
         check_sizes(rows.X)
     n_elements = rows.X.nnz if issparse(rows.X) else math.prod(rows.X.shape)
     dtype = dtype_of_rows(n_elements, coordinates, settings)
+    if dtype == np.float32 and device.torch_device is not None:
+        _warn_of_cut_digits(device.torch_device)
     others: RowsHere | None = None
     if batch_size is not None:
         if held_out is not None:
@@ -270,6 +277,17 @@ def uncondensed(
         others = RowsInMemory(in_working_dtype(coordinates.rows(held_out), dtype))
     rows = in_working_dtype(coordinates.rows(rows), dtype)
     return _problem(FullBatch(rows, device), coordinates, settings, others)
+
+
+def _warn_of_cut_digits(device: torch.device) -> None:
+    """Warn where torch has been allowed to multiply float32 with fewer digits."""
+    if cuts_digits(device):
+        warn(
+            "torch is allowed TensorFloat-32 here: the products of float32 columns, "
+            "and so the gradients, have three digits. Set torch.backends.cuda.matmul."
+            "fp32_precision = 'ieee', or pass X as float64.",
+            UserWarning,
+        )
 
 
 def dtype_of_rows(

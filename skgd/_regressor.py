@@ -129,12 +129,13 @@ class GDLinearRegressor(
         processes, with or without this library: start processes by "spawn", or by loky,
         which is joblib's default.
     device : str, torch.device or None, default=None
-        Where the descent runs. With None it runs where X lies, which is the CPU except
-        for tensors under scikit-learn's array API dispatch (see Notes). "auto" does the
-        same for these tensors; for X on the CPU, it takes the first of cuda, mps
-        (float32 data only) and cpu that is available. With "cpu", "cuda", "cuda:N" or
-        "mps" the descent runs there: the condensed rows, or all of X where nothing is
-        condensed, are copied from the CPU to that device. X on another device raises a
+        Where the descent runs. With None, rows are descended on where they lie, which
+        is the CPU except for tensors under scikit-learn's array API dispatch (see
+        Notes), and condensed rows on the CPU. "auto" does the same for these tensors;
+        for X on the CPU, it takes the first of cuda, mps (float32 data only) and cpu
+        that is available. With "cpu", "cuda", "cuda:N" or "mps" the descent runs there:
+        the condensed rows, or all of X where nothing is condensed, are copied from the
+        CPU to that device. Tensors on a device other than the one named raise a
         ValueError. "mps" takes no sparse X, and has not been tested on a machine that
         has it.
     loss : {"squared_error", "huber"}, torch.nn.Module or callable, \
@@ -191,14 +192,13 @@ class GDLinearRegressor(
         and the rate is 1/L, where L is the largest eigenvalue of the objective's
         Hessian. With more than 500 features, or more features than rows, L is an
         estimate that is accurate to some percent. The Hessian of Huber's loss is
-        largest where all residuals are within `epsilon`; its L is that largest value,
-        so that 1/L is the smallest rate, and steps are longer where fewer rows are
-        within `epsilon` (see `momentum`). For mini-batches, "auto" switches on
-        `standardize`, `whiten` and an adaptive `schedule`, and the rate is 1/(2 L_b),
-        where L_b is the expected smoothness of batches of that size [3]_; if `momentum`
-        is a float, the rate is multiplied by ``1 - momentum``. Where the rows are not
-        condensed (see `precompute`), "auto" makes one white or standardized copy of X
-        for the full batch.
+        largest where all residuals are within `epsilon`, and L is taken there; where
+        fewer are, steps are longer than 1/L (see `momentum`). For mini-batches, "auto"
+        switches on `standardize`, `whiten` and an adaptive `schedule`, and the rate is
+        1/(2 L_b), where L_b is the expected smoothness of batches of that size [3]_; if
+        `momentum` is a float, the rate is multiplied by ``1 - momentum``. Where the
+        rows are not condensed (see `precompute`), "auto" makes one white or
+        standardized copy of X for the full batch.
 
         An array holds a float for each target, which takes the steps that it would take
         alone (except with several `alpha` on standardized columns, which then share a
@@ -342,8 +342,9 @@ class GDLinearRegressor(
         `y_val`, and to stop when `n_iter_no_change` epochs in a row have not improved
         the best score on them by `tol`, which is absolute, in the units of the score.
         The model is that of the best score. The full batch stops by the rules of `tol`
-        as well. It then gathers a few MB of rows at a time, and keeps a few numbers per
-        row, as it does with weights of zero.
+        as well. To leave rows out, `fit` gathers a few MB of them at a time (of tensors
+        on a device, a 32nd part), and keeps a few numbers per row; so it does where
+        rows have the weight zero.
     scoring : str, callable or None, default=None
         How `early_stopping` scores the rows held out; greater is better. It is ignored
         without `early_stopping`. None is R^2, averaged over targets. A str is a name of
@@ -351,10 +352,10 @@ class GDLinearRegressor(
         ``scorer(estimator, X, y)`` and returns a number; it also gets
         ``sample_weight=...`` where the rows have weights. The estimator that it gets is
         a copy with the model of the epoch, in the data's units, and X and y are NumPy
-        or CSR arrays. R^2 and the (root) mean squared error are computed by the
-        descent; other scores cost one prediction per epoch, which may take longer than
-        the epoch itself. Where a score is in the units of y, choose `tol` in these
-        units.
+        or CSR arrays, or tensors where X lies on another device. R^2 and the (root)
+        mean squared error are computed by the descent; other scores cost one prediction
+        per epoch, which may take longer than the epoch itself. Where a score is in the
+        units of y, choose `tol` in these units.
     validation_fraction : float in (0, 1), default=0.1
         Share of the rows that `early_stopping` holds out, unless they are passed to
         `fit`. At least two are held out. Rows are counted, whatever they weigh.
@@ -445,12 +446,16 @@ class GDLinearRegressor(
     Only these moments come to the CPU, where the descent on the few condensed rows runs
     (unless `device` names the device of X). Where rows are not condensed, the descent
     runs on the device: mini-batches are gathered there, and the full batch (Huber's
-    loss, ``precompute=False``) is one prepared copy of X there. Tensors of a subclass
+    loss, ``precompute=False``) is one prepared copy of X there, in float64 where
+    columns nearly repeat each other. Integers and float16 are copied as well, to become
+    floats of 64 or 32 bits. Tensors of a subclass
     are computed on by torch's functions in the same way, also on the CPU.
 
     Tensors that require gradients are detached: no gradient goes through a fit or a
-    prediction. Pickles hold results of a device in NumPy; loading brings them back to
-    the device, and leaves them in NumPy where the machine has no such device.
+    prediction. Pickles and skops' files hold fitted tensors in NumPy; loading brings
+    them back to their device, and leaves them in NumPy where the machine has no such
+    device. Where torch may use TensorFloat-32, moments and predictions of float32 are
+    computed in float64, and a descent on rows that are not condensed causes a warning.
     `move_estimator_to` in ``sklearn.utils._array_api`` moves a fitted model to another
     library or device.
 
@@ -674,7 +679,8 @@ class GDLinearRegressor(
             collinear or lie far from zero; and if the descent was interrupted (see
             Notes).
         UserWarning
-            If `batch_size` is larger than the number of rows to train on; if
+            If `batch_size` is larger than the number of rows to train on; if torch is
+            allowed TensorFloat-32 where it descends on float32 rows; if
             `early_stopping` scores by R^2, and the targets held out do not vary; if
             columns are dates, which are fitted as numbers in the unit of their dtype;
             if columns are integers that float64 does not hold, such as ids above 2**53;

@@ -509,7 +509,9 @@ def test_numpys_results_come_of_paths_and_searches(place):
     assert_allclose(path.coefs, gd_path(X, Y, alphas=[1, 0.1]).coefs, rtol=1e-6)
     search = GDLinearRegressorCV(GDLinearRegressor(), {"alpha": [0.1, 1.0]})
     if place.forbids:
-        with pytest.raises(ValueError, match=r"X lies on .*GridSearchCV.*X\.cpu\(\)"):
+        with pytest.raises(
+            ValueError, match=r"X (lies|is a) .*GridSearchCV.*X\.(cpu|as)"
+        ):
             search.fit(*there)
     else:
         expected = clone(search).fit(X, Y)
@@ -597,6 +599,66 @@ def test_integers_are_read_as_numpys_are(place):
         assert_allclose(
             back(model.predict(place.send(whole))), expected.predict(whole), rtol=0.5
         )
+
+
+@pytest.mark.parametrize("frame", [False, True])
+def test_dask_s_collections_are_dask_s_under_dispatch(frame):
+    dask_array = pytest.importorskip("dask.array")
+    rows, targets = (dask_array.from_array(each, chunks=500) for each in (X, Y))
+    if frame:
+        rows = rows.to_dask_dataframe()
+        targets = targets.to_dask_dataframe()
+    model = GDLinearRegressor().fit(rows, targets)
+    assert type(model.coef_) is np.ndarray
+    assert_allclose(model.coef_, GDLinearRegressor().fit(X, Y).coef_, rtol=1e-9)
+    search = GDLinearRegressorCV(GDLinearRegressor(), {"alpha": [0.0, 0.1]}, cv=3)
+    assert type(search.fit(rows, targets).coef_) is np.ndarray
+
+
+def test_parameters_that_are_tensors_stay_what_they_are(place):
+    alpha = torch.tensor([0.1, 0.2], dtype=torch.bfloat16)
+    model = GDLinearRegressor(alpha=alpha).fit(place.send(X), place.send(TWO))
+    for copied in (copy.copy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(copied.alpha, alpha)
+        assert_allclose(back(copied.coef_), back(model.coef_))
+
+
+@pytest.mark.parametrize("dtype", [object, ">f8", np.longdouble])
+def test_score_takes_the_targets_that_fit_takes(place, dtype):
+    targets, there = Y.astype(dtype), place.send(X)
+    model = GDLinearRegressor().fit(there, targets)
+    expected = GDLinearRegressor().fit(X, Y).score(X, Y)
+    assert model.score(there, targets) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_model_of_a_device_that_is_not_here_loads_in_numpy():
+    state = GDLinearRegressor().fit(X, Y).__getstate__()
+    state["_devices"] = {"coef_": "cuda:99", "intercept_": "cuda:99"}
+    loaded = GDLinearRegressor.__new__(GDLinearRegressor)
+    loaded.__setstate__(state)
+    assert type(loaded.coef_) is np.ndarray
+    assert_allclose(loaded.predict(X), GDLinearRegressor().fit(X, Y).predict(X))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_tensor_float_32_costs_no_digits_or_is_told():
+    rows, targets = (torch.tensor(a, dtype=torch.float32).cuda() for a in (X, Y))
+    rows, targets = rows.repeat(100, 1), targets.repeat(100)
+    huber = GDLinearRegressor(loss="huber", **FEW_EPOCHS)
+    model = GDLinearRegressor().fit(rows, targets)
+    expected = model.coef_, model.predict(rows)
+    before = torch.backends.cuda.matmul.fp32_precision
+    try:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        model = GDLinearRegressor().fit(rows, targets)
+        assert_allclose(model.coef_.cpu(), expected[0].cpu(), rtol=1e-4)
+        predictions = model.predict(rows)
+        assert predictions.dtype == torch.float32
+        assert_allclose(predictions.cpu(), expected[1].cpu(), rtol=1e-5, atol=1e-4)
+        with pytest.warns(UserWarning, match="TensorFloat-32"):
+            huber.fit(rows, targets)
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before
 
 
 def test_integers_that_float64_rounds_are_told(place):

@@ -14,14 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 from sklearn import get_config
-from sklearn.utils._array_api import (
-    _is_numpy_namespace,
-    array_api_compat,
-    get_namespace_and_device,
-    move_to,
-)
+from sklearn.base import BaseEstimator
 
-from skgd._data.device import Device, to_numpy
+from skgd._data.device import is_here, to_numpy
 from skgd._data.tensors import is_tensor, sent
 from skgd._typing import Array
 
@@ -41,9 +36,11 @@ class Origin(NamedTuple):
     def back(self, array: Array) -> Array:
         """Return an array, a tensor or a number there."""
         if not is_tensor(array):
-            array = np.asarray(array)
+            array = numbers_of_torch(array)
         if self.namespace is None:
             return sent(array, self.device)
+        from sklearn.utils._array_api import move_to
+
         return move_to(array, xp=self.namespace, device=self.device)
 
 
@@ -53,6 +50,8 @@ def origin_of(X: Any) -> Origin | None:
         return None
     if is_tensor(X):
         return Origin(None, X.device)
+    from sklearn.utils._array_api import get_namespace_and_device
+
     namespace, _, device = get_namespace_and_device(X)
     return Origin(namespace, device)
 
@@ -63,7 +62,15 @@ def is_dispatched(data: object) -> bool:
         return False
     if is_tensor(data):
         return True
-    if not array_api_compat.is_array_api_obj(data):
+    # Not at the top: of scikit-learn's private names, NumPy's users need none.
+    from sklearn.utils._array_api import (
+        _is_numpy_namespace,
+        array_api_compat,
+        get_namespace_and_device,
+    )
+
+    of_dask = hasattr(data, "__dask_graph__")
+    if of_dask or not array_api_compat.is_array_api_obj(data):
         return False
     namespace, *_ = get_namespace_and_device(data)
     return not _is_numpy_namespace(namespace)
@@ -75,20 +82,25 @@ def read_array(data: Any) -> Array:
     Tensors are detached from their graph. They are left to torch where they are not on
     the CPU, and where they are of a class of their own, whose memory is not for others.
     """
-    import torch
-    import torch.utils.dlpack
-
     if not is_tensor(data):
         if not lies_elsewhere(data):
+            from sklearn.utils._array_api import move_to
+
             return move_to(data, xp=np, device="cpu")
-        data = torch.utils.dlpack.from_dlpack(data)
+        from torch.utils.dlpack import from_dlpack
+
+        data = from_dlpack(data)
     tensor = at_least_float32(data.detach())
-    if not lies_elsewhere(tensor):
-        return tensor.numpy(force=True)
-    if tensor.is_inference():  # which autograd would refuse
-        with torch.inference_mode(False):
-            tensor = tensor.clone()
-    return tensor
+    return tensor if lies_elsewhere(tensor) else tensor.numpy(force=True)
+
+
+def check_library_of_fit(estimator: BaseEstimator, X: Any, method: str) -> None:
+    """Raise where X is not of the library and device of `coef_`, under dispatch."""
+    if not get_config()["array_api_dispatch"]:
+        return
+    from sklearn.utils._array_api import check_same_namespace
+
+    check_same_namespace(X, estimator, attribute="coef_", method=method)
 
 
 def lies_elsewhere(array: Any) -> bool:
@@ -105,13 +117,20 @@ def lies_elsewhere(array: Any) -> bool:
 
 def refuse_elsewhere(what: str, **named: object) -> None:
     """Raise where data lie on another device, and something reads the CPU's alone."""
+    data: Any
     for name, data in named.items():
-        if lies_elsewhere(data):
-            *_, device = get_namespace_and_device(data)
-            raise ValueError(
-                f"{name} lies on {str(device)!r}, and {what}. Pass {name} on the CPU "
-                f"instead: of torch, {name}.cpu()."
-            )
+        if not lies_elsewhere(data):
+            continue
+        origin = origin_of(data)
+        assert origin is not None
+        where, way_out = f"lies on {str(origin.device)!r}", f"{name}.cpu()"
+        if is_tensor(data) and data.device.type == "cpu":
+            where = f"is a tensor of the class {type(data).__name__}"
+            way_out = f"{name}.as_subclass(torch.Tensor)"
+        raise ValueError(
+            f"{name} {where}, and {what}. Pass {name} on the CPU instead: of torch, "
+            f"{way_out}."
+        )
 
 
 def at_least_float32(tensor: Array) -> Array:
@@ -135,22 +154,25 @@ def follow(X: Array, data: Array) -> Array:
             "A sparse matrix cannot stand beside tensors on a device. Pass its "
             "toarray(), or all data on the CPU."
         )
+    return sent(numbers_of_torch(data), X.device)
+
+
+def numbers_of_torch(data: Any) -> np.ndarray:
+    """Return numbers in a dtype that torch has."""
     array = np.asarray(data)
-    there = Device(X.device)
-    if array.dtype.kind not in "fiub" or array.dtype == np.longdouble:
-        array = array.astype(np.float64)
-    if array.dtype == np.float64 and not there.has_float64:
-        array = array.astype(np.float32)
-    return there.send(array)
+    native = array.dtype.isnative and array.dtype != np.longdouble
+    return array if native and array.dtype.kind in "fiub" else array.astype(np.float64)
 
 
 def without_devices(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state to be pickled, in which tensors are NumPy's.
+    """Return a state to be pickled, in which fitted tensors are NumPy's.
 
     Where these were is kept, for `on_devices`.
     """
+    fitted: dict[str, Any]
+    fitted = {name: state.get(name) for name in ("coef_", "intercept_")}
     devices = {
-        name: str(value.device) for name, value in state.items() if is_tensor(value)
+        name: str(value.device) for name, value in fitted.items() if is_tensor(value)
     }
     if not devices:
         return state
@@ -165,8 +187,9 @@ def on_devices(state: dict[str, Any]) -> dict[str, Any]:
         return state
     state = {name: value for name, value in state.items() if name != _DEVICES}
     for name, device in devices.items():
-        with suppress(ImportError, RuntimeError, AssertionError):
+        with suppress(ImportError):  # predictions in NumPy need no torch
             import torch
 
-            state[name] = sent(state[name], torch.device(device))
+            if is_here(torch.device(device)):
+                state[name] = sent(state[name], torch.device(device))
     return state

@@ -49,8 +49,9 @@ class Device(NamedTuple):
             return self._sparse(array)
         if array.dtype == np.float64 and not self.has_float64:
             raise ValueError(
-                "device='mps' computes in float32, whose range the squares of the "
-                "values in X or y leave. Rescale the columns, or use device='cpu'."
+                "MPS computes in float32, whose range the squares of the values in X "
+                "or y leave. Rescale the columns, or descend on the CPU: with tensors "
+                "X.cpu() and y.cpu(), or device='cpu'."
             )
         return tensor_of(array).to(self.torch_device)
 
@@ -196,14 +197,20 @@ def _available_device(device: str | torch.device, dtype: np.dtype) -> torch.devi
             "device='mps' computes in float32, but X is float64: pass X.astype("
             "numpy.float32), or use device='cpu'."
         )
-    is_there = {
-        "cpu": True,
-        "cuda": (resolved.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not is_there.get(resolved.type, False):
+    if not is_here(resolved):
         raise ValueError(f"device={str(device)!r} is not on this machine. {here}")
     return resolved
+
+
+def is_here(device: torch.device) -> bool:
+    """Return whether this machine has a device."""
+    import torch
+
+    if device.type == "cuda":
+        return (device.index or 0) < torch.cuda.device_count()
+    return device.type == "cpu" or (
+        device.type == "mps" and torch.backends.mps.is_available()
+    )
 
 
 def to_numpy(array: Array) -> np.ndarray:

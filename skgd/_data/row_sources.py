@@ -143,7 +143,7 @@ class RowsInMemory(RowsHere):
         if not self.all.are_tensors:
             yield self.all
             return
-        for block in row_blocks(self.all, len(self)):
+        for block in row_blocks(self.all, len(self)):  # functions may copy tensors
             yield self.all.at(block)
 
     def __getitem__(self, index: Index) -> Rows:

@@ -221,14 +221,14 @@ def rows_beside(rows: Rows, others: Rows) -> Rows:
         device = others.X.device
         return Rows(*(a if a is None else sent(a, device) for a in rows))
     if rows.are_tensors:
-        return Rows(*(a if a is None else tensors.in_numpy(a) for a in rows))
+        return Rows(*(a if a is None else tensors.numpy_of(a) for a in rows))
     return rows
 
 
 def copied(rows: Rows) -> Rows:
-    """Return a copy, which stays as it is when the user writes into the arrays."""
-    copies = (a if a is None else a.clone() if is_tensor(a) else a.copy() for a in rows)
-    return Rows(*copies)
+    """Return a copy in NumPy, which stays when the user writes into the arrays."""
+    copies = (tensors.numpy_of(a) if is_tensor(a) else a for a in rows)
+    return Rows(*(a if a is None else a.copy() for a in copies))
 
 
 def predicted(X: Matrix, parameters: Parameters) -> Array:

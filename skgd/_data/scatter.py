@@ -154,7 +154,9 @@ def _scatter_of_tensors(
     """Return the sums over tensors where they lie, multiplied in this dtype."""
     some = slice(1000 if sample_weight is None else None)
     pilots = tuple(means(columns[some], sample_weight) for columns in (X, y))
-    pilots = pilots[0].astype(dtype), pilots[1]
+    # Rounded as they are subtracted: of y in float64, where its device has that.
+    y_dtype = np.dtype(str(tensors.widest_dtype(y)).removeprefix("torch."))
+    pilots = pilots[0].astype(dtype), pilots[1].astype(y_dtype)
     unit = 1.0
     if sample_weight is not None:
         unit = float(sample_weight.max())

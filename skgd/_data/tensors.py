@@ -100,6 +100,16 @@ def sent(array: Array, device: torch.device) -> torch.Tensor:
     return tensor.to(device)
 
 
+def for_autograd(tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor that autograd takes: those of inference_mode are copied."""
+    import torch
+
+    if not tensor.is_inference():
+        return tensor
+    with torch.inference_mode(False):
+        return tensor.clone()
+
+
 def ones_like(tensor: torch.Tensor) -> torch.Tensor:
     """Return as many ones, in the dtype of weights."""
     import torch
@@ -114,7 +124,7 @@ def widest_dtype(tensor: torch.Tensor) -> torch.dtype:
     return torch.float32 if tensor.device.type == "mps" else torch.float64
 
 
-def in_numpy(tensor: torch.Tensor) -> np.ndarray:
+def numpy_of(tensor: Array) -> np.ndarray:
     """Return a small tensor in NumPy."""
     array: np.ndarray = tensor.numpy(force=True)
     return array
@@ -141,7 +151,7 @@ def means(columns: torch.Tensor, weight: torch.Tensor | None) -> np.ndarray:
     for block, counts in _weighted(columns, weight):
         distance = block - first
         total = total + (distance.sum(0) if counts is None else counts @ distance)
-    return in_numpy(first + total / _sum_of(weight, len(columns)))
+    return numpy_of(first + total / _sum_of(weight, len(columns)))
 
 
 def root_mean_squares(
@@ -157,7 +167,7 @@ def root_mean_squares(
     for block, counts in _weighted(columns, weight):
         distance = block - center
         squares = squares + _weighted_squares(distance, counts)
-    norms = np.sqrt(in_numpy(squares / total))
+    norms = np.sqrt(numpy_of(squares / total))
     for j in np.flatnonzero((norms == 0) | ~np.isfinite(norms)):
         distance, counts = _wide(columns[:, j]) - about[j], weight
         if weight is not None:  # a row of weight zero may be of any size
@@ -171,7 +181,7 @@ def root_mean_squares(
 
 def highest_and_lowest(columns: torch.Tensor) -> np.ndarray:
     """Return the largest and the smallest value of each column, as two rows."""
-    return np.stack([in_numpy(columns.amax(0)), in_numpy(columns.amin(0))])
+    return np.stack([numpy_of(columns.amax(0)), numpy_of(columns.amin(0))])
 
 
 def column_sums(columns: torch.Tensor) -> np.ndarray:
@@ -179,7 +189,7 @@ def column_sums(columns: torch.Tensor) -> np.ndarray:
     total: Array = 0
     for rows in blocks(columns):
         total = total + _wide(columns[rows]).sum(0)
-    return in_numpy(total)
+    return numpy_of(total)
 
 
 def squared_norms(columns: torch.Tensor) -> torch.Tensor:
@@ -199,7 +209,10 @@ def medians(columns: torch.Tensor, weight: torch.Tensor | None) -> np.ndarray:
         if weight is None:
             found.append(float(ordered[(len(column) - 1) // 2]))
             continue
-        sums = _wide(weight[order]).cumsum(0)
+        sums = _wide(weight[order])
+        if torch.are_deterministic_algorithms_enabled():
+            sums = sums.cpu()  # cumsum of CUDA's has an order of its own
+        sums = sums.cumsum(0)
         at = torch.searchsorted(sums, sums[-1:] / 2)
         found.append(float(ordered[at[0].to(ordered.device)]))
     return np.array(found)
@@ -233,7 +246,8 @@ def products(
     import torch
 
     d, n_targets = X.shape[1], y.shape[1]
-    in_float32 = dtype == np.float32 and _multiplies_float32_exactly(X)
+    in_float32 = dtype == np.float32 and X.dtype == torch.float32
+    in_float32 = in_float32 and not cuts_digits(X.device)
     like = X[:1] if in_float32 else _wide(X[:1])
     X_pilot = beside(pilots[0], like)
     y_pilot = beside(pilots[1], y.new_empty(0, dtype=widest_dtype(y)))
@@ -258,7 +272,7 @@ def products(
         if weight is not None:
             B *= _wide(weight[rows])[:, None].sqrt()
         of_y = of_y + _product_of_parts(B, n_targets + 1)
-    XZ, YZ = in_numpy(of_X), in_numpy(of_y)
+    XZ, YZ = numpy_of(of_X), numpy_of(of_y)
     XX, Xy, X_sum = XZ[:, :d], XZ[:, d:-1], XZ[:, -1]
     return YZ[-1, -1], X_sum, YZ[-1, :-1], (XX + XX.T) / 2, Xy, YZ[:-1, :-1]
 
@@ -290,7 +304,7 @@ def triangular_factor(
             Z = torch.cat([triangle, Z])
         triangle = torch.linalg.qr(Z, mode="r").R
     assert triangle is not None
-    return in_numpy(triangle)
+    return numpy_of(triangle)
 
 
 def mean_squares_along(
@@ -305,10 +319,10 @@ def mean_squares_along(
     for block, counts in _weighted(X, weight):
         along = (block - center) @ along_which
         squares = squares + _weighted_squares(along, counts)
-    return in_numpy(squares / _sum_of(weight, len(X)))
+    return numpy_of(squares / _sum_of(weight, len(X)))
 
 
-def predicted(
+def predictions(
     X: torch.Tensor, coef: np.ndarray, intercept: float | np.ndarray
 ) -> torch.Tensor:
     """Return what a model predicts, in the wider dtype of X and the coefficients.
@@ -318,13 +332,13 @@ def predicted(
     import torch
 
     dtype = torch.promote_types(X.dtype, _torch_dtype(coef.dtype))
-    if dtype == X.dtype:
+    if dtype == X.dtype and not (dtype == torch.float32 and cuts_digits(X.device)):
         return X @ beside(coef, X) + beside(intercept, X)
     parts = []
     for rows in blocks(X):
         block = _wide(X[rows])
         part = block @ beside(coef, block) + beside(intercept, block)
-        parts.append(part.to(X.device))
+        parts.append(part.to(device=X.device, dtype=dtype))
     return torch.cat(parts)
 
 
@@ -337,16 +351,19 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.to(torch.float64)
 
 
-def _multiplies_float32_exactly(tensor: torch.Tensor) -> bool:
-    """Return whether float32 products have float32's digits, and not TensorFloat-32's.
+def cuts_digits(device: torch.device) -> bool:
+    """Return whether products of float32 have TensorFloat-32's three digits there.
 
-    Users may have allowed these, which have three digits, for their networks.
+    Users may have allowed that for their networks.
     """
     import torch
 
-    if tensor.dtype != torch.float32:
+    if device.type != "cuda":
         return False
-    return tensor.device.type != "cuda" or not torch.backends.cuda.matmul.allow_tf32
+    of_products = torch.backends.cuda.matmul
+    if hasattr(of_products, "fp32_precision"):  # where the older name may raise
+        return of_products.fp32_precision == "tf32"
+    return bool(of_products.allow_tf32)
 
 
 def _rows_of_a_product(n_columns: int) -> int:

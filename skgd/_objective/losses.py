@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from skgd._data.rows import Rows, means
-from skgd._data.tensors import in_numpy, is_tensor, medians
+from skgd._data.tensors import is_tensor, medians, numpy_of
 from skgd._typing import Array
 
 if TYPE_CHECKING:
@@ -304,7 +304,7 @@ class CustomLoss(Loss):
         """Return where a finite prediction has a loss that is not; empty: nowhere."""
         value = self.value(prediction, y)
         if is_tensor(value):
-            value, prediction, y = map(in_numpy, (value, prediction, y))
+            value, prediction, y = map(numpy_of, (value, prediction, y))
         bad = ~np.isfinite(value) & np.isfinite(prediction)
         if not bad.any():
             return ""
