@@ -49,7 +49,6 @@ def main() -> None:
             "gdlinearregressor__strategy": ["manual", "autograd", "module"],
             "gdlinearregressor__learning_rate": [0.001, 0.01, 0.1, 1.0],
         },
-        n_jobs=2,
     )
     with warnings.catch_warnings():
         # That a rate diverges is part of the story, and in the table.

@@ -939,6 +939,22 @@ def test_columns_of_text_are_named_before_anything_is_read(kind, taker):
     assert reads.count == 0
 
 
+@pytest.mark.parametrize("load", [dd.read_parquet, dd.read_csv])
+def test_text_is_fitted_as_the_message_on_it_says(load, tmp_path):
+    flats = pd.DataFrame({"area": [20.0, 30, 50, 70], "place": list("uvuv")})
+    flats["price"] = 3 * flats["area"] + 5 * (flats["place"] == "v")
+    flats.to_parquet(tmp_path / "read_parquet")
+    flats.to_csv(tmp_path / "read_csv", index=False)
+    frame = load(tmp_path / load.__name__)
+    with pytest.raises(ValueError, match=r"'place' holds text.*frame\.astype"):
+        GDLinearRegressor().fit(frame[["area", "place"]], frame["price"])
+    frame = frame.astype({"place": pd.CategoricalDtype(["u", "v"])})
+    X = dd.get_dummies(frame[["area", "place"]])
+    model = GDLinearRegressor().fit(X, frame["price"])
+    assert list(model.feature_names_in_) == ["area", "place_u", "place_v"]
+    assert model.coef_ == pytest.approx([3, -2.5, 2.5], rel=1e-9)
+
+
 def in_another_order(piece):
     return piece[["x1", "x0", "x2"]] if piece.index[0] > 30 else piece
 

@@ -721,7 +721,7 @@ def test_features_to_show_are_asked_for_by_name(features, message):
 
 def test_what_has_no_path_is_refused():
     pipeline = make_pipeline(StandardScaler(), textbook())
-    with pytest.raises(TypeError, match=r"transform X first.*pipeline\[:-1\]"):
+    with pytest.raises(TypeError, match=r"^Of a pipeline.*Got .* Pipeline inst"):
         DescentPathDisplay.from_estimator(pipeline, ONE_X, LINE)
     own = textbook(strategy="autograd", loss=torch.nn.L1Loss)
     with pytest.raises(ValueError, match=r"loss of your own.*one feature"):

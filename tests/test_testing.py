@@ -338,12 +338,23 @@ def test_only_the_problems_asked_for_are_run():
     with pytest.raises(AssertionError) as without:
         check_gradient_strategy(Fails(), fit_intercept=False)
     assert "on one feature" in str(both.value)
-    assert "also on: several features, weights," in str(both.value)
+    assert "also on: several features; weights;" in str(both.value)
     assert isinstance(both.value.__cause__, RuntimeError)
     assert "no intercept" not in str(both.value)
     assert "float64, no intercept)" in str(without.value)
     # What fails in the same way is told once: here, with weights and without.
     assert len(str(both.value).splitlines()) == 3
+
+
+@pytest.mark.parametrize("penalizes", [True, False])
+def test_a_penalty_that_a_strategy_does_not_declare_is_said_to_be_that_of_fit(
+    penalizes,
+):
+    strategy = type("Fails", (Fails,), {"penalizes": penalizes})()
+    with pytest.raises(AssertionError) as failure:
+        check_gradient_strategy(strategy, fit_intercept=True)
+    assert ("; a penalty;" in str(failure.value)) == penalizes
+    assert ("; an L1 penalty, which fit applies" in str(failure.value)) != penalizes
 
 
 @pytest.mark.parametrize("other", ["manual", ManualStrategy])

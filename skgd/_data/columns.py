@@ -26,8 +26,9 @@ _INTEGER_NAMES = "int", "uint", "object"
 
 _IMPUTE = (
     "GDLinearRegressor does not accept missing values: put "
-    "sklearn.impute.SimpleImputer before it in a pipeline (before Dask's collections: "
-    "X.fillna(X.mean())), or leave out these rows."
+    "sklearn.impute.SimpleImputer before it in a pipeline (for partial_fit, impute "
+    "each chunk first; for Dask's collections, use X.fillna(X.mean())), or leave out "
+    "these rows."
 )
 _ENCODE = {
     "missing values": _IMPUTE,
@@ -44,8 +45,9 @@ _ENCODE = {
 }
 # The same of Dask's columns, of which no rows are here.
 _DUMMIES = (
-    "by dask.dataframe.get_dummies on columns of known categories, which new rows have "
-    "as well (frame[columns].astype(pandas.CategoricalDtype([...])), or .categorize())"
+    "by dask.dataframe.get_dummies on columns of known categories, the same ones for "
+    "new rows (frame = frame.astype({name: pandas.CategoricalDtype([...])}); choose X "
+    "and y from frame after that)"
 )
 _ENCODE_OF_DASK = {
     "text": (

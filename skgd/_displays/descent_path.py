@@ -242,9 +242,9 @@ class DescentPathDisplay:
         require_matplotlib(f"{cls.__name__}.from_estimator")
         if not isinstance(estimator, GDLinearRegressor):
             raise TypeError(
-                "DescentPathDisplay.from_estimator shows the descent of a "
-                f"GDLinearRegressor on X. Got {estimator!r} instead. "
-                f"{_advice(estimator)}"
+                f"{_advice(estimator)} DescentPathDisplay.from_estimator shows the "
+                "descent of a GDLinearRegressor on X. Got an object of type "
+                f"{type(estimator).__name__} instead."
             )
         refuse_collections(X=X, y=y, sample_weight=sample_weight)
         if estimator.early_stopping:
@@ -601,8 +601,10 @@ def _advice(estimator: object) -> str:
     if isinstance(estimator, DescentHistory):
         return "Of a history, use from_history."
     return (
-        "Of a pipeline that ends in one, transform X first, X = "
-        "pipeline[:-1].fit_transform(X, y), and pass the regressor, pipeline[-1]."
+        "Of a pipeline, pass its regressor, pipeline[-1], and X as the steps before "
+        "transform it, pipeline[:-1].fit_transform(X, y), which has names after "
+        "pipeline.set_output(transform='pandas'); of a search, pass its "
+        "best_estimator_."
     )
 
 

@@ -150,7 +150,7 @@ def _report(strategy: GradientStrategy, failures: Failures) -> str:
         problem, error = broken[0]
         how = str(error) if isinstance(error, BrokenError) else f"raised {error!r}"
         others = list(dict.fromkeys(other.name for other, _ in broken))[1:]
-        also = f" (also on: {', '.join(others)})" if others else ""
+        also = f" (also on: {'; '.join(others)})" if others else ""
         titles[f"on {problem}: {how}{also}"].append(title)
     lines = [f"{strategy!r} breaks the contract of GradientStrategy:"]
     lines += [f"- {'; '.join(same)}: {how}" for how, same in titles.items()]

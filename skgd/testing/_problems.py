@@ -46,6 +46,8 @@ def problems_for(
     for plan, dtype, fit_intercept in product(_PLANS, dtypes, intercepts):
         name, n_rows, n_features, n_targets, weighted, alpha, loss = plan
         if loss in strategy.losses:
+            if not strategy.penalizes:
+                name = name.replace("a penalty", "an L1 penalty, which fit applies")
             normal = np.random.default_rng(0).standard_normal
             X, y = normal((n_rows, n_features)) + 1, 3 * normal((n_rows, n_targets))
             # 0, 1, 2 and 3 over their mean: rows can be repeated in place of them.
