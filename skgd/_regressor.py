@@ -167,16 +167,17 @@ class GDLinearRegressor(
         each target would take alone.
     l1_ratio : float in [0, 1], default=0.0
         Share of the L1 penalty: 0.0 is ridge, 1.0 is the lasso (ElasticNet's default is
-        0.5). With L1, each gradient step is followed by soft thresholding [5]_, which
-        sets coefficients to exactly 0.0; gradient steps then have to be plain ones (no
-        Adam, no stacked layers). Mini-batches with ``learning_rate="auto"`` end with
-        one such step over all rows. With a float rate, `average`, `early_stopping` or
-        `partial_fit` they do not, and many coefficients that would be zero are only
-        near it. L2 is part of what the strategy differentiates. With a penalty and
-        ``l1_ratio=1``, :class:`~sklearn.feature_selection.SelectFromModel` selects the
-        coefficients that are not zero, as it does for the lasso. With a smaller
-        `l1_ratio`, as for ElasticNet, and for `positive` without a penalty, its
-        threshold is the mean absolute coefficient: pass ``threshold=1e-5``.
+        0.5). With L1, each gradient step is followed by soft thresholding, the proximal
+        step of L1 [5]_, which sets coefficients to exactly 0.0; gradient steps then
+        have to be plain ones (no Adam, no stacked layers). Mini-batches with
+        ``learning_rate="auto"`` end with one such step over all rows. With a float
+        rate, `average`, `early_stopping` or `partial_fit` they do not, and many
+        coefficients that would be zero are only near it. L2 is part of what the
+        strategy differentiates. With a penalty and ``l1_ratio=1``,
+        :class:`~sklearn.feature_selection.SelectFromModel` selects the coefficients
+        that are not zero, as it does for the lasso. With a smaller `l1_ratio`, as for
+        ElasticNet, and for `positive` without a penalty, its threshold is the mean
+        absolute coefficient: pass ``threshold=1e-5``.
     positive : bool, default=False
         Whether to keep all coefficients at zero or above. After each gradient step,
         which has to be a plain one (no Adam, no stacked layers), negative coefficients
