@@ -723,6 +723,11 @@ def test_what_has_no_path_is_refused():
     pipeline = make_pipeline(StandardScaler(), textbook())
     with pytest.raises(TypeError, match=r"^Of a pipeline.*Got .* Pipeline inst"):
         DescentPathDisplay.from_estimator(pipeline, ONE_X, LINE)
+    search = GridSearchCV(textbook(), {"max_iter": [1, 2]})
+    with pytest.raises(TypeError, match=r"^Of a search.*best_estimator_.*GridSearchCV"):
+        DescentPathDisplay.from_estimator(search, ONE_X, LINE)
+    with pytest.raises(TypeError, match=r"^DescentPath.* type Ridge"):
+        DescentPathDisplay.from_estimator(Ridge(), ONE_X, LINE)
     own = textbook(strategy="autograd", loss=torch.nn.L1Loss)
     with pytest.raises(ValueError, match=r"loss of your own.*one feature"):
         DescentPathDisplay.from_estimator(own, SQUARE, SQUARE_Y, features=(0, 1))

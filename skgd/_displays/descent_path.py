@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
 
 from skgd._data.dask_collections import refuse_collections
 from skgd._displays._matplotlib import (
@@ -242,7 +243,7 @@ class DescentPathDisplay:
         require_matplotlib(f"{cls.__name__}.from_estimator")
         if not isinstance(estimator, GDLinearRegressor):
             raise TypeError(
-                f"{_advice(estimator)} DescentPathDisplay.from_estimator shows the "
+                f"{_advice(estimator)}DescentPathDisplay.from_estimator shows the "
                 "descent of a GDLinearRegressor on X. Got an object of type "
                 f"{type(estimator).__name__} instead."
             )
@@ -597,15 +598,21 @@ class DescentPathDisplay:
 
 
 def _advice(estimator: object) -> str:
-    """Return what to do with something else than a regressor of ours."""
+    """Return what to pass in place of something that is not a regressor of ours."""
+    # Here, as it takes long to import.
+    from sklearn.pipeline import Pipeline
+
     if isinstance(estimator, DescentHistory):
-        return "Of a history, use from_history."
-    return (
-        "Of a pipeline, pass its regressor, pipeline[-1], and X as the steps before "
-        "transform it, pipeline[:-1].fit_transform(X, y), which has names after "
-        "pipeline.set_output(transform='pandas'); of a search, pass its "
-        "best_estimator_."
-    )
+        return "Of a history, use from_history. "
+    if isinstance(estimator, Pipeline):
+        return (
+            "Of a pipeline, pass its regressor, pipeline[-1], and X as the steps "
+            "before transform it, pipeline[:-1].fit_transform(X, y). To keep the "
+            "names of columns, use pipeline.set_output(transform='pandas') first. "
+        )
+    if isinstance(estimator, BaseSearchCV):
+        return "Of a search, pass its best_estimator_. "
+    return ""
 
 
 def _width(inside: np.ndarray) -> int:
