@@ -52,7 +52,7 @@ class WithoutTheTwo(ForwardModeStrategy):
 
 
 def main() -> None:
-    check_gradient_strategy(ForwardModeStrategy())
+    check_gradient_strategy(ForwardModeStrategy(), fit_intercept=True)
     print("ForwardModeStrategy keeps the contract.\n")
     try:
         check_gradient_strategy(WithoutTheTwo(), fit_intercept=True)

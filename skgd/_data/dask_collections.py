@@ -88,7 +88,8 @@ def checked_features(name: str, data: Collection) -> Collection:
             f"{type_of(data)}. Pass rows of features, such as a frame of one column "
             "(frame[['x']]) or X.reshape(-1, 1)."
         )
-    if data.shape[1] == 0:
+    # The shape of a frame would be a task of Dask's.
+    if (len(data.columns) if is_frame(data) else data.shape[1]) == 0:
         raise ValueError(f"{name} has no columns, of which one is the least.")
     if is_frame(data):
         return data

@@ -367,11 +367,11 @@ def partitions_of(
     """
     X, y = checked_features("X", X), checked_targets(y)
     y_is_1d = y.ndim == 1
-    n_targets = 1 if y_is_1d else y.shape[1]
+    n_targets = 1 if y_is_1d else len(column_names(y))
     if sample_weight is not None:
         sample_weight = checked_weights(sample_weight)
     columns = aligned(X, y, sample_weight)
-    blocks, n_features = blocks_of(columns), X.shape[1]
+    blocks, n_features = blocks_of(columns), len(column_names(X))
     read = partial(_validated, shapes=(column_names(X), n_targets))
     return Partitions(blocks, read, n_features, n_targets, columns), y_is_1d
 
