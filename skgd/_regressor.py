@@ -66,6 +66,8 @@ if TYPE_CHECKING:
     import torch
     from sklearn.utils import Tags
 
+    from skgd._data.array_api import Origin
+    from skgd._data.rows import Rows
     from skgd._descent.problem import Problem
     from skgd._settings import Settings
     from skgd._typing import NumpyParameters
@@ -763,14 +765,7 @@ class GDLinearRegressor(
                 rows=rows,
                 y_is_1d=y_is_1d,
             )
-            settings = settings_of(
-                model,
-                dtype,
-                n_targets=rows.n_targets,
-                y_is_1d=y_is_1d,
-                origin=origin,
-                device_of_rows=rows.device,
-            )
+            settings = model._settings_for(rows, dtype, y_is_1d, origin)
             start = start_of(model, rows, coef_init, intercept_init, going_on=going_on)
             with settings.device.gradients_on():  # tensors are made here
                 problem = problem_of_data(rows, settings, validation)
@@ -898,14 +893,7 @@ class GDLinearRegressor(
             )
             if going_on:
                 check_targets(model, rows, y_is_1d)
-            settings = settings_of(
-                model,
-                dtype,
-                n_targets=rows.n_targets,
-                y_is_1d=y_is_1d,
-                origin=origin,
-                device_of_rows=rows.device,
-            )
+            settings = model._settings_for(rows, dtype, y_is_1d, origin)
             if merges_moments(rows, settings):
                 fitted, moments = merge_and_fit(
                     model, rows, settings, going_on=going_on
@@ -1073,6 +1061,23 @@ class GDLinearRegressor(
         tags.input_tags.sparse = True
         tags.array_api_support = True
         return tags
+
+    def _settings_for(
+        self,
+        rows: Rows | Partitions,
+        dtype: np.dtype,
+        y_is_1d: bool,
+        origin: Origin | None,
+    ) -> Settings:
+        """Return the settings of a fit to validated rows, which are from `origin`."""
+        return settings_of(
+            self,
+            dtype,
+            n_targets=rows.n_targets,
+            y_is_1d=y_is_1d,
+            origin=origin,
+            device_of_rows=rows.device,
+        )
 
     def _descend(
         self,

@@ -288,8 +288,6 @@ def numpys_model(strategy, case, dtype):
         )
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("dtype", DIGITS)
 @pytest.mark.parametrize(
     ("strategy", "case", "place"),

@@ -374,11 +374,8 @@ def highest_and_lowest(columns: Matrix) -> np.ndarray:
     return extremes
 
 
-def divided(X: Matrix, scale: Array, out: Array | None = None) -> Matrix:
+def divided(X: Matrix, scale: np.ndarray, out: np.ndarray | None = None) -> Matrix:
     """Return columns divided by a number each; sparse ones keep their pattern."""
-    if is_tensor(X):
-        scale = beside(scale, X)
-        return X / scale if out is None else out.div_(scale)
     if issparse(X):
         data = np.empty(X.nnz, np.result_type(X.dtype, scale))
         first = 0

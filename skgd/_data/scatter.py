@@ -12,7 +12,7 @@ from scipy.sparse import diags_array, issparse
 
 from skgd._data import tensors
 from skgd._data.rows import Rows, blocks, canonical, means
-from skgd._data.tensors import dtype_of, is_tensor
+from skgd._data.tensors import cast, dtype_of, is_tensor
 from skgd._data.threads import in_one_thread, in_threads
 from skgd._data.user_input import refuse_nan_and_infinity
 from skgd._typing import Array, Matrix
@@ -155,7 +155,7 @@ def _scatter_of_tensors(
     some = slice(1000 if sample_weight is None else None)
     pilots = tuple(means(columns[some], sample_weight) for columns in (X, y))
     # Rounded as they are subtracted: of y in float64, where its device has that.
-    y_dtype = np.dtype(str(tensors.widest_dtype(y)).removeprefix("torch."))
+    y_dtype = dtype_of(cast(y[:1], np.dtype(np.float64)))
     pilots = pilots[0].astype(dtype), pilots[1].astype(y_dtype)
     unit = 1.0
     if sample_weight is not None:
